@@ -1,0 +1,57 @@
+// The settings of a Sluice process, read once and handed down. Only src/config/env.ts reads process.env.
+
+export interface Config {
+  /** State of an embedded installation: databases, run.json, keys, logs. Absolute. */
+  readonly home: string;
+  /** Tools shared by all clones of a user. Absolute. */
+  readonly cache: string;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly temporal: {
+    /** host:port of a foreign server; undefined = start an embedded one on `port`. */
+    readonly address?: string;
+    readonly namespace: string;
+    readonly apiKey?: string;
+    readonly tls?: {
+      readonly certFile?: string;
+      readonly keyFile?: string;
+      readonly caFile?: string;
+      readonly serverName?: string;
+    };
+    readonly port: number;
+    readonly uiPort: number;
+    /** Address of Temporal Web for links. */
+    readonly uiUrl: string;
+  };
+  readonly mongo: {
+    /** Connection string of a foreign server; undefined = start an embedded one on `port`. May hold a password. */
+    readonly url?: string;
+    readonly db: string;
+    readonly port: number;
+  };
+  /** Roots of the byte store. Absolute. */
+  readonly dirs: { readonly in: string; readonly out: string };
+  /** Server-side paths may be ingested only below these, after resolving links. Absolute. */
+  readonly localRoots: readonly string[];
+  /** Hosts (name or name:port) and CIDR blocks that URLs may lead to although they are not public. */
+  readonly urlAllow: readonly string[];
+  readonly worker: {
+    readonly queues: readonly ('control' | 'transfer' | 'compute')[];
+    readonly computeSlots: number;
+    readonly transferSlots: number;
+  };
+  /** Python interpreter of the converters' environment. */
+  readonly python: string;
+  readonly limits: {
+    /** Largest request body, bytes. */
+    readonly uploadBytes: number;
+    /** Extraction: total bytes, ratio of unpacked to packed, entries. */
+    readonly extractBytes: number;
+    readonly extractRatio: number;
+    readonly extractEntries: number;
+    /** Memory of one converter, bytes; 0 = no limit. */
+    readonly converterBytes: number;
+  };
+  /** Milliseconds without a new upload after which an unsealed dataset is processed. */
+  readonly quietMs: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}

@@ -1,0 +1,82 @@
+// The activities that workflows call: one object in, one small object out. Factories in src/activities implement them.
+import type { Sensor } from '../domain/sensor.js';
+import type { Claim } from './claim.js';
+import type { Delivery, MirrorBatch, ProductSummary, UploadOrder } from './workflow.js';
+
+export interface FetchInput {
+  readonly uuid: string;
+  readonly jobId: string;
+  readonly order: UploadOrder;
+}
+/** `done: false` when a pause ended it; `confirmed` bytes lie in the journal and are not fetched again. */
+export type FetchOutput =
+  | { readonly done: true; readonly delivery: Delivery }
+  | { readonly done: false; readonly confirmed: number };
+
+export interface StageInput {
+  readonly uuid: string;
+  /** Manifests of all uploads that belong to the dataset in this pass. */
+  readonly manifests: readonly Claim[];
+}
+export interface ExtractOutput {
+  /** Manifest of the files that the archives held. */
+  readonly manifest: Claim;
+  readonly files: number;
+  readonly bytes: number;
+}
+export interface ConvertInput extends StageInput {
+  readonly sensor: Sensor;
+  readonly convert: boolean;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Manifest of extracted files, when there were archives. */
+  readonly extracted?: Claim;
+}
+/** A product in staging: `product.key` is its directory, `product.digest` the digest of its file manifest. */
+export interface ConvertOutput {
+  readonly product: Claim;
+}
+export interface ValidateInput {
+  readonly uuid: string;
+  readonly product: Claim;
+}
+export interface ValidateOutput {
+  /** The record of the proof (JSON in the product). */
+  readonly report: Claim;
+}
+export interface PublishInput extends StageInput {
+  readonly product: Claim;
+  readonly report: Claim;
+  readonly name: string;
+  readonly owner: string;
+  readonly sensor: Sensor;
+}
+export interface PublishOutput {
+  readonly product: ProductSummary;
+}
+
+/** What a retry must know: which uploads have a receipt, and which must be fetched again. */
+export interface RecallOutput {
+  readonly delivered: readonly { readonly jobId: string; readonly delivery: Delivery }[];
+}
+
+export interface TransferActivities {
+  fetchSource(input: FetchInput): Promise<FetchOutput>;
+}
+export interface ComputeActivities {
+  extractArchives(input: StageInput): Promise<ExtractOutput>;
+  convertDataset(input: ConvertInput): Promise<ConvertOutput>;
+  validateProduct(input: ValidateInput): Promise<ValidateOutput>;
+  publishProduct(input: PublishInput): Promise<PublishOutput>;
+}
+export interface ControlActivities {
+  /** Writes the newest state and all history rows; returns the run id it ran in (a Reset shows as another one). */
+  mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;
+  /** Uploads of the dataset that already have a receipt. */
+  recallDeliveries(input: { readonly uuid: string }): Promise<RecallOutput>;
+  /** Removes what a cancelled or failed run left in staging: of the dataset, and of these uploads. */
+  discardLeftovers(input: {
+    readonly uuid: string;
+    readonly jobIds: readonly string[];
+    readonly keepPartials: boolean;
+  }): Promise<void>;
+}

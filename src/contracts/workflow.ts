@@ -1,0 +1,152 @@
+// What workflows, activities and the API say to each other. Types only: nothing here runs in the workflow sandbox.
+import type { DatasetStatus } from '../domain/dataset.js';
+import type { FailureNote } from '../domain/failure.js';
+import type { Sensor } from '../domain/sensor.js';
+import type { Source } from '../domain/source.js';
+import type { Stage } from '../domain/stage.js';
+import type { UploadStatus } from '../domain/upload.js';
+import type { Claim } from './claim.js';
+
+/** Start of workflow `dataset`. Everything a run needs to know without reading the database. */
+export interface DatasetInput {
+  readonly uuid: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly team?: string;
+  readonly sensor: Sensor;
+  readonly convert: boolean;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** The row's status when this run was started: what its first transition starts from. */
+  readonly status: DatasetStatus;
+  /** Why the run exists: a delivery, a retry after a failure, or a wish to convert again. */
+  readonly reason: 'delivery' | 'retry' | 'convert';
+  /** Who started it (an e-mail, or the name of a part of Sluice). */
+  readonly by: string;
+  /** Uploads to take up again (retry: those without a receipt). */
+  readonly uploads?: readonly UploadOrder[];
+  /** Milliseconds without a new upload after which an unsealed dataset counts as sealed. */
+  readonly quietMs: number;
+  /** Handed from run to run by continue-as-new. */
+  readonly carried?: CarriedState;
+}
+
+/** One delivery into a dataset. */
+export interface UploadOrder {
+  readonly jobId: string;
+  readonly source: Source;
+  /** Nothing more is coming: the dataset may start as soon as its open uploads have ended. */
+  readonly seal: boolean;
+  readonly by: string;
+  /** A failed upload that this one sends again. */
+  readonly replaces?: string;
+}
+
+export interface UploadInput {
+  readonly uuid: string;
+  readonly owner: string;
+  readonly team?: string;
+  readonly sensor: Sensor;
+  readonly order: UploadOrder;
+}
+
+/** How an upload ended; the signal `uploadEnded` from upload to dataset. */
+export interface UploadReport {
+  readonly jobId: string;
+  readonly outcome: 'delivered' | 'failed' | 'cancelled';
+  readonly delivery?: Delivery;
+  readonly failure?: FailureNote;
+}
+
+/** What an upload brought: the claim of its file manifest, and what the dataset must know without reading it. */
+export interface Delivery {
+  readonly manifest: Claim;
+  readonly files: number;
+  readonly bytes: number;
+  readonly archives: number;
+}
+
+/** A command of a user. It carries the run it was meant for, because Reset applies old signals again. */
+export interface Command {
+  readonly by: string;
+  readonly runId?: string;
+  readonly reason?: string;
+  /** Only this upload of the dataset; otherwise the dataset and all its uploads. */
+  readonly jobId?: string;
+}
+
+export interface UploadState {
+  readonly order: UploadOrder;
+  status: UploadStatus;
+  paused: boolean;
+  delivery?: Delivery;
+  failure?: FailureNote;
+}
+
+/** What survives continue-as-new. */
+export interface CarriedState {
+  readonly revision: number;
+  readonly status: DatasetStatus;
+  readonly sealed: boolean;
+  readonly paused: boolean;
+  readonly uploads: readonly UploadState[];
+}
+
+/** Answer of the query `state`. */
+export interface DatasetView {
+  readonly uuid: string;
+  readonly status: DatasetStatus;
+  readonly paused: 'no' | 'pausing' | 'paused';
+  readonly stage?: Stage;
+  readonly sealed: boolean;
+  readonly revision: number;
+  readonly uploads: readonly { jobId: string; status: UploadStatus; failure?: FailureNote }[];
+  readonly failure?: FailureNote;
+}
+
+/** One line of the append-only status history. */
+export interface HistoryRow {
+  /** `dataset:<uuid>` or `upload:<jobId>`. */
+  readonly entity: string;
+  readonly revision: number;
+  readonly from: string | null;
+  readonly to: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly actor: string;
+  readonly reason?: string;
+}
+
+/** The newest state of a dataset and its uploads, and all history rows since the last write. */
+export interface MirrorBatch {
+  readonly uuid: string;
+  readonly revision: number;
+  readonly dataset: {
+    readonly status: DatasetStatus;
+    readonly stage: Stage | null;
+    readonly paused: { readonly by: string; readonly at: number } | null;
+    readonly failure: FailureNote | null;
+    readonly product: ProductSummary | null;
+  };
+  readonly uploads: readonly {
+    readonly jobId: string;
+    readonly status: UploadStatus;
+    readonly failure: FailureNote | null;
+    readonly bytes: number | null;
+    readonly files: number | null;
+  }[];
+  readonly history: readonly HistoryRow[];
+}
+
+/** What the mirror shows of a published product. */
+export interface ProductSummary {
+  /** Claim of the product's manifest (`manifest.json`). */
+  readonly manifest: Claim;
+  readonly kind: string;
+  readonly entry: string | null;
+  readonly bytes: number;
+  readonly files: number;
+  readonly preview: string | null;
+  /** Blocks compared with the source, and of how many. */
+  readonly checked: number;
+  readonly blocks: number;
+}

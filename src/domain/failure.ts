@@ -1,0 +1,197 @@
+// Every way to fail: who is to blame, whether trying again can help, the HTTP status, and words for the user.
+
+/** content: the data or a rule was not met (failed); system: something broke (errored); caller: the request was wrong. */
+export type Blame = 'content' | 'system' | 'caller';
+
+export interface FailureRow {
+  readonly blame: Blame;
+  /** Whether Temporal may try the same call again by itself. */
+  readonly retryable: boolean;
+  readonly http: number;
+  /** One sentence for the user: what is wrong. */
+  readonly say: string;
+  /** One sentence for the user: what to do. */
+  readonly remedy: string;
+}
+
+const row = (blame: Blame, http: number, say: string, remedy: string, retryable = false): FailureRow => ({
+  blame,
+  retryable,
+  http,
+  say,
+  remedy,
+});
+const content = (say: string, remedy: string): FailureRow => row('content', 422, say, remedy);
+const system = (say: string, remedy: string, retryable = true): FailureRow =>
+  row('system', 503, say, remedy, retryable);
+const caller = (http: number, say: string, remedy: string): FailureRow => row('caller', http, say, remedy);
+
+export const FAILURES = {
+  // requests
+  invalid_field: caller(422, 'A field is missing or has a wrong value.', 'Correct the field that is named.'),
+  unknown_sensor: caller(
+    422,
+    'The sensor is not known.',
+    'Use one of the sensors that /api/upload/supported-sources lists.',
+  ),
+  sensor_not_supported: caller(
+    422,
+    'This version cannot convert data of this sensor yet.',
+    'Use the sensor OTHER to publish the files as they are.',
+  ),
+  empty_file_name: caller(400, 'The file has no name.', 'Send the file with a file name.'),
+  unsafe_name: caller(
+    400,
+    'A file name points outside the dataset or holds forbidden characters.',
+    'Rename the file.',
+  ),
+  wrong_route: caller(400, 'This route does not take that source.', 'Use the route that is named.'),
+  not_found: caller(404, 'There is no such thing.', 'Check the identifier.'),
+  conflict: caller(409, 'The present state does not allow this.', 'See which commands are open now.'),
+  idempotency_mismatch: caller(
+    422,
+    'This Idempotency-Key was used for another request.',
+    'Use a new key for a new request.',
+  ),
+  idempotency_running: caller(
+    409,
+    'The first request with this Idempotency-Key is still running.',
+    'Wait for its answer and ask again.',
+  ),
+  payload_too_large: caller(413, 'The request is larger than this server accepts.', 'Send less at a time.'),
+  unsupported_media_type: caller(
+    415,
+    'The body has a type that this route does not read.',
+    'Send the content type that is named.',
+  ),
+  forbidden_origin: caller(
+    403,
+    'This server runs without authentication and answers only programs on this machine.',
+    'Call it directly at 127.0.0.1, not through a web page or a proxy.',
+  ),
+  outside_roots: caller(
+    403,
+    'The path is not below a directory that this server may read.',
+    'Add its directory to SLUICE_LOCAL_ROOTS, or send the bytes.',
+  ),
+  url_forbidden: caller(
+    403,
+    'The URL leads to an address that this server may not fetch from.',
+    'Use a public address, or add the host to SLUICE_URL_ALLOW.',
+  ),
+  too_many_streams: caller(429, 'Too many event streams are open.', 'Close some and try again.'),
+  store_unavailable: row(
+    'system',
+    503,
+    'The database cannot be reached.',
+    'Try again in a few seconds; running work goes on.',
+    true,
+  ),
+  engine_unavailable: row('system', 503, 'Temporal cannot be reached.', 'Try again in a few seconds.', true),
+  // fetch
+  upload_interrupted: content('The transfer ended before the last byte.', 'Send it again.'),
+  empty_file: content('The file is empty.', 'Send a file with content.'),
+  no_files: content('There is no file to ingest.', 'Check the path or the directory.'),
+  path_not_found: content('The path does not exist on the server.', 'Check the path.'),
+  path_is_link: content('The path leads through a link.', 'Name the real path.'),
+  url_not_found: content('The server of the URL does not have that file.', 'Check the address.'),
+  url_denied: content('The server of the URL refused access.', 'Check the credentials in the URL.'),
+  url_refused: content('The server of the URL answered that the request is wrong.', 'Check the address.'),
+  url_changed: content(
+    'The file at the URL changed while it was fetched.',
+    'Fetch it again when it is stable.',
+  ),
+  url_short: content(
+    'The server of the URL sent fewer bytes than it announced, again and again.',
+    'Ask the owner of the server, or fetch it another way.',
+  ),
+  url_too_many_redirects: content('The URL redirects in circles.', 'Name the final address.'),
+  url_broken: system('The transfer from the URL broke.', 'It is tried again from where it stopped.'),
+  checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
+  // extract
+  archive_unsafe: content(
+    'The archive holds an entry that would leave the dataset (a path or a link).',
+    'Pack it again without absolute paths, ".." and links.',
+  ),
+  archive_bomb: content(
+    'The archive expands beyond the limits.',
+    'Send the files in smaller archives, or raise the limits.',
+  ),
+  archive_broken: content('The archive is damaged or cut off.', 'Send it again.'),
+  archive_encrypted: content('The archive is protected by a password.', 'Send it without a password.'),
+  // convert, by the programs' own words
+  bad_content: content('The data cannot be converted.', 'See the message of the converter.'),
+  no_tiff: content(
+    'There is no TIFF file among the files.',
+    'Send .tif or .tiff files, or choose another sensor.',
+  ),
+  not_tiff: content('A file is not a TIFF.', 'Check the file, or choose another sensor.'),
+  truncated: content('A file is cut off.', 'Send it again.'),
+  slice_mismatch: content(
+    'The slices differ in size or type.',
+    'Send slices of one size and type, or as separate datasets.',
+  ),
+  empty_input: content('A file has no image.', 'Check the file.'),
+  unsupported_type: content(
+    'The values have a type that the product cannot hold.',
+    'Convert the values to a supported type.',
+  ),
+  unsupported_samples: content(
+    'The pixels have a number of samples that this sensor does not take.',
+    'Use the sensor TIFF RGB.',
+  ),
+  not_netcdf: content('A file is not NetCDF.', 'Check the file, or choose another sensor.'),
+  no_numeric_variable: content('The file has no numeric data variable.', 'Check the file.'),
+  no_such_variable: content('The file has no variable of that name.', 'Choose one of those that are listed.'),
+  no_idx: content('There is no IDX dataset among the files.', 'Send the .idx file together with its data.'),
+  unsafe_idx: content('The .idx file points outside the dataset.', 'Use relative names in the .idx file.'),
+  missing_blocks: content(
+    'Data files of the IDX dataset are missing or cannot be read.',
+    'Send all its files.',
+  ),
+  program_failed: system('The program ended with an error.', 'It is tried again; see its log.'),
+  program_stalled: system('The program made no progress.', 'It is tried again; see its log.'),
+  program_timeout: system('The program ran longer than it may.', 'Raise its time limit.', false),
+  program_memory: system('The program needed more memory than it may use.', 'Raise its memory limit.', false),
+  program_missing: system(
+    'The program that does this is not installed.',
+    'Run `sluice doctor` on the worker.',
+  ),
+  // validate, publish
+  product_differs: content(
+    'The product is not equal to its source, so it was not published.',
+    'Convert again; if it stays so, report it with the record.',
+  ),
+  product_incomplete: content('The product lacks files.', 'Convert again.'),
+  // everywhere
+  disk_full: system('There is no space left on the disk.', 'Free space; the work goes on by itself.'),
+  terminated: system('Somebody terminated the workflow in Temporal.', 'Retry it.', false),
+  cancelled: row('caller', 409, 'It was cancelled.', 'Start it again if that was a mistake.'),
+  internal: row('system', 500, 'Something broke inside Sluice.', 'Report it with the log.', true),
+} as const satisfies Readonly<Record<string, FailureRow>>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+/** Whether the text is a code of the table. */
+export function isFailureCode(text: unknown): text is FailureCode {
+  return typeof text === 'string' && Object.hasOwn(FAILURES, text);
+}
+
+/** The row of a code. */
+export function failureRow(code: FailureCode): FailureRow {
+  return FAILURES[code];
+}
+
+/** What went wrong, as it is stored and shown: the code, a sentence naming the thing, what to do. */
+export interface FailureNote {
+  readonly code: FailureCode;
+  readonly say: string;
+  readonly remedy: string;
+  readonly blame: Blame;
+}
+
+/** Words a failure: the detail when there is one (it names the thing), else the table's sentence. */
+export function noteFailure(code: FailureCode, detail?: string): FailureNote {
+  const { say, remedy, blame } = failureRow(code);
+  return { code, say: detail ?? say, remedy, blame };
+}

@@ -1,0 +1,51 @@
+// Where bytes come from. A new source is a variant here, one file in activities/fetch/sources, one registry line.
+import type { FailureCode } from './failure.js';
+
+/** Sources the API offers, by the contract's words. */
+export const SOURCE_TYPES = ['local', 'url'] as const;
+export type SourceType = (typeof SOURCE_TYPES)[number];
+
+/** Bytes that a client sent to the API; they lie in the staging area under the job's id. */
+export interface ReceivedSource {
+  readonly kind: 'received';
+  readonly files: number;
+  readonly bytes: number;
+  /** Why receiving ended early; the upload then fails with this code and its leftovers are removed. */
+  readonly fault?: { readonly code: FailureCode; readonly say: string };
+}
+
+/** A file or directory on the server, below a configured root. */
+export interface LocalSource {
+  readonly kind: 'local';
+  readonly path: string;
+}
+
+/** A file on the web. `url` holds neither user, password nor query: those lie sealed under the job's id. */
+export interface UrlSource {
+  readonly kind: 'url';
+  readonly url: string;
+  readonly sealed: boolean;
+}
+
+export type Source = ReceivedSource | LocalSource | UrlSource;
+export type SourceKind = Source['kind'];
+
+/** What a person reads as the origin of an upload. */
+export function sourceWords(source: Source): string {
+  switch (source.kind) {
+    case 'received':
+      return `${source.files} file${source.files === 1 ? '' : 's'} sent by the client`;
+    case 'local':
+      return `path ${source.path}`;
+    case 'url':
+      return `URL ${source.url}`;
+  }
+}
+
+/** Required and optional parameters of each source, as the contract's supported-sources route lists them. */
+export const SOURCE_PARAMETERS: Readonly<
+  Record<SourceType, { required: readonly string[]; optional: readonly string[] }>
+> = {
+  local: { required: ['file'], optional: ['folder', 'team_uuid'] },
+  url: { required: ['url'], optional: ['folder', 'team_uuid'] },
+};
