@@ -1,0 +1,162 @@
+// Receiving: bytes that a client sends to the API go into the staging area of their job.
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { Fault } from '../domain/fault.js';
+import { diskFault, isErrno, onDisk } from './disk-fault.js';
+import { readJson, writeJson } from './json-file.js';
+import type { Roots } from './layout.js';
+import { quoteName, safeRelativePath } from './safe-names.js';
+import { uploadStaging } from './staging.js';
+
+/** One file of the marker: its path inside the dataset and its bytes. */
+export interface ReceivedFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** A file that is being received. */
+export interface ReceivingFile {
+  /** Its path inside the dataset. */
+  readonly path: string;
+  /** Where the bytes go; fails with Fault `disk_full` when the disk is full. */
+  readonly stream: Writable;
+  /** Ends the stream if that has not happened yet, waits for its last byte, and tells its size in bytes. */
+  close(): Promise<number>;
+}
+
+export interface Receiver {
+  /**
+   * Opens the next file.
+   * @throws Fault `empty_file_name`, `unsafe_name`, `disk_full`; `invalid_field` when the upload has that name already
+   */
+  file(name: string): Promise<ReceivingFile>;
+  /** Says that the last byte has come: writes the marker. Every file must be closed by now. */
+  finish(): Promise<{ files: number; bytes: number }>;
+  /** Closes what is open and removes everything that came. May be called at any time, also after a failure. */
+  abort(): Promise<void>;
+}
+
+/** Opens the staging area of a job for bytes from a client. The bytes are not synced to the disk (docs: limits). */
+export function openReceiver(roots: Roots, jobId: string): Receiver {
+  const staging = uploadStaging(roots, jobId);
+  const coming = new Map<string, FileSink>();
+  const received: ReceivedFile[] = [];
+
+  return {
+    async file(name) {
+      const path = safeRelativePath(name);
+      const stream = new FileSink(await create(join(staging.files, path), name));
+      coming.set(path, stream);
+      const close = async (): Promise<number> => {
+        if (!stream.writableEnded) stream.end();
+        await finished(stream);
+        if (coming.delete(path)) received.push({ path, size: stream.bytesWritten });
+        return stream.bytesWritten;
+      };
+      return { path, stream, close };
+    },
+
+    async finish() {
+      const [unfinished] = coming.keys();
+      if (unfinished !== undefined) {
+        throw new Fault('upload_interrupted', `The transfer of ${quoteName(unfinished)} did not end.`);
+      }
+      await writeJson(staging.marker, { files: received });
+      return { files: received.length, bytes: received.reduce((sum, { size }) => sum + size, 0) };
+    },
+
+    async abort() {
+      await Promise.all([...coming.values()].map(destroyed));
+      coming.clear();
+      await rm(staging.root, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/** The files that a client sent whole, or undefined when its marker is missing. */
+export async function readReceived(
+  roots: Roots,
+  jobId: string,
+): Promise<readonly ReceivedFile[] | undefined> {
+  const marker = await readJson(uploadStaging(roots, jobId).marker);
+  if (marker === undefined) return undefined;
+  const { files } = marker as { files?: unknown };
+  if (!Array.isArray(files)) throw new Error('the marker of a received upload has no list of files');
+  return files as ReceivedFile[];
+}
+
+/** Creates a file that is not there yet. */
+async function create(path: string, name: string): Promise<FileHandle> {
+  try {
+    return await onDisk(async () => {
+      await mkdir(dirname(path), { recursive: true });
+      return await open(path, 'wx');
+    });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST', 'ENOTDIR', 'EISDIR')) throw error;
+    throw new Fault('invalid_field', `The upload holds two files with the name ${quoteName(name)}.`);
+  }
+}
+
+async function destroyed(stream: Writable): Promise<void> {
+  if (stream.closed) return;
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  stream.on('error', () => undefined);
+  stream.destroy();
+  await closed;
+}
+
+/** Writes a file from its beginning; chunks that wait are written with one system call. */
+class FileSink extends Writable {
+  bytesWritten = 0;
+  private readonly handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    super({ highWaterMark: 1024 * 1024, decodeStrings: true });
+    this.handle = handle;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    settle(this.append([chunk]), done);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    settle(this.append(chunks.map(({ chunk }) => chunk)), done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.handle.close().then(
+      () => done(error),
+      (closing: Error) => done(error ?? closing),
+    );
+  }
+
+  private async append(chunks: readonly Buffer[]): Promise<void> {
+    let rest = chunks.filter((chunk) => chunk.length > 0);
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.handle.writev(rest.slice(0, 1024));
+      this.bytesWritten += bytesWritten;
+      rest = dropBytes(rest, bytesWritten);
+    }
+  }
+}
+
+/** What is left of the chunks after so many bytes of them were written. */
+function dropBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
+  let skip = bytes;
+  const rest: Buffer[] = [];
+  for (const chunk of chunks) {
+    if (skip < chunk.length) rest.push(chunk.subarray(skip));
+    skip = Math.max(0, skip - chunk.length);
+  }
+  return rest;
+}
+
+function settle(work: Promise<void>, done: (error?: Error | null) => void): void {
+  work.then(
+    () => done(),
+    (error: unknown) => done(diskFault(error) as Error),
+  );
+}

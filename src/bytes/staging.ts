@@ -1,0 +1,28 @@
+// The inside of the staging directories: one of an upload on its way in, one of a dataset's extraction.
+import { join } from 'node:path';
+import { keys, pathOf, type Roots } from './layout.js';
+
+/** Absolute paths below `<in>/.staging/<jobId>/`. */
+export interface UploadStaging {
+  readonly root: string;
+  /** Whole files, or files that the API is receiving, at their relative paths. */
+  readonly files: string;
+  /** Written by the API after the last byte. */
+  readonly marker: string;
+  /** Partial files with their journals. */
+  readonly partial: string;
+}
+
+/** Where an upload's bytes lie until they are moved into the dataset. */
+export function uploadStaging(roots: Roots, jobId: string): UploadStaging {
+  const root = pathOf(roots, 'in', keys.uploadStaging(jobId));
+  return {
+    root,
+    files: join(root, 'files'),
+    marker: join(root, 'received.json'),
+    partial: join(root, 'partial'),
+  };
+}
+
+/** Key (store `in`) of the directory that archives are unpacked in. */
+export const extractStagingKey = (uuid: string): string => `${keys.datasetStaging(uuid)}-extract`;
