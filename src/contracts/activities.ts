@@ -1,5 +1,7 @@
 // The activities that workflows call: one object in, one small object out. Factories in src/activities implement them.
+import type { DatasetStatus } from '../domain/dataset.js';
 import type { Sensor } from '../domain/sensor.js';
+import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
 import type { Delivery, MirrorBatch, ProductSummary, UploadOrder } from './workflow.js';
 
@@ -13,10 +15,15 @@ export type FetchOutput =
   | { readonly done: true; readonly delivery: Delivery }
   | { readonly done: false; readonly confirmed: number };
 
-export interface StageInput {
+export interface ExtractInput {
   readonly uuid: string;
   /** Manifests of all uploads that belong to the dataset in this pass. */
   readonly manifests: readonly Claim[];
+}
+/** All files of a pass. */
+export interface StageInput extends ExtractInput {
+  /** Manifest of the files that the archives held, when there were archives. */
+  readonly extracted?: Claim;
 }
 export interface ExtractOutput {
   /** Manifest of the files that the archives held. */
@@ -28,8 +35,6 @@ export interface ConvertInput extends StageInput {
   readonly sensor: Sensor;
   readonly convert: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Manifest of extracted files, when there were archives. */
-  readonly extracted?: Claim;
 }
 /** A product in staging: `product.key` is its directory, `product.digest` the digest of its file manifest. */
 export interface ConvertOutput {
@@ -54,16 +59,21 @@ export interface PublishOutput {
   readonly product: ProductSummary;
 }
 
-/** What a retry must know: which uploads have a receipt, and which must be fetched again. */
+/** What a run into an existing dataset must know: its present status and the uploads that have a receipt. */
 export interface RecallOutput {
-  readonly delivered: readonly { readonly jobId: string; readonly delivery: Delivery }[];
+  readonly status: DatasetStatus;
+  readonly delivered: readonly {
+    readonly jobId: string;
+    readonly status: UploadStatus;
+    readonly delivery: Delivery;
+  }[];
 }
 
 export interface TransferActivities {
   fetchSource(input: FetchInput): Promise<FetchOutput>;
 }
 export interface ComputeActivities {
-  extractArchives(input: StageInput): Promise<ExtractOutput>;
+  extractArchives(input: ExtractInput): Promise<ExtractOutput>;
   convertDataset(input: ConvertInput): Promise<ConvertOutput>;
   validateProduct(input: ValidateInput): Promise<ValidateOutput>;
   publishProduct(input: PublishInput): Promise<PublishOutput>;
@@ -71,9 +81,9 @@ export interface ComputeActivities {
 export interface ControlActivities {
   /** Writes the newest state and all history rows; returns the run id it ran in (a Reset shows as another one). */
   mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;
-  /** Uploads of the dataset that already have a receipt. */
-  recallDeliveries(input: { readonly uuid: string }): Promise<RecallOutput>;
-  /** Removes what a cancelled or failed run left in staging: of the dataset, and of these uploads. */
+  /** The dataset's status and its uploads that already have a receipt. */
+  recallDataset(input: { readonly uuid: string }): Promise<RecallOutput>;
+  /** Removes what a cancelled or failed run left in staging: of the dataset, and of these uploads. Partial files stay when a system broke. */
   discardLeftovers(input: {
     readonly uuid: string;
     readonly jobIds: readonly string[];

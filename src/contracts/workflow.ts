@@ -18,6 +18,8 @@ export interface DatasetInput {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** The row's status when this run was started: what its first transition starts from. */
   readonly status: DatasetStatus;
+  /** The row was created by the very request that started this run; otherwise the run first recalls what is known. */
+  readonly fresh: boolean;
   /** Why the run exists: a delivery, a retry after a failure, or a wish to convert again. */
   readonly reason: 'delivery' | 'retry' | 'convert';
   /** Who started it (an e-mail, or the name of a part of Sluice). */
@@ -74,12 +76,14 @@ export interface Command {
   readonly jobId?: string;
 }
 
+/** What a dataset's run knows of one of its uploads. */
 export interface UploadState {
-  readonly order: UploadOrder;
+  readonly jobId: string;
   status: UploadStatus;
-  paused: boolean;
   delivery?: Delivery;
   failure?: FailureNote;
+  /** A later upload sends the same again, so the failure of this one does not count. */
+  replaced?: boolean;
 }
 
 /** What survives continue-as-new. */
@@ -87,7 +91,7 @@ export interface CarriedState {
   readonly revision: number;
   readonly status: DatasetStatus;
   readonly sealed: boolean;
-  readonly paused: boolean;
+  readonly paused: { readonly by: string; readonly at: number } | null;
   readonly uploads: readonly UploadState[];
 }
 

@@ -89,3 +89,22 @@ export function readStatus(text: string): DatasetStatus {
   const known = DATASET_STATUSES.find((status) => status === text);
   return known ?? LEGACY_STATUS[text] ?? 'submitted';
 }
+
+const QUEUED = [
+  'upload queued',
+  'conversion queued',
+  'sync queued',
+] as const satisfies readonly DatasetStatus[];
+
+/**
+ * The statuses to pass on the way to `to`: none when it is there, one when a row allows it, two when the way
+ * leads through a queued state (a retry). Undefined when there is no such way.
+ */
+export function routeTo(from: DatasetStatus, to: DatasetStatus): readonly DatasetStatus[] | undefined {
+  if (from === to) return [];
+  if (DATASET_TRANSITIONS[from].includes(to)) return [to];
+  const via = QUEUED.find(
+    (queued) => DATASET_TRANSITIONS[from].includes(queued) && DATASET_TRANSITIONS[queued].includes(to),
+  );
+  return via === undefined ? undefined : [via, to];
+}

@@ -1,0 +1,238 @@
+// The life of a dataset, as it is told to a person: bring everything in, make a product of it, show it, close.
+import {
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { DatasetInput, DatasetView, ProductSummary } from '../contracts/workflow.js';
+import { ERROR_STATUS_OF_STAGE } from '../domain/dataset.js';
+import { type FailureNote, noteFailure } from '../domain/failure.js';
+import { STAGE_WORDS } from '../domain/stage.js';
+import { listen } from './commands.js';
+import { closingFailure, StageFailed } from './failures.js';
+import { Intake } from './intake.js';
+import { Mirror } from './mirror.js';
+import { makeProduct, StageRunner } from './pass.js';
+import { discardLeftovers, recallDataset } from './proxies.js';
+import { DatasetRecord } from './record.js';
+
+export interface DatasetResult {
+  readonly uuid: string;
+  readonly status: 'done';
+  readonly product: ProductSummary | null;
+}
+
+/** Workflow `dataset`, id `dataset:<uuid>`: one run from the first delivery to the published product. */
+export async function dataset(input: DatasetInput): Promise<DatasetResult> {
+  const run = new DatasetRun(input, CancellationScope.current());
+  // The story decides itself what a cancellation means; nothing of it is cut off from outside.
+  return await CancellationScope.nonCancellable(() => run.story());
+}
+
+class DatasetRun {
+  readonly #input: DatasetInput;
+  readonly #record: DatasetRecord;
+  readonly #mirror: Mirror;
+  readonly #intake: Intake;
+  readonly #stages: StageRunner;
+  #cancelled: { by: string; reason: string | undefined } | undefined;
+
+  constructor(input: DatasetInput, root: CancellationScope) {
+    this.#input = input;
+    this.#record = new DatasetRecord(input);
+    this.#mirror = new Mirror(this.#record);
+    this.#intake = new Intake(input, this.#record);
+    this.#stages = new StageRunner(input, this.#record, () => this.#cancelled !== undefined);
+    listen(this.#record, this.#effects(), root);
+  }
+
+  async story(): Promise<DatasetResult> {
+    await this.#recall();
+    for (;;) {
+      const arrivals = this.#intake.arrivals;
+      try {
+        await this.#bringIn();
+        await this.#processAll();
+        this.#finish();
+        await this.#mirror.flush();
+        if (!this.#hasNews(arrivals))
+          return { uuid: this.#record.uuid, status: 'done', product: this.#record.product };
+      } catch (error) {
+        const failure = await this.#settle(error);
+        const ranIn = await this.#mirror.flush();
+        // The flush is recorded by the run that wrote it. If that was not this run, somebody reset the workflow to
+        // after the failure, and means: try again. News that came while it failed are taken up likewise.
+        const wasReset = ranIn !== workflowInfo().runId;
+        if (this.#cancelled === undefined && (wasReset || this.#hasNews(arrivals))) continue;
+        throw failure;
+      }
+    }
+  }
+
+  /** A run into a dataset that exists asks what is there; then it takes up what it was started with. */
+  async #recall(): Promise<void> {
+    const { uuid, fresh, carried, uploads = [] } = this.#input;
+    if (!fresh && carried === undefined) {
+      const known = await recallDataset({ uuid });
+      this.#record.status = known.status;
+      for (const { jobId, status, delivery } of known.delivered) {
+        if (!this.#record.uploads.has(jobId)) this.#record.uploads.set(jobId, { jobId, status, delivery });
+      }
+    }
+    for (const order of uploads) this.#intake.take(order);
+  }
+
+  /** Until no upload is open and nothing more is expected. */
+  async #bringIn(): Promise<void> {
+    const { quietMs } = this.#input;
+    if (this.#record.open().length > 0) this.#stages.show('fetch');
+    while (this.#cancelled === undefined) {
+      await condition(() => this.#record.open().length === 0 || this.#cancelled !== undefined);
+      if (workflowInfo().continueAsNewSuggested) await this.#handOver();
+      if (this.#record.sealed) break;
+      const seen = this.#intake.arrivals;
+      const hasNews = () =>
+        this.#record.sealed || this.#intake.arrivals > seen || this.#cancelled !== undefined;
+      if (!(await condition(hasNews, quietMs))) break;
+    }
+    this.#throwIfCancelled();
+    const failed = this.#record.failedUpload();
+    if (failed !== undefined) throw new StageFailed('fetch', failed);
+    if (this.#record.delivered().length === 0)
+      this.#cancelled = { by: 'upload', reason: 'every upload was cancelled' };
+    this.#throwIfCancelled();
+  }
+
+  /** One pass over everything delivered; another one when files arrived meanwhile. */
+  async #processAll(): Promise<void> {
+    for (;;) {
+      const inPass = this.#record.delivered();
+      const actor = this.#input.by;
+      for (const { jobId, status } of inPass) {
+        if (status === 'failed') this.#record.moveUpload(jobId, 'processing', { actor, reason: 'retry' });
+      }
+      this.#record.failure = null;
+      this.#record.product = await makeProduct(
+        this.#stages,
+        inPass.map(({ delivery }) => delivery),
+      );
+      for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });
+      if (this.#record.open().length === 0 && this.#record.delivered().length === inPass.length) return;
+      this.#finish();
+      await this.#bringIn();
+    }
+  }
+
+  #finish(): void {
+    this.#record.stage = null;
+    this.#record.enter('done', { actor: 'dataset', reason: 'published' });
+    setCurrentDetails('Published.');
+  }
+
+  /** Ends what is open, words the failure, and shows it. */
+  async #settle(error: unknown): Promise<Error> {
+    const cancelled = this.#cancelled;
+    if (cancelled !== undefined) return await this.#settleCancelled(cancelled);
+    const { stage, note } =
+      error instanceof StageFailed ? error : new StageFailed('fetch', noteFailure('internal', String(error)));
+    await this.#discard(note.blame === 'system');
+    this.#record.failure = note;
+    this.#record.stage = stage;
+    const cause = { actor: 'dataset', reason: note.say };
+    this.#record.enter(ERROR_STATUS_OF_STAGE[stage], cause);
+    if (note.blame !== 'system') this.#record.enter('failed', cause);
+    this.#failUploads(note);
+    setCurrentDetails(`**${note.code}** while ${STAGE_WORDS[stage]}: ${note.say}\n\n${note.remedy}`);
+    return closingFailure(note, stage);
+  }
+
+  async #settleCancelled({ by, reason }: { by: string; reason: string | undefined }): Promise<Error> {
+    await this.#intake.tell('cancel', by);
+    await condition(() => this.#record.open().length === 0);
+    await this.#discard(false);
+    const cause = { actor: by, ...(reason ? { reason } : {}) };
+    for (const { jobId, status } of this.#record.uploads.values()) {
+      if (status === 'processing') this.#record.moveUpload(jobId, 'cancelled', cause);
+    }
+    this.#record.failure = noteFailure('cancelled', `It was cancelled by ${by}.`);
+    this.#record.enter('cancelled', cause);
+    return new CancelledFailure(`Cancelled by ${by}.`);
+  }
+
+  #failUploads(note: FailureNote): void {
+    for (const upload of this.#record.uploads.values()) {
+      if (upload.status !== 'processing') continue;
+      upload.failure = note;
+      this.#record.moveUpload(upload.jobId, 'failed', { actor: 'dataset', reason: note.say });
+    }
+  }
+
+  async #discard(keepPartials: boolean): Promise<void> {
+    const jobIds = [...this.#record.uploads.keys()];
+    await discardLeftovers({ uuid: this.#record.uuid, jobIds, keepPartials });
+  }
+
+  /** Goes on in a new run before the history grows too long; uploads under way report to whichever run is current. */
+  async #handOver(): Promise<never> {
+    await this.#mirror.flush();
+    await condition(allHandlersFinished);
+    const { uploads: _taken, ...input } = this.#input;
+    return await continueAsNew<typeof dataset>({ ...input, carried: this.#record.carry() });
+  }
+
+  #hasNews(arrivals: number): boolean {
+    return this.#intake.arrivals > arrivals || this.#record.open().length > 0;
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#cancelled !== undefined) throw new CancelledFailure(`Cancelled by ${this.#cancelled.by}.`);
+  }
+
+  #effects() {
+    return {
+      pause: (by: string, jobId?: string): void => {
+        if (jobId === undefined) this.#record.setPaused(by);
+        void this.#intake.tell('pause', by, jobId);
+      },
+      resume: (by: string, jobId?: string): void => {
+        if (jobId === undefined) this.#record.setPaused(null);
+        void this.#intake.tell('resume', by, jobId);
+      },
+      cancel: (by: string, reason: string | undefined, jobId?: string): void => {
+        if (jobId !== undefined && this.#record.uploads.size > 1) {
+          void this.#intake.tell('cancel', by, jobId);
+          return;
+        }
+        this.#cancelled ??= { by, reason };
+        this.#stages.interrupt();
+      },
+      seal: (): void => {
+        this.#record.sealed = true;
+      },
+      view: (): DatasetView => this.#view(),
+    };
+  }
+
+  #view(): DatasetView {
+    const { uuid, status, stage, sealed, revision, failure, paused, uploads } = this.#record;
+    const moving = this.#stages.running || this.#record.open().some((upload) => upload.status !== 'paused');
+    return {
+      uuid,
+      status,
+      paused: paused === null ? 'no' : moving ? 'pausing' : 'paused',
+      ...(stage ? { stage } : {}),
+      sealed,
+      revision,
+      uploads: [...uploads.values()].map(({ jobId, status: at, failure: why }) => ({
+        jobId,
+        status: at,
+        ...(why ? { failure: why } : {}),
+      })),
+      ...(failure ? { failure } : {}),
+    };
+  }
+}

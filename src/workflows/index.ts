@@ -1,0 +1,3 @@
+// The entry of the workflow bundle: every workflow type by its name.
+export { dataset } from './dataset.js';
+export { upload } from './upload.js';

@@ -1,0 +1,103 @@
+// Deliveries into a dataset: one child workflow each, started as they come, heard when they end.
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ChildWorkflowCancellationType,
+  condition,
+  getExternalWorkflowHandle,
+  log,
+  ParentClosePolicy,
+  setHandler,
+  startChild,
+} from '@temporalio/workflow';
+import type { DatasetInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
+import { uploadWorkflowId } from '../domain/ids.js';
+import { sourceWords } from '../domain/source.js';
+import {
+  addUploadSignal,
+  cancelSignal,
+  pauseSignal,
+  resumeSignal,
+  uploadEndedSignal,
+  uploadPausedSignal,
+  WORKFLOW_TYPES,
+} from './messages.js';
+import type { DatasetRecord } from './record.js';
+
+export class Intake {
+  readonly #input: DatasetInput;
+  readonly #record: DatasetRecord;
+  /** Counts deliveries that came, so that the story can tell that something new arrived. */
+  arrivals = 0;
+
+  constructor(input: DatasetInput, record: DatasetRecord) {
+    this.#input = input;
+    this.#record = record;
+    setHandler(addUploadSignal, (order) => this.take(order));
+    setHandler(uploadEndedSignal, (report) => this.#ended(report));
+    setHandler(uploadPausedSignal, ({ jobId, paused, by }) => {
+      record.moveUpload(jobId, paused ? 'paused' : 'uploading', { actor: by });
+    });
+  }
+
+  /** Takes a delivery up, once: the same order may come again after a Reset or a repeated call. */
+  take(order: UploadOrder): void {
+    const { jobId } = order;
+    const known = this.#record.uploads.get(jobId);
+    if (known !== undefined && known.failure === undefined) return;
+    if (known?.delivery !== undefined) return;
+    this.#record.uploads.set(jobId, { jobId, status: 'uploading' });
+    this.#record.sealed ||= order.seal;
+    this.arrivals += 1;
+    const replaced = order.replaces === undefined ? undefined : this.#record.uploads.get(order.replaces);
+    if (replaced !== undefined) replaced.replaced = true;
+    void this.#start(order);
+  }
+
+  /** Tells every open upload (or one) to pause, resume or cancel. */
+  async tell(what: 'pause' | 'resume' | 'cancel', by: string, jobId?: string): Promise<void> {
+    const signal = { pause: pauseSignal, resume: resumeSignal, cancel: cancelSignal }[what];
+    const open = this.#record.open().filter((upload) => jobId === undefined || upload.jobId === jobId);
+    await Promise.all(
+      open.map(async (upload) => {
+        try {
+          await getExternalWorkflowHandle(uploadWorkflowId(upload.jobId)).signal(signal, { by });
+        } catch (error) {
+          log.info('the upload ended meanwhile', { jobId: upload.jobId, error: String(error) });
+        }
+      }),
+    );
+  }
+
+  async #start(order: UploadOrder): Promise<void> {
+    await condition(() => this.#record.paused === null);
+    const { uuid, owner, sensor, team } = this.#input;
+    try {
+      await startChild(WORKFLOW_TYPES.upload, {
+        workflowId: uploadWorkflowId(order.jobId),
+        args: [{ uuid, owner, sensor, order, ...(team ? { team } : {}) }],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        cancellationType: ChildWorkflowCancellationType.ABANDON,
+        staticSummary: `Fetch ${sourceWords(order.source)}`,
+      });
+    } catch (error) {
+      // It runs already: started by a run of this dataset before a Reset. It will report to this run.
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+      throw error;
+    }
+  }
+
+  #ended(report: UploadReport): void {
+    const upload = this.#record.uploads.get(report.jobId);
+    if (upload === undefined || upload.delivery !== undefined) return;
+    const cause = { actor: 'upload', ...(report.failure ? { reason: report.failure.say } : {}) };
+    if (report.delivery !== undefined) {
+      upload.delivery = report.delivery;
+      this.#record.moveUpload(report.jobId, 'processing', cause);
+    } else if (report.outcome === 'cancelled') {
+      this.#record.moveUpload(report.jobId, 'cancelled', cause);
+    } else {
+      if (report.failure) upload.failure = report.failure;
+      this.#record.moveUpload(report.jobId, 'failed', cause);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// Every option set of the workflows, by situation. No option literal stands anywhere else.
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { ComputeActivities, ControlActivities, TransferActivities } from '../contracts/activities.js';
+import { QUEUES } from '../domain/ids.js';
+
+// Named in every set: left out, the SDK falls back to TRY_CANCEL, and two writers meet on one file.
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+
+/** Network and disk: long, resumable from its journal, so a dead worker costs 15 s and no bytes. */
+const transfer: ActivityOptions = {
+  taskQueue: QUEUES.transfer,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: '15 seconds',
+  cancellationType,
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '10 minutes',
+    maximumAttempts: 10,
+  },
+};
+
+/** Converters and other programs: long, CPU bound; three tries, since each may cost hours. */
+const compute: ActivityOptions = {
+  taskQueue: QUEUES.compute,
+  startToCloseTimeout: '24 hours',
+  heartbeatTimeout: '15 seconds',
+  cancellationType,
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 4,
+    maximumInterval: '5 minutes',
+    maximumAttempts: 3,
+  },
+};
+
+/** The mirror: an outage of the database delays it and never fails it, so it tries for ever. */
+const mirroring: ActivityOptions = {
+  taskQueue: QUEUES.control,
+  startToCloseTimeout: '10 seconds',
+  cancellationType,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
+};
+
+/** Small look-ups and clean-ups; as patient as the mirror, for they need the same database or disk. */
+const quick: ActivityOptions = {
+  taskQueue: QUEUES.control,
+  startToCloseTimeout: '60 seconds',
+  cancellationType,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+};
+
+export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
+export const { extractArchives, convertDataset, validateProduct, publishProduct } =
+  proxyActivities<ComputeActivities>(compute);
+export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
+export const { recallDataset, discardLeftovers } = proxyActivities<Omit<ControlActivities, 'mirror'>>(quick);

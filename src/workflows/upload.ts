@@ -1,0 +1,133 @@
+// One delivery: fetch its bytes, stand still when asked to, tell the dataset how it ended.
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import type { UploadInput, UploadReport } from '../contracts/workflow.js';
+import { datasetWorkflowId } from '../domain/ids.js';
+import { sourceWords } from '../domain/source.js';
+import { closingFailure, noteOf } from './failures.js';
+import {
+  cancelSignal,
+  pauseSignal,
+  resumeSignal,
+  uploadEndedSignal,
+  uploadPausedSignal,
+} from './messages.js';
+import { discardLeftovers, fetchSource } from './proxies.js';
+
+/** Workflow `upload`, id `upload:<jobId>`: a child of its dataset that may outlive one run of it. */
+export async function upload(input: UploadInput): Promise<UploadReport> {
+  const root = CancellationScope.current();
+  return await CancellationScope.nonCancellable(async () => {
+    const report = await fetchUntilEnded(input, root);
+    await tellDataset(input, report);
+    if (report.outcome === 'cancelled') throw new CancelledFailure('The upload was cancelled.');
+    if (report.failure) throw closingFailure(report.failure, 'fetch');
+    return report;
+  });
+}
+
+async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Promise<UploadReport> {
+  const { jobId } = input.order;
+  const wish = listen(root);
+  try {
+    for (;;) {
+      if (wish.cancelled) break;
+      if (wish.pausedBy !== undefined) await standStill(input, wish);
+      else {
+        const output = await wish.interruptible(() => fetchWithSummary(input));
+        if (output?.done) return { jobId, outcome: 'delivered', delivery: output.delivery };
+      }
+    }
+    await discardLeftovers({ uuid: input.uuid, jobIds: [jobId], keepPartials: false });
+    return { jobId, outcome: 'cancelled' };
+  } catch (error) {
+    const failure = noteOf(error);
+    log.warn(`upload ended: ${failure.code}`, { say: failure.say });
+    await discardLeftovers({ uuid: input.uuid, jobIds: [jobId], keepPartials: failure.blame === 'system' });
+    return { jobId, outcome: 'failed', failure };
+  }
+}
+
+const fetchWithSummary = (input: UploadInput) =>
+  fetchSource.executeWithOptions({ summary: `Fetch ${sourceWords(input.order.source)}` }, [
+    { uuid: input.uuid, jobId: input.order.jobId, order: input.order },
+  ]);
+
+/** What users asked of this upload. `cancelled` wins over a pause. */
+interface Wish {
+  cancelled: boolean;
+  pausedBy: string | undefined;
+  interruptible<T>(work: () => Promise<T>): Promise<T | undefined>;
+}
+
+function listen(root: CancellationScope): Wish {
+  let scope: CancellationScope | undefined;
+  const wish: Wish = {
+    cancelled: false,
+    pausedBy: undefined,
+    async interruptible(work) {
+      scope = new CancellationScope();
+      try {
+        return await scope.run(work);
+      } catch (error) {
+        // A pause meets the activity in any state (running, lost with its worker, waiting for its next try):
+        // each of these ends as "paused" or "cancelled", and the journal holds the truth.
+        if (wish.cancelled || wish.pausedBy !== undefined || isCancellation(error)) return undefined;
+        throw error;
+      } finally {
+        scope = undefined;
+      }
+    },
+  };
+  const cancel = (): void => {
+    wish.cancelled = true;
+    scope?.cancel();
+  };
+  setHandler(pauseSignal, (command) => {
+    wish.pausedBy ??= command?.by ?? 'Temporal Web';
+    scope?.cancel();
+  });
+  setHandler(resumeSignal, () => {
+    wish.pausedBy = undefined;
+  });
+  setHandler(cancelSignal, cancel);
+  root.cancelRequested.catch(cancel);
+  return wish;
+}
+
+async function standStill(input: UploadInput, wish: Wish): Promise<void> {
+  const { jobId } = input.order;
+  const by = wish.pausedBy ?? '';
+  setCurrentDetails(`**Paused** by ${by}. Send the signal \`resume\` to go on.`);
+  await signalDataset(input, (dataset) => dataset.signal(uploadPausedSignal, { jobId, paused: true, by }));
+  await condition(() => wish.pausedBy === undefined || wish.cancelled);
+  await signalDataset(input, (dataset) => dataset.signal(uploadPausedSignal, { jobId, paused: false, by }));
+  setCurrentDetails('');
+}
+
+const tellDataset = (input: UploadInput, report: UploadReport): Promise<void> =>
+  signalDataset(input, (dataset) => dataset.signal(uploadEndedSignal, report));
+
+type DatasetHandle = ReturnType<typeof getExternalWorkflowHandle>;
+
+/** Signals whichever run of the dataset is current; a dataset that was terminated hears nothing, and that is all. */
+async function signalDataset(
+  input: UploadInput,
+  send: (dataset: DatasetHandle) => Promise<void>,
+): Promise<void> {
+  try {
+    await send(getExternalWorkflowHandle(datasetWorkflowId(input.uuid)));
+  } catch (error) {
+    if (error instanceof ApplicationFailure || isCancellation(error)) throw error;
+    log.warn('the dataset does not run any more', { error: String(error) });
+  }
+}
