@@ -1,0 +1,46 @@
+// The settings as a person may read them: by variable, without secrets.
+import type { Config } from './config.js';
+
+/** Every setting by the name of its variable; passwords and keys are hidden. */
+export function describeConfig(config: Config): Readonly<Record<string, string>> {
+  const { temporal, mongo, worker, limits } = config;
+  return {
+    SLUICE_HOME: config.home,
+    SLUICE_CACHE: config.cache,
+    HOST: config.api.host,
+    PORT: String(config.api.port),
+    TEMPORAL_ADDRESS: temporal.address ?? `embedded on port ${temporal.port}`,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    TEMPORAL_API_KEY: temporal.apiKey === undefined ? 'none' : 'given (hidden)',
+    TEMPORAL_TLS: describeTls(temporal.tls),
+    'Temporal Web': temporal.uiUrl,
+    MONGO_URL: mongo.url === undefined ? `embedded on port ${mongo.port}` : hidePassword(mongo.url),
+    DB_NAME: mongo.db,
+    JOB_IN_DATA_DIR: config.dirs.in,
+    JOB_OUT_DATA_DIR: config.dirs.out,
+    SLUICE_LOCAL_ROOTS: config.localRoots.join(':') || 'none',
+    SLUICE_URL_ALLOW: config.urlAllow.join(',') || 'none',
+    SLUICE_QUEUES: worker.queues.join(','),
+    SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),
+    SLUICE_TRANSFER_SLOTS: String(worker.transferSlots),
+    SLUICE_PYTHON: config.python,
+    SLUICE_QUIET_MS: String(config.quietMs),
+    SLUICE_MAX_UPLOAD_BYTES: String(limits.uploadBytes),
+    SLUICE_EXTRACT_BYTES: String(limits.extractBytes),
+    SLUICE_EXTRACT_RATIO: String(limits.extractRatio),
+    SLUICE_EXTRACT_ENTRIES: String(limits.extractEntries),
+    SLUICE_CONVERTER_BYTES: limits.converterBytes === 0 ? 'no limit' : String(limits.converterBytes),
+    SLUICE_LOG_LEVEL: config.logLevel,
+  };
+}
+
+/** A connection string without its password and without options, which may hold secrets too. */
+export function hidePassword(url: string): string {
+  return url.replace(/\/\/([^:@]*):.*@/, '//$1:***@').replace(/\?.*$/, '?(options hidden)');
+}
+
+function describeTls(tls: Config['temporal']['tls']): string {
+  if (tls === undefined) return 'off';
+  const named = Object.entries(tls).map(([key, value]) => `${key} ${value}`);
+  return ['on', ...named].join(', ');
+}

@@ -1,0 +1,173 @@
+// The only reader of process.env: parses every setting, reports all mistakes at once, hands down one frozen record.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from './config.js';
+import { type Settings, settingsSchema } from './settings.js';
+import { gatherVariables, type Variables } from './sources.js';
+
+/** Settings with mistakes; each problem starts with the name of its variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the settings have ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}:
+${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * The settings of this process.
+ * @throws ConfigError naming every mistake
+ */
+export function loadConfig(source: Variables = process.env, cwd: string = process.cwd()): Config {
+  const problems: string[] = [];
+  const parsed = settingsSchema(cwd).safeParse(gatherVariables(source, cwd, problems));
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`));
+    throw new ConfigError(problems);
+  }
+  const config = assemble(parsed.data, cwd);
+  problems.push(...contradictions(config, parsed.data));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(config);
+}
+
+/** The environment for a child process that we start: ours, with the given changes on top. */
+export function childEnvironment(changes: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return { ...Object.fromEntries(own), ...changes };
+}
+
+/** The project's own directory (where package.json, converters/ and scripts/ lie), from sources and from dist/. */
+export const PROJECT_ROOT = projectRoot();
+
+function assemble(settings: Settings, cwd: string): Config {
+  const home = settings.SLUICE_HOME ?? join(cwd, '.sluice');
+  const cache = settings.SLUICE_CACHE ?? join(homedir(), '.cache', 'sluice');
+  const data = settings.VISUS_DATASETS ?? join(home, 'data');
+  return {
+    home,
+    cache,
+    api: { host: settings.HOST, port: settings.PORT },
+    temporal: temporalSettings(settings),
+    mongo: {
+      ...optional('url', settings.MONGO_URL),
+      db: settings.DB_NAME,
+      port: settings.SLUICE_MONGO_PORT,
+    },
+    dirs: {
+      in: settings.JOB_IN_DATA_DIR ?? join(data, 'upload'),
+      out: settings.JOB_OUT_DATA_DIR ?? join(data, 'converted'),
+    },
+    localRoots: settings.SLUICE_LOCAL_ROOTS,
+    urlAllow: settings.SLUICE_URL_ALLOW,
+    worker: {
+      queues: settings.SLUICE_QUEUES,
+      computeSlots: settings.SLUICE_COMPUTE_SLOTS ?? Math.max(1, Math.floor(availableParallelism() / 2)),
+      transferSlots: settings.SLUICE_TRANSFER_SLOTS,
+    },
+    python: settings.SLUICE_PYTHON ?? defaultPython(cache),
+    tools: {
+      ...optional('temporal', settings.SLUICE_TEMPORAL_BIN),
+      ...optional('mongod', settings.SLUICE_MONGOD_BIN),
+      ...optional('python', settings.SLUICE_PYTHON),
+    },
+    limits: {
+      uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,
+      extractBytes: settings.SLUICE_EXTRACT_BYTES,
+      extractRatio: settings.SLUICE_EXTRACT_RATIO,
+      extractEntries: settings.SLUICE_EXTRACT_ENTRIES,
+      converterBytes: settings.SLUICE_CONVERTER_BYTES,
+    },
+    quietMs: settings.SLUICE_QUIET_MS,
+    logLevel: settings.SLUICE_LOG_LEVEL,
+  };
+}
+
+function temporalSettings(settings: Settings): Config['temporal'] {
+  const tls = {
+    ...optional('certFile', settings.TEMPORAL_TLS_CLIENT_CERT_PATH),
+    ...optional('keyFile', settings.TEMPORAL_TLS_CLIENT_KEY_PATH),
+    ...optional('caFile', settings.TEMPORAL_TLS_SERVER_CA_CERT_PATH),
+    ...optional('serverName', settings.TEMPORAL_TLS_SERVER_NAME),
+  };
+  const encrypted = settings.TEMPORAL_TLS ?? Object.keys(tls).length > 0;
+  return {
+    ...optional('address', settings.TEMPORAL_ADDRESS),
+    namespace: settings.TEMPORAL_NAMESPACE,
+    ...optional('apiKey', settings.TEMPORAL_API_KEY),
+    ...(encrypted ? { tls } : {}),
+    port: settings.SLUICE_TEMPORAL_PORT,
+    uiPort: settings.SLUICE_TEMPORAL_UI_PORT,
+    uiUrl: settings.SLUICE_TEMPORAL_UI_URL ?? `http://127.0.0.1:${settings.SLUICE_TEMPORAL_UI_PORT}`,
+  };
+}
+
+function contradictions(config: Config, settings: Settings): string[] {
+  const problems: string[] = [];
+  const both = (a: string | undefined, b: string | undefined) => (a === undefined) === (b === undefined);
+  if (!both(settings.TEMPORAL_TLS_CLIENT_CERT_PATH, settings.TEMPORAL_TLS_CLIENT_KEY_PATH)) {
+    problems.push(
+      'TEMPORAL_TLS_CLIENT_CERT_PATH: needs TEMPORAL_TLS_CLIENT_KEY_PATH, and the other way round',
+    );
+  }
+  if (overlap(config.dirs.in, config.dirs.out)) {
+    problems.push('JOB_OUT_DATA_DIR: must lie neither in JOB_IN_DATA_DIR nor around it');
+  }
+  return problems.concat(sharedPorts(settings));
+}
+
+function sharedPorts(settings: Settings): string[] {
+  const taken = new Map<number, string>();
+  const problems: string[] = [];
+  for (const name of [
+    'PORT',
+    'SLUICE_TEMPORAL_PORT',
+    'SLUICE_TEMPORAL_UI_PORT',
+    'SLUICE_MONGO_PORT',
+  ] as const) {
+    const port = settings[name];
+    const other = taken.get(port);
+    if (port !== 0 && other !== undefined)
+      problems.push(`${name}: is ${port} as ${other} is; give each its own`);
+    taken.set(port, name);
+  }
+  return problems;
+}
+
+function overlap(a: string, b: string): boolean {
+  const inside = (from: string, to: string) => !relative(from, to).startsWith('..');
+  return inside(a, b) || inside(b, a);
+}
+
+/** The environment that provisioning makes for the pinned requirements (scripts/tools.mjs builds the same name). */
+function defaultPython(cache: string): string {
+  const requirements = join(PROJECT_ROOT, 'converters', 'requirements.txt');
+  if (!existsSync(requirements)) return 'python3';
+  const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
+  return join(cache, `python-${hash}`, 'bin', 'python');
+}
+
+function projectRoot(): string {
+  let at = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(at, 'package.json')) && dirname(at) !== at) at = dirname(at);
+  return at;
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  }
+  return Object.freeze(value);
+}
