@@ -1,0 +1,122 @@
+// A file that grows by ranges, together with its journal: what is confirmed survives any death of the writer.
+import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isErrno, onDisk } from './disk-fault.js';
+import { type Owner, RangeJournal, readJournal, type Validator } from './journal.js';
+import { countBytes, mergeRanges, missingRanges, type Range } from './ranges.js';
+
+/** Bytes that may be written before they are synced and confirmed: what a crash can cost at most. */
+const FLUSH_BYTES = 16 * 1024 * 1024;
+
+/** Whether bytes fetched under one validator may be joined with bytes fetched under the other. */
+export type SameVersion = (before: Validator, now: Validator) => boolean;
+
+export class PartialFile {
+  readonly path: string;
+  private readonly data: FileHandle;
+  private readonly journal: RangeJournal;
+  private written: Range[] = [];
+  private waiting = 0;
+  private flushing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, data: FileHandle, journal: RangeJournal) {
+    this.path = path;
+    this.data = data;
+    this.journal = journal;
+  }
+
+  /**
+   * Opens or continues `<path>` with `<path>.journal`. When the validator is of another version, both are begun
+   * anew (as a new file, so that an older writer cannot reach it).
+   * @throws JournalTaken when a newer attempt writes it, Fault `disk_full`
+   */
+  static async open(
+    path: string,
+    owner: Owner,
+    validator: Validator,
+    same: SameVersion,
+  ): Promise<PartialFile> {
+    await onDisk(() => mkdir(dirname(path), { recursive: true }));
+    const before = await readJournal(journalPath(path));
+    const goesOn = before !== undefined && same(before.validator, validator);
+    const known = goesOn ? within(before.confirmed, await sizeOf(path)) : [];
+    const journal = await RangeJournal.take(journalPath(path), owner, validator, known);
+    if (known.length === 0) await rm(path, { force: true });
+    const data = await onDisk(() => open(path, known.length === 0 ? 'wx+' : 'r+'));
+    return new PartialFile(path, data, journal);
+  }
+
+  /** Bytes that are confirmed. */
+  get confirmed(): number {
+    return countBytes(this.journal.confirmed);
+  }
+
+  /** What must still be fetched of a file of `total` bytes. */
+  missing(total: number): Range[] {
+    return missingRanges(this.journal.confirmed, total);
+  }
+
+  /** Writes at an offset; confirms by itself after every 16 MiB. */
+  async write(chunk: Uint8Array, offset: number): Promise<void> {
+    await onDisk(async () => {
+      for (let at = 0; at < chunk.length; ) {
+        at += (await this.data.write(chunk, at, chunk.length - at, offset + at)).bytesWritten;
+      }
+    });
+    this.written.push({ start: offset, end: offset + chunk.length });
+    this.waiting += chunk.length;
+    if (this.waiting >= FLUSH_BYTES) await this.flush();
+  }
+
+  /** Syncs what was written and confirms it. */
+  async flush(): Promise<void> {
+    const turn = this.flushing.then(() => this.flushNow());
+    // The next flush must not inherit this one's failure: it fails or not by itself.
+    this.flushing = turn.catch(() => undefined);
+    await turn;
+  }
+
+  /** Closes; what was written since the last flush is fetched again. */
+  async close(): Promise<void> {
+    await this.flushing;
+    await this.data.close();
+    await this.journal.close();
+  }
+
+  private async flushNow(): Promise<void> {
+    const ranges = mergeRanges(this.written);
+    if (ranges.length === 0) return;
+    this.written = [];
+    this.waiting = 0;
+    await onDisk(() => this.data.datasync());
+    await this.journal.confirm(ranges);
+  }
+}
+
+/** Bytes of a partial file that are confirmed, without opening it for writing. */
+export async function confirmedBytes(path: string): Promise<number> {
+  const content = await readJournal(journalPath(path));
+  return content === undefined ? 0 : countBytes(within(content.confirmed, await sizeOf(path)));
+}
+
+/** Removes a partial file's journal, e.g. after the whole file was moved away. */
+export async function removePartial(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(journalPath(path), { force: true });
+}
+
+const journalPath = (path: string): string => `${path}.journal`;
+
+/** Confirmed ranges that the file is long enough for (it is shorter when somebody replaced it). */
+function within(ranges: readonly Range[], size: number): Range[] {
+  return ranges.filter(({ end }) => end <= size);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 0;
+    throw error;
+  }
+}
