@@ -1,0 +1,144 @@
+// Runs a processing program for an activity: progress, log, limits, and an end of the whole process group.
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { execa } from 'execa';
+import { Fault } from '../domain/fault.js';
+import { createEnding, type Ending } from './ending.js';
+import { findProgram, guarded, PROGRAM_PATH } from './guard.js';
+import type { ProgramHooks, ProgramSpec } from './program.js';
+import { createLineSplitter, parseProgramLine } from './program-lines.js';
+import { type Ended, programFault, verdict } from './verdict.js';
+import { watchProgram } from './watch.js';
+
+export type { ProgramHooks, ProgramSpec } from './program.js';
+
+/**
+ * Runs a program to its end.
+ * @returns the object of its `result` line
+ * @throws Fault (see verdict), `program_missing`, `program_stalled`, `program_timeout`; the signal's reason when aborted
+ */
+export async function runProgram(spec: ProgramSpec, hooks: ProgramHooks): Promise<Record<string, unknown>> {
+  hooks.signal.throwIfAborted();
+  const command = findProgram(spec.command);
+  if (command === undefined)
+    throw new Fault('program_missing', `The program ${spec.command} is not installed.`);
+  await mkdir(dirname(spec.logFile), { recursive: true });
+  const log = await open(spec.logFile, 'a');
+  try {
+    return await superviseProgram({ ...spec, command }, hooks, (text) => log.appendFile(text));
+  } finally {
+    await log.close();
+  }
+}
+
+async function superviseProgram(
+  spec: ProgramSpec,
+  hooks: ProgramHooks,
+  writeLog: (text: string) => Promise<void>,
+): Promise<Record<string, unknown>> {
+  const child = startProgram(spec);
+  const said = createListener(hooks, writeLog);
+  const ending = createEnding(child.pid, spec.graceMs);
+  const stopWatching = watchProgram(spec, child.pid, said, hooks, ending);
+  child.once('exit', () => ending.sweep(child));
+  const [exit] = await Promise.all([
+    child,
+    listen(child.stdout, said.onOutput, ending),
+    listen(child.stderr, said.onErrors, ending),
+  ]);
+  stopWatching();
+  if (exit.exitCode === undefined && exit.signal === undefined) {
+    throw new Fault(
+      'program_failed',
+      `The program ${spec.command} could not be started: ${exit.shortMessage}`,
+    );
+  }
+  const ended: Ended = {
+    command: spec.command,
+    exitCode: exit.exitCode,
+    signal: exit.signal,
+    logFile: spec.logFile,
+    ...said.heard(),
+  };
+  if (ending.reason === undefined) return verdict(ended);
+  throw ending.reason.kind === 'limit'
+    ? programFault(ending.reason.code, ended, ending.reason.say)
+    : ending.reason.error;
+}
+
+function startProgram(spec: ProgramSpec) {
+  const guards = { deathSignal: 'KILL', dataBytes: spec.memoryBytes } as const;
+  const [file, ...args] = guarded(spec.command, spec.args, guards);
+  return execa(file, args, {
+    cwd: spec.cwd,
+    env: { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', HOME: spec.cwd, TMPDIR: spec.cwd, ...spec.env },
+    extendEnv: false,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    detached: true,
+  });
+}
+
+/** Bytes of log that go with a failure. */
+const TAIL = 64 * 1024;
+
+/** Takes the program's output apart and remembers what its verdict needs. */
+function createListener(hooks: ProgramHooks, writeLog: (text: string) => Promise<void>) {
+  let result: Record<string, unknown> | undefined;
+  let error: Ended['error'];
+  let tail = '';
+  let pending = '';
+  let progressAt = -1;
+  const state = { advances: 0 };
+  const onLogLine = (line: string): void => {
+    pending += `${line}\n`;
+    hooks.onLog(line);
+  };
+  const onStdoutLine = (line: string): void => {
+    const message = parseProgramLine(line);
+    if (message.kind === 'log') onLogLine(line);
+    else if (message.kind === 'result') result = message.result;
+    else if (message.kind === 'error') error = { code: message.code, say: message.say };
+    else {
+      if (message.progress.done !== progressAt) state.advances += 1;
+      progressAt = message.progress.done;
+      hooks.onProgress(message.progress);
+    }
+  };
+  const stdout = createLineSplitter(onStdoutLine);
+  const stderr = createLineSplitter(onLogLine);
+  const through = (lines: typeof stdout) => async (text: string | undefined) => {
+    if (text === undefined) lines.end();
+    else lines.push(text);
+    const written = pending;
+    pending = '';
+    tail = (tail + written).slice(-TAIL);
+    await writeLog(written);
+  };
+  return {
+    state,
+    onOutput: through(stdout),
+    onErrors: through(stderr),
+    heard: () => ({ result, error, tail }),
+  };
+}
+
+/** Feeds a stream, piece by piece and then `undefined`; a listener that fails ends the program. */
+async function listen(
+  stream: Readable,
+  onText: (text: string | undefined) => Promise<void>,
+  ending: Ending,
+): Promise<void> {
+  stream.setEncoding('utf8');
+  try {
+    for await (const text of stream) await onText(text as string);
+    await onText(undefined);
+  } catch (error) {
+    ending.end({ kind: 'error', error });
+    stream.destroy();
+  }
+}

@@ -1,0 +1,71 @@
+// Watches a running program: signs of life, the stall limit, the time limit, the caller's abort.
+import type { Ending } from './ending.js';
+import { type GroupUsage, startTimeOf, usageOfGroup } from './proc.js';
+import type { ProgramHooks, ProgramSpec } from './program.js';
+
+const LONGEST_INTERVAL = 1_000;
+
+/**
+ * Looks at the program at least four times per stall limit.
+ * @param said counts the program's progress lines that advanced
+ * @returns a function that ends the watch
+ */
+export function watchProgram(
+  spec: ProgramSpec,
+  group: number | undefined,
+  said: { readonly state: { readonly advances: number } },
+  hooks: Pick<ProgramHooks, 'onAlive' | 'signal'>,
+  ending: Ending,
+): () => void {
+  const signsOfLife = createSigns(group, said);
+  let aliveAt = performance.now();
+  const look = (): void => {
+    if (signsOfLife()) {
+      aliveAt = performance.now();
+      hooks.onAlive();
+    } else if (performance.now() - aliveAt > spec.stallLimitMs) {
+      ending.end({ kind: 'limit', code: 'program_stalled', say: stallWords(spec.stallLimitMs) });
+    }
+  };
+  const guardedLook = (): void => {
+    try {
+      look();
+    } catch (error) {
+      ending.end({ kind: 'error', error });
+    }
+  };
+  const onTime = (): void =>
+    ending.end({ kind: 'limit', code: 'program_timeout', say: timeWords(spec.timeLimitMs) });
+  const onAbort = (): void => ending.end({ kind: 'error', error: hooks.signal.reason });
+  const interval = setInterval(guardedLook, Math.min(LONGEST_INTERVAL, spec.stallLimitMs / 4));
+  const limit = setTimeout(onTime, Math.min(spec.timeLimitMs, 2 ** 31 - 1));
+  hooks.signal.addEventListener('abort', onAbort, { once: true });
+  return () => {
+    clearInterval(interval);
+    clearTimeout(limit);
+    hooks.signal.removeEventListener('abort', onAbort);
+  };
+}
+
+/** Whether anything advanced since the last question. Without /proc every program counts as alive. */
+function createSigns(
+  group: number | undefined,
+  said: { readonly state: { readonly advances: number } },
+): () => boolean {
+  let usage: GroupUsage | undefined;
+  let advances = 0;
+  const hasProc = startTimeOf(process.pid) !== undefined;
+  return () => {
+    const now = group === undefined ? undefined : usageOfGroup(group);
+    const worked = now?.cpuTicks !== usage?.cpuTicks || now?.ioBytes !== usage?.ioBytes;
+    const told = said.state.advances > advances;
+    usage = now;
+    advances = said.state.advances;
+    return worked || told || !hasProc;
+  };
+}
+
+const stallWords = (ms: number): string =>
+  `The program showed no sign of life for ${Math.round(ms / 1000)} s.`;
+const timeWords = (ms: number): string =>
+  `The program ran longer than its limit of ${Math.round(ms / 1000)} s.`;
