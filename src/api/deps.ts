@@ -1,0 +1,23 @@
+// What the routes work with; serve.ts makes it, tests make their own.
+import type { HttpBindings } from '@hono/node-server';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.js';
+import type { Store } from '../store/mongo.js';
+import type { Engine } from './engine.js';
+
+export interface ApiDeps {
+  readonly config: Config;
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly log: Logger;
+  /** Name of this API process, fresh at every start. */
+  readonly instance: string;
+  /** Aborted when the process is asked to stop: uploads are interrupted, streams end. */
+  readonly closing: AbortSignal;
+  /** Uploads whose bytes this process receives, by job id. */
+  readonly receiving: Map<string, AbortController>;
+}
+
+export interface ApiEnv {
+  Bindings: HttpBindings;
+}

@@ -1,0 +1,44 @@
+// How a dataset's run looks in Temporal Web: id, queue, search attributes, its story in plain words.
+import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import type { DatasetInput } from '../contracts/workflow.js';
+import { datasetWorkflowId, QUEUES, type SEARCH_ATTRIBUTES } from '../domain/ids.js';
+
+/** The options with which every run of workflow `dataset` starts. */
+export function datasetStart(input: DatasetInput) {
+  const { uuid, name, owner, team, sensor, status } = input;
+  const found = [
+    keyword('SluiceKind', 'dataset'),
+    keyword('SluiceDataset', uuid),
+    keyword('SluiceOwner', owner),
+    ...(team === undefined ? [] : [keyword('SluiceTeam', team)]),
+    keyword('SluiceSensor', sensor),
+    keyword('SluiceStatus', status),
+  ];
+  return {
+    workflowId: datasetWorkflowId(uuid),
+    taskQueue: QUEUES.control,
+    args: [input] as [DatasetInput],
+    memo: { name, owner, sensor },
+    typedSearchAttributes: new TypedSearchAttributes(found),
+    staticSummary: `${name} (${sensor})`,
+    staticDetails: details(input),
+  };
+}
+
+const keyword = (name: (typeof SEARCH_ATTRIBUTES)[number], value: string) => ({
+  key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+  value,
+});
+
+function details({ uuid, name, owner, sensor, convert, reason, by }: DatasetInput): string {
+  const why = {
+    delivery: 'files were delivered',
+    retry: 'it is tried again',
+    convert: 'it is converted again',
+  };
+  return [
+    `Dataset **${name.replace(/[*_`[\]<>]/g, ' ')}**, ${sensor}, of ${owner}.`,
+    `This run exists because ${why[reason]} (by ${by}). ${convert ? 'It is converted' : 'Its files are published as they are'}.`,
+    `\`${uuid}\``,
+  ].join('\n\n');
+}

@@ -1,0 +1,84 @@
+// Fields that several HTTP bodies share, as zod schemas: the one place that says what a client may send.
+import { z } from 'zod';
+import { SENSORS } from '../domain/sensor.js';
+
+const TRUE = ['true', '1', 'yes', 'on'];
+const FALSE = ['false', '0', 'no', 'off'];
+
+/** A boolean, or one of the words that forms send for it (any case). */
+export const booleanField = z
+  .union([z.boolean(), z.string(), z.number()])
+  .transform((value, context) => {
+    const word = String(value).trim().toLowerCase();
+    if (TRUE.includes(word)) return true;
+    if (FALSE.includes(word)) return false;
+    context.issues.push({
+      code: 'custom',
+      message: 'Input should be a valid boolean: true, false, 1, 0, yes, no, on or off',
+      input: value,
+    });
+    return z.NEVER;
+  })
+  .meta({ type: 'boolean' });
+
+/** A text that may be absent or null; both read as null. */
+const optionalText = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .nullish()
+    .transform((text) => (text === undefined || text === '' ? null : text));
+
+export const emailField = z.email().max(254).meta({ description: 'Owner, an e-mail address' });
+export const sensorField = z
+  .enum(SENSORS)
+  .meta({ description: 'What kind of data it is; spelling is exact' });
+export const datasetNameField = z.string().trim().min(1).max(255);
+
+/** Free parameters of a converter: an object, or its JSON text (forms). */
+export const parametersField = z
+  .union([z.record(z.string(), z.unknown()), z.string()])
+  .default({})
+  .transform((value, context): Record<string, unknown> => {
+    if (typeof value !== 'string') return value;
+    const parsed = parseObject(value);
+    if (parsed !== undefined) return parsed;
+    context.issues.push({ code: 'custom', message: 'Input should be a JSON object', input: value });
+    return z.NEVER;
+  })
+  .meta({ type: 'object' });
+
+/** What describes a dataset beside its name, sensor and owner. */
+export const descriptionFields = {
+  convert: booleanField.default(true),
+  is_public: booleanField.default(false),
+  is_public_downloadable: booleanField.default(false),
+  folder: optionalText(255).meta({ description: 'Grouping for people; never part of a path' }),
+  team_uuid: optionalText(255),
+  tags: z
+    .union([z.string().max(500), z.array(z.string()).transform((tags) => tags.join(','))])
+    .nullish()
+    .transform((tags) => tags ?? ''),
+};
+
+/** A new dataset in the words of the older clients (forms and JSON alike). */
+export const sharedFields = z.object({
+  user_email: emailField,
+  dataset_name: datasetNameField,
+  sensor: sensorField,
+  ...descriptionFields,
+  conversion_parameters: parametersField,
+});
+export type SharedFields = z.infer<typeof sharedFields>;
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  if (text.trim() === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,278 @@
+// Native HTTP bodies under /api/v1: requests as they are checked, answers as they are promised.
+import { z } from 'zod';
+import { DATASET_STATUSES } from '../domain/dataset.js';
+import { JOB_STATUSES } from '../domain/job.js';
+import { SENSORS } from '../domain/sensor.js';
+import { STAGES } from '../domain/stage.js';
+import { UPLOAD_STATUSES } from '../domain/upload.js';
+import {
+  booleanField,
+  datasetNameField,
+  descriptionFields,
+  emailField,
+  parametersField,
+  sensorField,
+} from './http-fields.js';
+
+const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string().meta({ description: 'Stable; programs compare this' }),
+    remedy: z.string(),
+    instance: z.string(),
+    error: z.string().meta({ description: 'The title again, for older clients' }),
+    errors: z
+      .array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() }))
+      .optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+export type Problem = z.infer<typeof problemSchema>;
+
+const newDataset = {
+  name: datasetNameField,
+  sensor: sensorField,
+  user_email: emailField,
+  ...descriptionFields,
+  parameters: parametersField,
+};
+
+export const createDatasetSchema = z.object(newDataset).meta({ id: 'CreateDataset' });
+export type CreateDataset = z.infer<typeof createDatasetSchema>;
+
+const deliveryFields = {
+  seal: booleanField.default(true).meta({ description: 'Nothing more is coming after this upload' }),
+  replaces: z
+    .string()
+    .max(100)
+    .optional()
+    .meta({ description: 'Job id of a failed upload that is sent again' }),
+};
+
+/** A delivery into a dataset that exists. */
+export const existingDatasetSchema = z.object({
+  dataset: z.uuid(),
+  user_email: emailField.optional(),
+  ...deliveryFields,
+});
+/** A delivery that makes its dataset. */
+export const newDatasetUploadSchema = z.object({ ...newDataset, ...deliveryFields });
+
+export const sourceSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('url'), url: z.string().min(1).max(8192) }),
+  z.object({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
+]);
+export type SourceBody = z.infer<typeof sourceSchema>;
+
+export const startUploadSchema = z
+  .union([
+    existingDatasetSchema.extend({ source: sourceSchema }),
+    newDatasetUploadSchema.extend({ source: sourceSchema }),
+  ])
+  .meta({ id: 'StartUpload' });
+export type StartUpload = z.input<typeof startUploadSchema>;
+
+export const commandBodySchema = z
+  .object({
+    by: z.string().max(254).optional().meta({ description: 'Who asks; default: the owner' }),
+    reason: z.string().max(1000).optional(),
+  })
+  .meta({ id: 'CommandBody' });
+export type CommandBody = z.infer<typeof commandBodySchema>;
+
+const failureSchema = z.object({
+  code: z.string(),
+  say: z.string(),
+  remedy: z.string(),
+  blame: z.enum(['content', 'system', 'caller']),
+});
+
+const progressFields = {
+  progress_percentage: z.number().min(0).max(100),
+  stage: z.enum(STAGES).nullable(),
+  speed_mbps: z.number().nullable().meta({ description: 'MB/s, 10^6 bytes' }),
+  eta_seconds: z.int().nullable(),
+  current_file: z.string().nullable(),
+};
+
+const productSchema = z.object({
+  kind: z.string(),
+  entry: z.string().nullable(),
+  bytes: z.int(),
+  files: z.int(),
+  checked: z.int(),
+  blocks: z.int(),
+  directory: z.string().meta({ description: 'Absolute path on the server' }),
+  manifest: z.string().meta({ description: 'Absolute path of manifest.json on the server' }),
+});
+
+export const datasetSchema = z
+  .object({
+    uuid: z.string(),
+    name: z.string(),
+    slug: z.string(),
+    user_email: z.string(),
+    sensor: z.string(),
+    convert: z.boolean(),
+    is_public: z.boolean(),
+    folder: z.string().nullable(),
+    team_uuid: z.string().nullable(),
+    tags: z.string(),
+    parameters: z.record(z.string(), z.unknown()),
+    status: z.enum(DATASET_STATUSES),
+    status_message: z.string(),
+    paused: z.object({ by: z.string(), at: time }).nullable(),
+    ...progressFields,
+    failure: failureSchema.nullable(),
+    product: productSchema.nullable(),
+    total_size_bytes: z.int(),
+    file_count: z.int(),
+    job_id: z.string().nullable(),
+    open: z.array(z.string()).meta({ description: 'Commands that the present state allows' }),
+    run_id: z.string().nullable(),
+    revision: z.int(),
+    created_at: time,
+    updated_at: time,
+    completed_at: time.nullable(),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Dataset' });
+export type DatasetResource = z.infer<typeof datasetSchema>;
+
+export const datasetDetailSchema = datasetSchema
+  .extend({
+    sealed: z.boolean(),
+    uploads: z.array(
+      z.object({ job_id: z.string(), upload_status: z.enum(UPLOAD_STATUSES), source: z.string() }),
+    ),
+  })
+  .meta({ id: 'DatasetDetail' });
+export type DatasetDetail = z.infer<typeof datasetDetailSchema>;
+
+export const historySchema = z
+  .object({
+    history: z.array(
+      z.object({
+        entity: z.string(),
+        from: z.string().nullable(),
+        to: z.string(),
+        at: time,
+        actor: z.string(),
+        reason: z.string().nullable(),
+        run_id: z.string().nullable(),
+        revision: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: 'History' });
+export type History = z.infer<typeof historySchema>;
+
+export const jobSchema = z
+  .object({
+    job_id: z.string(),
+    dataset_uuid: z.string(),
+    job_type: z.string(),
+    status: z.enum(JOB_STATUSES),
+    upload_status: z.enum(UPLOAD_STATUSES),
+    priority: z.int(),
+    user_email: z.string(),
+    source_type: z.string(),
+    source: z.string(),
+    bytes_uploaded: z.int(),
+    bytes_total: z.int(),
+    file_count: z.int(),
+    ...progressFields,
+    attempts: z.int(),
+    max_attempts: z.int(),
+    worker_id: z.string().nullable(),
+    pid: z.int().nullable(),
+    lock_file: z.string().nullable(),
+    parameters: z.record(z.string(), z.unknown()),
+    result: z.record(z.string(), z.unknown()).nullable(),
+    error: z.string().nullable(),
+    error_message: z.string().nullable(),
+    failure: failureSchema.nullable(),
+    logs: z.array(z.object({ timestamp: time, message: z.string() })),
+    created_at: time,
+    started_at: time.nullable(),
+    completed_at: time.nullable(),
+    updated_at: time,
+    dataset_info: z
+      .object({ name: z.string(), user: z.string(), status: z.string(), sensor: z.string() })
+      .nullable(),
+    execution_time: z.number().nullable().meta({ description: 'Seconds; until now while it runs' }),
+    estimated_completion: time.nullable(),
+    open: z.array(z.string()),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Job' });
+export type JobResource = z.infer<typeof jobSchema>;
+
+export const datasetListSchema = z
+  .object({ datasets: z.array(datasetSchema), next: z.string().nullable() })
+  .meta({ id: 'DatasetList' });
+export type DatasetList = z.infer<typeof datasetListSchema>;
+
+export const jobListSchema = z
+  .object({ jobs: z.array(jobSchema), next: z.string().nullable() })
+  .meta({ id: 'JobList' });
+export type JobList = z.infer<typeof jobListSchema>;
+
+export const uploadAnswerSchema = z
+  .object({
+    job_id: z.string(),
+    dataset_uuid: z.string(),
+    status: z.literal('queued'),
+    files: z.int(),
+    bytes: z.int(),
+    notice: z.string().optional(),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'UploadAnswer' });
+export type UploadAnswer = z.infer<typeof uploadAnswerSchema>;
+
+export const commandAnswerSchema = z
+  .object({
+    done: z.boolean().meta({ description: 'false: accepted, it takes effect when a worker runs' }),
+    state: z.record(z.string(), z.unknown()).optional(),
+    run_id: z.string().optional(),
+    notice: z.string().optional(),
+  })
+  .meta({ id: 'CommandAnswer' });
+export type CommandAnswer = z.infer<typeof commandAnswerSchema>;
+
+export const readySchema = z
+  .object({
+    ready: z.boolean(),
+    checks: z.object({ database: z.boolean(), temporal: z.boolean(), worker: z.boolean() }),
+  })
+  .meta({ id: 'Ready' });
+export type Ready = z.infer<typeof readySchema>;
+
+const cursor = z.string().max(300).optional();
+const limit = z.coerce.number().int().min(1).max(500).default(50);
+
+export const datasetQuerySchema = z.object({
+  status: z.enum(DATASET_STATUSES).optional(),
+  user_email: z.string().max(254).optional(),
+  sensor: z.enum(SENSORS).optional(),
+  name: z.string().max(255).optional().meta({ description: 'Part of the name, any case' }),
+  limit,
+  cursor,
+});
+export const jobQuerySchema = z.object({
+  status: z.enum(JOB_STATUSES).optional(),
+  upload_status: z.enum(UPLOAD_STATUSES).optional(),
+  user_email: z.string().max(254).optional(),
+  dataset: z.uuid().optional(),
+  limit,
+  cursor,
+});
+export const eventQuerySchema = z.object({
+  dataset: z.uuid().optional(),
+  user_email: z.string().max(254).optional(),
+});

@@ -1,0 +1,89 @@
+// Rows of visstoredatas: insert before the workflow starts, read, list. A status is never written here.
+import type { Filter } from 'mongodb';
+import type { DatasetDocument } from '../contracts/documents.js';
+import type { DatasetStatus } from '../domain/dataset.js';
+import type { Sensor } from '../domain/sensor.js';
+import type { Store } from './mongo.js';
+import { type Cursor, olderThan, type Page, pageOf } from './paging.js';
+
+export interface DatasetFilter {
+  readonly status?: DatasetStatus | undefined;
+  readonly user_email?: string | undefined;
+  readonly sensor?: Sensor | undefined;
+  /** Part of the name, any case. */
+  readonly name?: string | undefined;
+}
+
+/** Makes the row unless it is there. Returns whether it was made now. */
+export async function insertDataset(store: Store, document: DatasetDocument): Promise<boolean> {
+  const { uuid, ...rest } = document;
+  const { upsertedCount } = await store.datasets.updateOne(
+    { uuid },
+    { $setOnInsert: rest },
+    { upsert: true },
+  );
+  return upsertedCount === 1;
+}
+
+export async function findDataset(store: Store, uuid: string): Promise<DatasetDocument | null> {
+  return await store.datasets.findOne({ uuid }, { projection: { _id: 0 } });
+}
+
+/** Newest first. */
+export async function listDatasets(
+  store: Store,
+  filter: DatasetFilter,
+  limit: number,
+  after?: Cursor,
+): Promise<Page<DatasetDocument>> {
+  const query: Filter<DatasetDocument> = {
+    ...(filter.status === undefined ? {} : { status: filter.status }),
+    ...(filter.user_email === undefined ? {} : { user_email: filter.user_email }),
+    ...(filter.sensor === undefined ? {} : { sensor: filter.sensor }),
+    ...(filter.name === undefined ? {} : { name: { $regex: escapeRegex(filter.name), $options: 'i' } }),
+    ...(after === undefined ? {} : olderThan('uuid', after)),
+  };
+  const rows = await store.datasets
+    .find(query, { projection: { _id: 0 } })
+    .sort({ created_at: -1, uuid: -1 })
+    .limit(limit + 1)
+    .toArray();
+  return pageOf(rows, limit, ({ created_at, uuid }) => ({ at: created_at, key: uuid }));
+}
+
+/** The rows of these datasets, by uuid. */
+export async function datasetsByUuid(
+  store: Store,
+  uuids: readonly string[],
+): Promise<ReadonlyMap<string, DatasetDocument>> {
+  const rows = await store.datasets
+    .find({ uuid: { $in: [...new Set(uuids)] } }, { projection: { _id: 0 } })
+    .toArray();
+  return new Map(rows.map((row) => [row.uuid, row]));
+}
+
+/** Facts that describe a dataset; nothing of its life-cycle. */
+export type DatasetDescription = Pick<
+  DatasetDocument,
+  | 'name'
+  | 'sensor'
+  | 'convert'
+  | 'data_conversion_needed'
+  | 'is_public'
+  | 'is_public_downloadable'
+  | 'folder_uuid'
+  | 'team_uuid'
+  | 'tags'
+  | 'conversion_parameters'
+>;
+
+/** Changes what describes a dataset, or its latest upload. */
+export async function amendDataset(
+  store: Store,
+  uuid: string,
+  change: Partial<DatasetDescription> & { readonly job_id?: string },
+): Promise<void> {
+  await store.datasets.updateOne({ uuid }, { $set: { ...change, updated_at: new Date() } });
+}
+
+const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

@@ -1,0 +1,59 @@
+// The lease of the API process that holds an upload: it receives the bytes, or has yet to tell the workflow.
+import type { JobDocument } from '../contracts/documents.js';
+import type { UploadOrder } from '../contracts/workflow.js';
+import type { Store } from './mongo.js';
+
+/** How long a lease lasts, and how often its holder renews it (milliseconds). */
+export const RECEIVER_LEASE_MS = 10_000;
+export const RECEIVER_RENEW_MS = 3_000;
+
+export const leaseUntil = (now = Date.now()): Date => new Date(now + RECEIVER_LEASE_MS);
+
+/** What is known of the bytes while they come. */
+export interface Received {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** Renews the lease and shows how many bytes came. Returns false when somebody else ended it meanwhile. */
+export async function renewReceiver(
+  store: Store,
+  jobId: string,
+  holder: string,
+  received?: Received,
+): Promise<boolean> {
+  const now = new Date();
+  const shown = received === undefined ? {} : { bytes_uploaded: received.bytes, file_count: received.files };
+  const { matchedCount } = await store.jobs.updateOne(
+    { job_id: jobId, 'receiver.id': holder },
+    { $set: { 'receiver.until': leaseUntil(), updated_at: now, ...shown } },
+  );
+  return matchedCount === 1;
+}
+
+/** Keeps the order that is about to be given to the workflow: whoever finds the lease expired gives it instead. */
+export async function keepOrder(store: Store, order: UploadOrder, received?: Received): Promise<void> {
+  const shown =
+    received === undefined
+      ? {}
+      : { bytes_uploaded: received.bytes, bytes_total: received.bytes, file_count: received.files };
+  await store.jobs.updateOne({ job_id: order.jobId }, { $set: { 'parameters.order': order, ...shown } });
+}
+
+/** The workflow knows the order: nothing is left to do for the holder. */
+export async function clearReceiver(store: Store, jobId: string, holder: string): Promise<void> {
+  await store.jobs.updateOne({ job_id: jobId, 'receiver.id': holder }, { $set: { receiver: null } });
+}
+
+/** Uploads whose holder is gone, oldest first. */
+export async function expiredReceivers(
+  store: Store,
+  now: Date,
+  limit = 100,
+): Promise<readonly JobDocument[]> {
+  return await store.jobs
+    .find({ 'receiver.until': { $lt: now } }, { projection: { _id: 0 } })
+    .sort({ 'receiver.until': 1 })
+    .limit(limit)
+    .toArray();
+}
