@@ -1,0 +1,63 @@
+// Heartbeats that mean something: sent because work advanced, typed, throttled.
+import { Context } from '@temporalio/activity';
+import type { Progress } from '../../domain/progress.js';
+
+const APART_MS = 200;
+const WAITING_MS = 4_000;
+
+/** Progress with whom it belongs to and who measured it. */
+export interface ProgressReport extends Progress {
+  readonly uuid: string;
+  /** Set when it is an upload's progress, not the dataset's alone. */
+  readonly jobId?: string;
+  readonly runId: string;
+  readonly attempt: number;
+}
+
+/** Where progress is shown to users. Must not throw; may drop reports that come too fast. */
+export interface ProgressSink {
+  report(progress: ProgressReport): void;
+}
+
+export interface Heart {
+  /** Tells Temporal and the sink that work advanced; reports less than 200 ms apart are dropped. */
+  beat(progress: Progress): void;
+  /**
+   * Waits for something that is bounded by a time-out of its own (a stall limit, a back-off) and says now and
+   * then that the activity lives. Never for work that could hang.
+   */
+  waiting<T>(work: Promise<T>): Promise<T>;
+}
+
+/** The heart of the running activity; call it at the activity's beginning. */
+export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: string }): Heart {
+  const context = Context.current();
+  const { attempt, workflowExecution } = context.info;
+  const runId = workflowExecution?.runId ?? '';
+  let last: Progress | undefined;
+  let sent = 0;
+  const send = (): void => {
+    sent = Date.now();
+    context.heartbeat(last);
+  };
+
+  return {
+    beat(progress) {
+      last = progress;
+      // The end of a stage is always told.
+      const atEnd = progress.total > 0 && progress.done >= progress.total;
+      if (Date.now() - sent < APART_MS && !atEnd) return;
+      send();
+      sink.report({ ...progress, ...subject, runId, attempt });
+    },
+
+    async waiting(work) {
+      const timer = setInterval(send, WAITING_MS);
+      try {
+        return await work;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}

@@ -1,0 +1,99 @@
+// Which URLs may be fetched: http(s), public addresses, and what the operator allowed. Checked on the URL and again
+// when a connection is made, after name resolution, so that a name cannot point elsewhere in between.
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { buildConnector } from 'undici';
+import { Fault } from '../domain/fault.js';
+
+export interface UrlGuard {
+  /**
+   * Refuses what can be seen on the URL itself; call it on every redirect as well.
+   * @throws Fault `url_forbidden` (names the host only), `invalid_field` for text that is no http(s) URL
+   */
+  check(url: string | URL): URL;
+  /** Connects only to addresses that are allowed; for an undici Agent. */
+  readonly connector: buildConnector.connector;
+}
+
+type Block = ReturnType<typeof ipaddr.parseCIDR>;
+
+/**
+ * @param allow hosts (`name` or `name:port`) and CIDR blocks that may be reached although they are not public
+ * @param connectTimeoutMs how long one connection may take to be made
+ */
+export function createUrlGuard(allow: readonly string[], connectTimeoutMs = 10_000): UrlGuard {
+  const blocks = allow.filter((one) => ipaddr.isValidCIDR(one)).map((one) => ipaddr.parseCIDR(one));
+  const names = new Set(allow.filter((one) => !ipaddr.isValidCIDR(one)).map((one) => one.toLowerCase()));
+  const named = (host: string, port: string): boolean => names.has(host) || names.has(`${host}:${port}`);
+  const mayReach = (address: string): boolean => isAllowedAddress(address, blocks);
+
+  const free = buildConnector({ timeout: connectTimeoutMs });
+  const guarded = buildConnector({ timeout: connectTimeoutMs, lookup: guardedLookup(mayReach) });
+
+  return {
+    check(text) {
+      const url = parseHttpUrl(text);
+      const host = bareHost(url.hostname);
+      if (named(hostName(url.hostname), portOf(url)) || isIP(host) === 0 || mayReach(host)) return url;
+      throw forbidden(host);
+    },
+
+    connector(options, callback) {
+      const host = bareHost(options.hostname);
+      const port = options.port === '' ? defaultPort(options.protocol) : options.port;
+      if (named(hostName(options.hostname), port)) {
+        free(options, callback);
+      } else if (isIP(host) !== 0 && !mayReach(host)) {
+        // No look-up happens for an address, so it is checked here.
+        callback(forbidden(host), null);
+      } else {
+        guarded(options, callback);
+      }
+    },
+  };
+}
+
+/** Whether the address is public (or in one of the blocks). IPv4 inside IPv6 counts as that IPv4 address. */
+export function isAllowedAddress(address: string, blocks: readonly Block[] = []): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const plain = ipaddr.process(address);
+  if (blocks.some(([net, bits]) => net.kind() === plain.kind() && plain.match(net, bits))) return true;
+  return plain.range() === 'unicast';
+}
+
+/** Looks a name up and keeps the addresses that may be reached; none left = forbidden. */
+function guardedLookup(mayReach: (address: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error !== null) return void callback(error, '');
+      const open = addresses.filter(({ address }) => mayReach(address));
+      const [first] = open;
+      if (first === undefined) return void callback(forbidden(hostname), '');
+      if (options.all === true) callback(null, open);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function parseHttpUrl(text: string | URL): URL {
+  const url = URL.canParse(String(text)) ? new URL(text) : undefined;
+  // The text is not repeated: it may hold a password.
+  if (url === undefined) throw new Fault('invalid_field', 'The URL cannot be read.');
+  if (url.protocol === 'http:' || url.protocol === 'https:') return url;
+  throw new Fault(
+    'invalid_field',
+    `A URL with ${JSON.stringify(url.protocol)} cannot be fetched, only http and https.`,
+  );
+}
+
+const forbidden = (host: string): Fault =>
+  new Fault('url_forbidden', `The host ${host} is not one that this server may fetch from.`);
+const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '');
+/** As it stands in a URL: lower case, IPv6 in brackets. */
+const hostName = (host: string): string => {
+  const bare = bareHost(host).toLowerCase();
+  return isIP(bare) === 6 ? `[${bare}]` : bare;
+};
+const defaultPort = (protocol: string): string => (protocol === 'https:' ? '443' : '80');
+const portOf = (url: URL): string => (url.port === '' ? defaultPort(url.protocol) : url.port);
