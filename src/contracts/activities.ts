@@ -89,4 +89,6 @@ export interface ControlActivities {
     readonly jobIds: readonly string[];
     readonly keepPartials: boolean;
   }): Promise<void>;
+  /** Requests the cancellation of a run that ends because our own command cancelled it. */
+  requestCancellation(input: { readonly workflowId: string; readonly runId: string }): Promise<void>;
 }

@@ -12,6 +12,7 @@ import type { DatasetInput, DatasetView, ProductSummary } from '../contracts/wor
 import { ERROR_STATUS_OF_STAGE } from '../domain/dataset.js';
 import { type FailureNote, noteFailure } from '../domain/failure.js';
 import { STAGE_WORDS } from '../domain/stage.js';
+import { beCancelled } from './cancellation.js';
 import { listen } from './commands.js';
 import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
@@ -39,10 +40,13 @@ class DatasetRun {
   readonly #mirror: Mirror;
   readonly #intake: Intake;
   readonly #stages: StageRunner;
+  readonly #root: CancellationScope;
+  #seen = 0;
   #cancelled: { by: string; reason: string | undefined } | undefined;
 
   constructor(input: DatasetInput, root: CancellationScope) {
     this.#input = input;
+    this.#root = root;
     this.#record = new DatasetRecord(input);
     this.#mirror = new Mirror(this.#record);
     this.#intake = new Intake(input, this.#record);
@@ -53,13 +57,12 @@ class DatasetRun {
   async story(): Promise<DatasetResult> {
     await this.#recall();
     for (;;) {
-      const arrivals = this.#intake.arrivals;
       try {
         await this.#bringIn();
         await this.#processAll();
         this.#finish();
         await this.#mirror.flush();
-        if (!this.#hasNews(arrivals))
+        if (!this.#hasNews())
           return { uuid: this.#record.uuid, status: 'done', product: this.#record.product };
       } catch (error) {
         const failure = await this.#settle(error);
@@ -67,7 +70,7 @@ class DatasetRun {
         // The flush is recorded by the run that wrote it. If that was not this run, somebody reset the workflow to
         // after the failure, and means: try again. News that came while it failed are taken up likewise.
         const wasReset = ranIn !== workflowInfo().runId;
-        if (this.#cancelled === undefined && (wasReset || this.#hasNews(arrivals))) continue;
+        if (this.#cancelled === undefined && (wasReset || this.#hasNews())) continue;
         throw failure;
       }
     }
@@ -100,6 +103,7 @@ class DatasetRun {
       if (!(await condition(hasNews, quietMs))) break;
     }
     this.#throwIfCancelled();
+    this.#seen = this.#intake.arrivals;
     const failed = this.#record.failedUpload();
     if (failed !== undefined) throw new StageFailed('fetch', failed);
     if (this.#record.delivered().length === 0)
@@ -110,6 +114,7 @@ class DatasetRun {
   /** One pass over everything delivered; another one when files arrived meanwhile. */
   async #processAll(): Promise<void> {
     for (;;) {
+      this.#seen = this.#intake.arrivals;
       const inPass = this.#record.delivered();
       const actor = this.#input.by;
       for (const { jobId, status } of inPass) {
@@ -121,7 +126,7 @@ class DatasetRun {
         inPass.map(({ delivery }) => delivery),
       );
       for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });
-      if (this.#record.open().length === 0 && this.#record.delivered().length === inPass.length) return;
+      if (!this.#hasNews()) return;
       this.#finish();
       await this.#bringIn();
     }
@@ -160,6 +165,7 @@ class DatasetRun {
     }
     this.#record.failure = noteFailure('cancelled', `It was cancelled by ${by}.`);
     this.#record.enter('cancelled', cause);
+    await beCancelled(this.#root);
     return new CancelledFailure(`Cancelled by ${by}.`);
   }
 
@@ -184,8 +190,9 @@ class DatasetRun {
     return await continueAsNew<typeof dataset>({ ...input, carried: this.#record.carry() });
   }
 
-  #hasNews(arrivals: number): boolean {
-    return this.#intake.arrivals > arrivals || this.#record.open().length > 0;
+  /** Something came that neither a pass nor a failure has taken into account. */
+  #hasNews(): boolean {
+    return this.#intake.arrivals > this.#seen || this.#record.open().length > 0;
   }
 
   #throwIfCancelled(): void {

@@ -1,6 +1,7 @@
 // Deliveries into a dataset: one child workflow each, started as they come, heard when they end.
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
+  CancellationScope,
   ChildWorkflowCancellationType,
   condition,
   getExternalWorkflowHandle,
@@ -14,7 +15,6 @@ import { uploadWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import {
   addUploadSignal,
-  cancelSignal,
   pauseSignal,
   resumeSignal,
   uploadEndedSignal,
@@ -50,22 +50,25 @@ export class Intake {
     this.arrivals += 1;
     const replaced = order.replaces === undefined ? undefined : this.#record.uploads.get(order.replaces);
     if (replaced !== undefined) replaced.replaced = true;
-    void this.#start(order);
+    void CancellationScope.nonCancellable(() => this.#start(order));
   }
 
   /** Tells every open upload (or one) to pause, resume or cancel. */
   async tell(what: 'pause' | 'resume' | 'cancel', by: string, jobId?: string): Promise<void> {
-    const signal = { pause: pauseSignal, resume: resumeSignal, cancel: cancelSignal }[what];
     const open = this.#record.open().filter((upload) => jobId === undefined || upload.jobId === jobId);
-    await Promise.all(
-      open.map(async (upload) => {
-        try {
-          await getExternalWorkflowHandle(uploadWorkflowId(upload.jobId)).signal(signal, { by });
-        } catch (error) {
-          log.info('the upload ended meanwhile', { jobId: upload.jobId, error: String(error) });
-        }
-      }),
+    await CancellationScope.nonCancellable(() =>
+      Promise.all(open.map((upload) => this.#tellOne(upload.jobId, what, by))),
     );
+  }
+
+  async #tellOne(jobId: string, what: 'pause' | 'resume' | 'cancel', by: string): Promise<void> {
+    const handle = getExternalWorkflowHandle(uploadWorkflowId(jobId));
+    try {
+      if (what === 'cancel') await handle.cancel();
+      else await handle.signal(what === 'pause' ? pauseSignal : resumeSignal, { by });
+    } catch (error) {
+      log.info('the upload ended meanwhile', { jobId, error: String(error) });
+    }
   }
 
   async #start(order: UploadOrder): Promise<void> {

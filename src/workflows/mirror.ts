@@ -1,6 +1,6 @@
 // The mirror as a coroutine beside the story: it coalesces while a write is under way and costs the story no time.
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { mirror } from './proxies.js';
 import type { DatasetRecord } from './record.js';
 
@@ -29,14 +29,16 @@ export class Mirror {
   }
 
   #kick(): void {
-    this.#writing ??= this.#drain().finally(() => {
+    // Changes come from signal handlers too, whose scope Temporal cancels: what happened is written all the same.
+    this.#writing ??= CancellationScope.nonCancellable(() => this.#drain()).finally(() => {
       this.#writing = undefined;
+      // A change may fall between the last look of the writer and this line.
+      if (this.#record.dirty) this.#kick();
     });
   }
 
   async #drain(): Promise<void> {
-    // Changes of one step belong into one write: let the step end first.
-    await Promise.resolve();
+    await endOfStep();
     while (this.#record.dirty) {
       this.#showStatus();
       const { runId } = await mirror.executeWithOptions(
@@ -52,4 +54,16 @@ export class Mirror {
     this.#shownStatus = this.#record.status;
     upsertSearchAttributes([{ key: statusKey, value: this.#record.status }]);
   }
+}
+
+/**
+ * The end of what the workflow does in this step: changes of one step belong into one write. Conditions are looked
+ * at only after all that is ready to run has run, but one that is true at once is not waited for: so it turns true
+ * a moment after it was asked.
+ */
+async function endOfStep(): Promise<void> {
+  let asked = false;
+  const later = condition(() => asked);
+  asked = true;
+  await later;
 }

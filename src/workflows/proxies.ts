@@ -54,4 +54,5 @@ export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
 export const { extractArchives, convertDataset, validateProduct, publishProduct } =
   proxyActivities<ComputeActivities>(compute);
 export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
-export const { recallDataset, discardLeftovers } = proxyActivities<Omit<ControlActivities, 'mirror'>>(quick);
+export const { recallDataset, discardLeftovers, requestCancellation } =
+  proxyActivities<Omit<ControlActivities, 'mirror'>>(quick);

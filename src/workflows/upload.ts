@@ -13,6 +13,7 @@ import {
 import type { UploadInput, UploadReport } from '../contracts/workflow.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
+import { beCancelled } from './cancellation.js';
 import { closingFailure, noteOf } from './failures.js';
 import {
   cancelSignal,
@@ -29,6 +30,7 @@ export async function upload(input: UploadInput): Promise<UploadReport> {
   return await CancellationScope.nonCancellable(async () => {
     const report = await fetchUntilEnded(input, root);
     await tellDataset(input, report);
+    if (report.outcome === 'cancelled') await beCancelled(root);
     if (report.outcome === 'cancelled') throw new CancelledFailure('The upload was cancelled.');
     if (report.failure) throw closingFailure(report.failure, 'fetch');
     return report;

@@ -1,0 +1,349 @@
+// The story of a dataset, with typed stand-ins for the stages on a real Temporal server.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Context, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Claim } from '../../src/contracts/claim.js';
+import type { DatasetInput, MirrorBatch, UploadOrder } from '../../src/contracts/workflow.js';
+import { datasetWorkflowId, QUEUES, uploadWorkflowId } from '../../src/domain/ids.js';
+import {
+  addUploadSignal,
+  cancelUpdate,
+  pauseUpdate,
+  resumeUpdate,
+  stateQuery,
+} from '../../src/workflows/messages.js';
+import { type AllActivities, openTemporal, type TestTemporal } from '../support/temporal.js';
+
+let temporal: TestTemporal;
+beforeAll(async () => {
+  temporal = await openTemporal('dataset');
+});
+afterAll(async () => await temporal.close());
+
+const claim = (key: string): Claim => ({ store: 'in', key, size: 1, digest: 'ab'.repeat(32) });
+const order = (jobId: string, more: Partial<UploadOrder> = {}): UploadOrder => ({
+  jobId,
+  source: { kind: 'received', files: 1, bytes: 4 },
+  seal: true,
+  by: 'ada@example.org',
+  ...more,
+});
+const inputOf = (uuid: string, more: Partial<DatasetInput> = {}): DatasetInput => ({
+  uuid,
+  name: 'a dataset',
+  owner: 'ada@example.org',
+  sensor: 'TIFF',
+  convert: true,
+  parameters: {},
+  status: 'uploading',
+  fresh: true,
+  reason: 'delivery',
+  by: 'ada@example.org',
+  quietMs: 200,
+  ...more,
+});
+
+interface Stage extends AllActivities {
+  readonly batches: MirrorBatch[];
+  readonly ran: string[];
+}
+
+/** Stages that do nothing but say that they ran; `over` replaces some. */
+function stages(over: Partial<AllActivities> = {}): Stage {
+  const batches: MirrorBatch[] = [];
+  const ran: string[] = [];
+  const say = <I, O>(name: string, answer: (input: I) => O) => {
+    return async (input: I): Promise<O> => {
+      ran.push(name);
+      return answer(input);
+    };
+  };
+  return {
+    batches,
+    ran,
+    fetchSource: say('fetch', ({ jobId }) => ({
+      done: true as const,
+      delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 },
+    })),
+    extractArchives: say('extract', () => ({ manifest: claim('extracted'), files: 2, bytes: 8 })),
+    convertDataset: say('convert', () => ({ product: claim('product') })),
+    validateProduct: say('validate', () => ({ report: claim('report') })),
+    publishProduct: say('publish', () => ({
+      product: {
+        manifest: claim('m'),
+        kind: 'idx',
+        entry: 'visus.idx',
+        bytes: 1,
+        files: 1,
+        preview: null,
+        checked: 1,
+        blocks: 1,
+      },
+    })),
+    recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
+    discardLeftovers: say('discard', () => undefined),
+    requestCancellation: async ({ workflowId, runId }) => {
+      await temporal.client.workflow.getHandle(workflowId, runId).cancel();
+    },
+    mirror: async (batch) => {
+      batches.push(batch);
+      return { runId: Context.current().info.workflowExecution?.runId ?? '' };
+    },
+    ...over,
+  };
+}
+
+const start = (uuid: string, orders: UploadOrder[], input: DatasetInput = inputOf(uuid)) =>
+  temporal.client.workflow
+    .signalWithStart('dataset', {
+      workflowId: datasetWorkflowId(uuid),
+      taskQueue: QUEUES.control,
+      args: [input],
+      signal: addUploadSignal,
+      signalArgs: [orders[0] ?? order('none')],
+    })
+    .then(async (handle) => {
+      for (const more of orders.slice(1)) await handle.signal(addUploadSignal, more);
+      return handle;
+    });
+
+const statuses = (batches: readonly MirrorBatch[], entity: string): string[] =>
+  batches.flatMap((batch) => batch.history.filter((row) => row.entity === entity).map((row) => row.to));
+
+async function eventCount(workflowId: string): Promise<number> {
+  const { events } = await temporal.client.workflow.getHandle(workflowId).fetchHistory();
+  return events?.length ?? 0;
+}
+
+test('a small dataset goes from its upload to done, in at most 75 events', async () => {
+  const uuid = randomUUID();
+  const acts = stages();
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_1_a')]);
+    expect(await handle.result()).toMatchObject({ uuid, status: 'done' });
+    const events = [
+      await eventCount(datasetWorkflowId(uuid)),
+      await eventCount(uploadWorkflowId('upload_1_a')),
+    ];
+    console.log('events', events);
+    expect((events[0] ?? 0) + (events[1] ?? 0)).toBeLessThanOrEqual(75);
+  });
+  expect(acts.ran).toEqual(['fetch', 'convert', 'validate', 'publish']);
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
+  expect(statuses(acts.batches, 'upload:upload_1_a')).toEqual(['processing', 'completed']);
+});
+
+test('a stage that finds bad content ends the dataset as failed, with the code as the failure type', async () => {
+  const uuid = randomUUID();
+  const acts = stages({
+    convertDataset: async () => {
+      throw ApplicationFailure.create({
+        type: 'no_tiff',
+        message: 'There is no TIFF in a.txt.',
+        nonRetryable: true,
+      });
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_2_a')]);
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'no_tiff' } });
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([
+    'conversion queued',
+    'converting',
+    'conversion error',
+    'failed',
+  ]);
+  expect(acts.batches.at(-1)?.dataset.failure).toMatchObject({
+    code: 'no_tiff',
+    say: 'There is no TIFF in a.txt.',
+  });
+  expect(acts.ran).toContain('discard');
+});
+
+test('files that arrive during conversion lead to a second pass', async () => {
+  const uuid = randomUUID();
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const manifests: number[] = [];
+  const acts = stages({
+    convertDataset: async (input) => {
+      manifests.push(input.manifests.length);
+      if (manifests.length === 1) await gate;
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_3_a')]);
+    while (manifests.length === 0) await new Promise((r) => setTimeout(r, 20));
+    await handle.signal(addUploadSignal, order('upload_3_b'));
+    await new Promise((r) => setTimeout(r, 300));
+    release();
+    await handle.result();
+  });
+  expect(manifests).toEqual([1, 2]);
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([
+    'conversion queued',
+    'converting',
+    'done',
+    'conversion queued',
+    'converting',
+    'done',
+  ]);
+});
+
+test('pause stops a transfer within seconds, resume goes on, and the row tells both', async () => {
+  const uuid = randomUUID();
+  let runs = 0;
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      runs += 1;
+      if (runs > 1)
+        return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      const context = Context.current();
+      const beat = setInterval(() => heartbeat(), 50);
+      await context.cancelled.catch(() => undefined);
+      clearInterval(beat);
+      return { done: false, confirmed: 2 };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_4_a')]);
+    while (runs === 0) await new Promise((r) => setTimeout(r, 20));
+    await handle.executeUpdate(pauseUpdate, { args: [{ by: 'ada@example.org' }] });
+    while ((await handle.query(stateQuery)).paused !== 'paused') await new Promise((r) => setTimeout(r, 50));
+    await expect(handle.executeUpdate(pauseUpdate, { args: [{ by: 'x' }] })).rejects.toMatchObject({
+      cause: { type: 'conflict' },
+    });
+    await handle.executeUpdate(resumeUpdate, { args: [{ by: 'ada@example.org' }] });
+    await handle.result();
+  });
+  expect(runs).toBe(2);
+  expect(statuses(acts.batches, 'upload:upload_4_a')).toEqual([
+    'paused',
+    'uploading',
+    'processing',
+    'completed',
+  ]);
+});
+
+const blocking = (onStart: () => void): Partial<AllActivities> => ({
+  convertDataset: async () => {
+    onStart();
+    const beat = setInterval(() => heartbeat(), 50);
+    try {
+      await Context.current().cancelled;
+    } finally {
+      clearInterval(beat);
+    }
+    throw new Error('not reached');
+  },
+});
+
+test.each(['update', 'Temporal Web'])('cancel by %s ends the run as cancelled and cleans up', async (way) => {
+  const uuid = randomUUID();
+  let running = false;
+  const acts = stages(
+    blocking(() => {
+      running = true;
+    }),
+  );
+  await temporal.run(acts, async () => {
+    const jobId = `upload_5_${way === 'update' ? 'a' : 'b'}`;
+    const handle = await start(uuid, [order(jobId)]);
+    while (!running) await new Promise((r) => setTimeout(r, 20));
+    if (way === 'update') await handle.executeUpdate(cancelUpdate, { args: [{ by: 'ada@example.org' }] });
+    else await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`).at(-1)).toBe('cancelled');
+  expect(acts.ran.at(-1)).toBe('discard');
+});
+
+test('a retry starts from what is known and does not fetch again', async () => {
+  const uuid = randomUUID();
+  const delivery = { manifest: claim('x'), files: 1, bytes: 4, archives: 0 };
+  const acts = stages({
+    recallDataset: async () => ({
+      status: 'conversion error',
+      delivered: [{ jobId: 'upload_6_a', status: 'failed', delivery }],
+    }),
+  });
+  await temporal.run(acts, async () => {
+    const input = inputOf(uuid, { fresh: false, reason: 'retry', uploads: [], status: 'conversion error' });
+    const handle = await temporal.client.workflow.start('dataset', {
+      workflowId: datasetWorkflowId(uuid),
+      taskQueue: QUEUES.control,
+      args: [input],
+    });
+    await handle.result();
+  });
+  expect(acts.ran).toEqual(['convert', 'validate', 'publish']);
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
+  expect(statuses(acts.batches, 'upload:upload_6_a')).toEqual(['processing', 'completed']);
+});
+
+test('Reset to the last workflow task of a failed run tries the failed stage again, and only that', async () => {
+  const uuid = randomUUID();
+  let broken = true;
+  const acts = stages({
+    convertDataset: async () => {
+      acts.ran.push('convert');
+      if (broken) throw ApplicationFailure.create({ type: 'not_tiff', nonRetryable: true });
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_7_a')]);
+    await expect(handle.result()).rejects.toThrow();
+    broken = false;
+    const { events } = await handle.fetchHistory();
+    const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
+    const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
+      namespace: temporal.namespace,
+      workflowExecution: { workflowId: datasetWorkflowId(uuid), runId: handle.signaledRunId },
+      reason: 'mended',
+      requestId: randomUUID(),
+      workflowTaskFinishEventId: last?.eventId ?? null,
+    });
+    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
+  });
+  expect(acts.ran.filter((name) => name !== 'discard')).toEqual([
+    'fetch',
+    'convert',
+    'convert',
+    'validate',
+    'publish',
+  ]);
+});
+
+test('a second delivery into a done dataset starts a run that converts both', async () => {
+  const uuid = randomUUID();
+  const counts: number[] = [];
+  const delivery = { manifest: claim('x'), files: 1, bytes: 4, archives: 0 };
+  const acts = stages({
+    recallDataset: async () => ({
+      status: 'done',
+      delivered: [{ jobId: 'upload_8_a', status: 'completed', delivery }],
+    }),
+    convertDataset: async (input) => {
+      counts.push(input.manifests.length);
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_8_b')], inputOf(uuid, { fresh: false, status: 'done' }));
+    await handle.result();
+  });
+  expect(counts).toEqual([2]);
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([
+    'uploading',
+    'conversion queued',
+    'converting',
+    'done',
+  ]);
+});
