@@ -163,6 +163,19 @@ export const FAILURES = {
     'Convert again; if it stays so, report it with the record.',
   ),
   product_incomplete: content('The product lacks files.', 'Convert again.'),
+  // servers on this machine
+  port_taken: system(
+    'A port that is needed is taken by another program.',
+    'End that program, or set the variable that is named to another port.',
+    false,
+  ),
+  other_database: system(
+    'The database was written by another version of its server.',
+    'Start with that version, or move the database away.',
+    false,
+  ),
+  already_running: caller(409, 'Sluice is already running here.', 'Use it, or stop it first.'),
+  server_not_ready: system('A server that was started did not become ready.', 'See its log.'),
   // everywhere
   disk_full: system('There is no space left on the disk.', 'Free space; the work goes on by itself.'),
   terminated: system('Somebody terminated the workflow in Temporal.', 'Retry it.', false),
