@@ -32,6 +32,8 @@ export interface ExtractOutput {
   readonly bytes: number;
 }
 export interface ConvertInput extends StageInput {
+  /** Set when a user asked to convert again: names the wish, so that no earlier receipt answers it. */
+  readonly anew?: string;
   readonly sensor: Sensor;
   readonly convert: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;

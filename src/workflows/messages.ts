@@ -6,8 +6,6 @@ import type { Command, DatasetView, UploadOrder, UploadReport } from '../contrac
 export const addUploadSignal = defineSignal<[UploadOrder]>('addUpload');
 /** Nothing more is coming. */
 export const sealSignal = defineSignal<[Command]>('seal');
-/** Convert again although nothing new arrived. */
-export const convertSignal = defineSignal<[Command]>('convert');
 export const pauseSignal = defineSignal<[Command?]>('pause');
 export const resumeSignal = defineSignal<[Command?]>('resume');
 export const cancelSignal = defineSignal<[Command?]>('cancel');

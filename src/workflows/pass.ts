@@ -1,5 +1,11 @@
 // One pass over everything a dataset holds: extract → convert → validate → publish, a stage at a time.
-import { CancellationScope, CancelledFailure, condition, setCurrentDetails } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Claim } from '../contracts/claim.js';
 import type { DatasetInput, Delivery, ProductSummary } from '../contracts/workflow.js';
 import { statusesAtStage, unpacks } from '../domain/plan.js';
@@ -60,14 +66,15 @@ export async function makeProduct(
   stages: StageRunner,
   deliveries: readonly Delivery[],
 ): Promise<ProductSummary> {
-  const { uuid, name, owner, sensor, convert, parameters } = stages.input;
+  const { uuid, name, owner, sensor, convert, parameters, reason } = stages.input;
+  const anew = reason === 'convert' ? { anew: workflowInfo().firstExecutionRunId } : {};
   const manifests = deliveries.map(({ manifest }) => manifest);
   const archives = deliveries.reduce((sum, delivery) => sum + delivery.archives, 0);
   const extracted = unpacks({ sensor, convert, archives }) ? await extract(stages, manifests) : undefined;
   const files = { uuid, manifests, ...(extracted ? { extracted } : {}) };
   const { product } = await stages.run('convert', () =>
     convertDataset.executeWithOptions({ summary: `Convert as ${sensor}` }, [
-      { ...files, sensor, convert, parameters },
+      { ...files, ...anew, sensor, convert, parameters },
     ]),
   );
   const { report } = await stages.run('validate', () =>

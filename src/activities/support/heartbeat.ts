@@ -23,10 +23,10 @@ export interface Heart {
   /** Tells Temporal and the sink that work advanced; reports less than 200 ms apart are dropped. */
   beat(progress: Progress): void;
   /**
-   * Waits for something that is bounded by a time-out of its own (a stall limit, a back-off) and says now and
-   * then that the activity lives. Never for work that could hang.
+   * Does work whose waits are bounded by time-outs of their own (a stall limit, a back-off) and says now and then
+   * that the activity lives; not for longer than `boundMs` after the last beat, so that a hung one is found.
    */
-  waiting<T>(work: Promise<T>): Promise<T>;
+  waiting<T>(work: Promise<T>, boundMs: number): Promise<T>;
 }
 
 /** The heart of the running activity; call it at the activity's beginning. */
@@ -35,6 +35,7 @@ export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: 
   const { attempt, workflowExecution } = context.info;
   const runId = workflowExecution?.runId ?? '';
   let last: Progress | undefined;
+  let advanced = Date.now();
   let sent = 0;
   const send = (): void => {
     sent = Date.now();
@@ -44,6 +45,7 @@ export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: 
   return {
     beat(progress) {
       last = progress;
+      advanced = Date.now();
       // The end of a stage is always told.
       const atEnd = progress.total > 0 && progress.done >= progress.total;
       if (Date.now() - sent < APART_MS && !atEnd) return;
@@ -51,8 +53,10 @@ export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: 
       sink.report({ ...progress, ...subject, runId, attempt });
     },
 
-    async waiting(work) {
-      const timer = setInterval(send, WAITING_MS);
+    async waiting(work, boundMs) {
+      const timer = setInterval(() => {
+        if (Date.now() - advanced < boundMs) send();
+      }, WAITING_MS);
       try {
         return await work;
       } finally {

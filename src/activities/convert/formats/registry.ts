@@ -1,0 +1,29 @@
+// All formats, a line each.
+import { Fault } from '../../../domain/fault.js';
+import type { Sensor } from '../../../domain/sensor.js';
+import type { Format } from './format.js';
+import { idx } from './idx.js';
+import { netcdf } from './netcdf.js';
+import { other } from './other.js';
+import { tiff } from './tiff.js';
+
+const FORMATS: readonly Format[] = [idx, netcdf, other, tiff];
+
+/** The format of a sensor; without conversion the files are the product. @throws Fault `sensor_not_supported` */
+export function formatOf(sensor: Sensor, convert: boolean): Format {
+  const found = convert ? FORMATS.find((format) => format.sensor === sensor) : other;
+  if (found === undefined) {
+    throw new Fault('sensor_not_supported', `Data of the sensor ${sensor} cannot be converted yet.`);
+  }
+  return found;
+}
+
+/** The parameters of a format, checked. @throws Fault `invalid_field` naming what is wrong */
+export function parametersOf(format: Format, parameters: unknown): Record<string, unknown> {
+  const checked = format.parameters.safeParse(parameters);
+  if (checked.success) return checked.data;
+  const words = checked.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'parameters'}: ${issue.message}`,
+  );
+  throw new Fault('invalid_field', `Parameters of ${format.sensor}: ${words.join('; ')}.`);
+}

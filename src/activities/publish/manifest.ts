@@ -1,0 +1,49 @@
+// The list of a product's files: as JSON for programs, and in the form that `sha256sum -c` accepts.
+import { readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { hashFile } from '../../bytes/hash.js';
+import { writeFileAtomic, writeJson } from '../../bytes/json-file.js';
+import type { FileEntry } from '../../contracts/claim.js';
+
+export interface ProductManifest {
+  readonly version: 1;
+  readonly files: readonly FileEntry[];
+}
+
+export const MANIFEST = 'manifest.json';
+export const CHECKSUMS = 'manifest-sha256.txt';
+
+/** Hashes every file of the product and writes both lists beside them. */
+export async function writeManifest(
+  directory: string,
+  onProgress: (done: number, total: number, note: string) => void,
+): Promise<void> {
+  const paths = await filesBelow(directory);
+  const files: FileEntry[] = [];
+  const signal = Context.current().cancellationSignal;
+  for (const path of paths) {
+    const { sha256, size } = await hashFile(join(directory, path), { signal });
+    files.push({ path, size, sha256 });
+    onProgress(files.length, paths.length, path);
+  }
+  const lines = files.map(({ path, sha256 }) => checksumLine(path, sha256));
+  await writeFileAtomic(join(directory, CHECKSUMS), Buffer.from(lines.join('')));
+  await writeJson(join(directory, MANIFEST), { version: 1, files } satisfies ProductManifest);
+}
+
+/** A name with a backslash or a line break is escaped, and the line says so by a leading backslash. */
+function checksumLine(path: string, sha256: string): string {
+  const escaped = path.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+  return `${escaped === path ? '' : '\\'}${sha256}  ${escaped}\n`;
+}
+
+/** Relative POSIX paths of all files, sorted; the lists themselves are not among them. */
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((path) => path !== MANIFEST && path !== CHECKSUMS)
+    .sort();
+}

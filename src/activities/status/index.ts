@@ -1,0 +1,97 @@
+// Small activities of the control queue: the mirror, what is known of a dataset, clean-up, cancellation.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { removeTree } from '../../bytes/files.js';
+import { keys, pathOf, type Roots } from '../../bytes/layout.js';
+import { listReceipts } from '../../bytes/receipts.js';
+import { extractStagingKey } from '../../bytes/staging.js';
+import type { ControlActivities } from '../../contracts/activities.js';
+import type { Delivery } from '../../contracts/workflow.js';
+import { readStatus } from '../../domain/dataset.js';
+import { datasetWorkflowId } from '../../domain/ids.js';
+import type { Vault } from '../../secrets/vault.js';
+import { writeMirror } from '../../store/mirror.js';
+import type { Store } from '../../store/mongo.js';
+import { runStage } from '../support/run-stage.js';
+
+export interface StatusDeps {
+  readonly store: Store;
+  readonly client: Client;
+  readonly roots: Roots;
+  readonly secrets: Vault;
+}
+
+export function createStatusActivities(deps: StatusDeps): ControlActivities {
+  return {
+    mirror: (batch) =>
+      runStage(async () => {
+        const runId = Context.current().info.workflowExecution?.runId ?? '';
+        await writeMirror(deps.store, batch, {
+          runId,
+          isCurrent: () => isCurrent(deps.client, batch.uuid, runId),
+        });
+        return { runId };
+      }),
+    recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
+    discardLeftovers: (input) => runStage(() => discard(deps, input)),
+    requestCancellation: ({ workflowId, runId }) =>
+      runStage(() => ignoreMissing(() => deps.client.workflow.getHandle(workflowId, runId).cancel())),
+  };
+}
+
+async function isCurrent(client: Client, uuid: string, runId: string): Promise<boolean> {
+  const current = await client.workflow.getHandle(datasetWorkflowId(uuid)).describe();
+  return current.runId === runId;
+}
+
+/** Uploads whose bytes are in, by their receipts; their statuses and the dataset's, by the rows. */
+async function recall(
+  { store, roots }: StatusDeps,
+  uuid: string,
+): ReturnType<ControlActivities['recallDataset']> {
+  const receipts = await listReceipts<Delivery>(roots, uuid, 'fetch');
+  const dataset = await store.datasets.findOne({ uuid }, { projection: { status: 1 } });
+  const jobs = await store.jobs
+    .find({ dataset_uuid: uuid }, { projection: { job_id: 1, upload_status: 1 } })
+    .toArray();
+  const statusOf = new Map(jobs.map((job) => [job.job_id, job.upload_status]));
+  return {
+    status: readStatus(dataset?.status ?? 'submitted'),
+    delivered: receipts.map(({ key, output }) => ({
+      jobId: key,
+      status: statusOf.get(key) ?? 'processing',
+      delivery: output,
+    })),
+  };
+}
+
+async function discard(
+  { roots, secrets }: StatusDeps,
+  { uuid, jobIds, keepPartials }: Parameters<ControlActivities['discardLeftovers']>[0],
+): Promise<void> {
+  const staging = pathOf(roots, 'out', keys.datasetStaging(uuid));
+  await removeTree(pathOf(roots, 'in', extractStagingKey(uuid)));
+  if (keepPartials) return await removeAttempts(staging);
+  await removeTree(staging);
+  for (const jobId of jobIds) {
+    await removeTree(pathOf(roots, 'in', keys.uploadStaging(jobId)));
+    await secrets.forget(jobId);
+  }
+}
+
+/** A product in staging that is finished stays: its receipts name it, and a retry goes on from it. */
+async function removeAttempts(staging: string): Promise<void> {
+  const names = await readdir(staging).catch((): string[] => []);
+  for (const name of names) if (!name.startsWith('product-')) await removeTree(join(staging, name));
+}
+
+async function ignoreMissing(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}

@@ -1,0 +1,18 @@
+// What activities are made from: ports, never globals.
+import type { Roots } from '../../bytes/layout.js';
+import type { ProgressSink } from './heartbeat.js';
+
+/** Shared by the stages that work on a dataset's files. */
+export interface StageDeps {
+  readonly roots: Roots;
+  readonly progress: ProgressSink;
+  /** Interpreter of the converters' environment, and the directory their programs lie in. Absolute. */
+  readonly python: string;
+  readonly converters: string;
+  /** Logs of programs, one directory a dataset. Absolute. */
+  readonly logs: string;
+  /** Memory of one converter, bytes; 0 = no limit. */
+  readonly converterBytes: number;
+  /** Threads that one converter may use. */
+  readonly threads: number;
+}

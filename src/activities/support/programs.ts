@@ -1,0 +1,58 @@
+// Runs one of our Python programs for a stage: request file in, result object out, heartbeats from its progress.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { writeJson } from '../../bytes/json-file.js';
+import type { Progress } from '../../domain/progress.js';
+import type { Stage } from '../../domain/stage.js';
+import { runProgram } from '../../process/run-process.js';
+import type { StageDeps } from './deps.js';
+import { startHeart } from './heartbeat.js';
+
+const HOUR = 3_600_000;
+
+export interface ProgramCall {
+  readonly uuid: string;
+  readonly stage: Stage;
+  /** Name of the program in the converters' directory, without its ending. */
+  readonly program: string;
+  /** Working directory; made when absent. */
+  readonly work: string;
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+/** @throws Fault of the program (see src/process/verdict.ts); the cancellation when the activity is cancelled */
+export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<Record<string, unknown>> {
+  const { uuid, stage } = call;
+  const heart = startHeart(deps.progress, { uuid });
+  let last: Progress = { stage, done: 0, total: 0, unit: 'bytes' };
+  await mkdir(call.work, { recursive: true });
+  const request = join(call.work, 'request.json');
+  await writeJson(request, {
+    ...call.request,
+    limits: { slab_bytes: 32 * 1024 * 1024, threads: deps.threads },
+  });
+  return await runProgram(
+    {
+      command: deps.python,
+      args: [join(deps.converters, `${call.program}.py`), request],
+      // One interpreter, several of our threads: the numeric libraries must not start their own.
+      env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' },
+      cwd: call.work,
+      timeLimitMs: 24 * HOUR,
+      stallLimitMs: HOUR / 6,
+      memoryBytes: deps.converterBytes,
+      graceMs: 5_000,
+      logFile: join(deps.logs, uuid, `${stage}.log`),
+    },
+    {
+      onProgress: ({ done, total, note }) => {
+        last = { stage, done, total, unit: 'bytes', ...(note === undefined ? {} : { note }) };
+        heart.beat(last);
+      },
+      onAlive: () => heart.beat(last),
+      onLog: () => undefined,
+      signal: Context.current().cancellationSignal,
+    },
+  );
+}

@@ -1,0 +1,121 @@
+// The projection of a dataset's run into its rows. Late, repeated and foreign writes can never move it back.
+import type { AnyBulkWriteOperation, Filter, UpdateFilter } from 'mongodb';
+import type { DatasetDocument, HistoryDocument, JobDocument } from '../contracts/documents.js';
+import type { MirrorBatch } from '../contracts/workflow.js';
+import type { FailureNote } from '../domain/failure.js';
+import { JOB_STATUS_OF_UPLOAD } from '../domain/job.js';
+import { isFinal } from '../domain/upload.js';
+import type { Store } from './mongo.js';
+
+/** The run that writes, and how to learn whether it is the dataset's current one. */
+export interface Writer {
+  readonly runId: string;
+  isCurrent(): Promise<boolean>;
+}
+
+/**
+ * Writes the newest state and all history rows. In one run the higher revision wins; a write of another run than
+ * the row shows is accepted only when that run is the current one, which is asked once per hand-over.
+ * @returns whether the row shows this state now (false: it was older than what the row shows)
+ */
+export async function writeMirror(store: Store, batch: MirrorBatch, writer: Writer): Promise<boolean> {
+  await writeHistory(store, batch, writer.runId);
+  const written = await writeDataset(store, batch, writer);
+  if (written) await writeUploads(store, batch, writer.runId);
+  return written;
+}
+
+async function writeHistory(store: Store, batch: MirrorBatch, runId: string): Promise<void> {
+  if (batch.history.length === 0) return;
+  const rows = batch.history.map((row): AnyBulkWriteOperation<HistoryDocument> => {
+    const { entity, revision, from, to, at, actor, reason = null } = row;
+    const fields = {
+      entity,
+      dataset_uuid: batch.uuid,
+      runId,
+      revision,
+      from,
+      to,
+      at: new Date(at),
+      actor,
+      reason,
+    };
+    return {
+      updateOne: {
+        filter: { _id: `${entity}/${runId}/${revision}` },
+        update: { $setOnInsert: fields },
+        upsert: true,
+      },
+    };
+  });
+  await store.history.bulkWrite(rows, { ordered: false });
+}
+
+async function writeDataset(store: Store, batch: MirrorBatch, writer: Writer): Promise<boolean> {
+  const update = datasetUpdate(batch, writer.runId);
+  const { uuid, revision } = batch;
+  const own: Filter<DatasetDocument> = { 'sluice.runId': writer.runId, 'sluice.revision': { $lt: revision } };
+  const first: Filter<DatasetDocument> = { 'sluice.runId': null };
+  const direct = await store.datasets.updateOne({ uuid, $or: [own, first] }, update);
+  if (direct.matchedCount > 0) return true;
+  const row = await store.datasets.findOne({ uuid }, { projection: { sluice: 1 } });
+  if (row === null || row.sluice.runId === writer.runId) return false;
+  if (!(await writer.isCurrent())) return false;
+  const handedOver = await store.datasets.updateOne({ uuid, 'sluice.runId': row.sluice.runId }, update);
+  return handedOver.matchedCount > 0;
+}
+
+function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetDocument> {
+  const { status, stage, paused, failure, product } = batch.dataset;
+  const settledAt = status === 'done' ? new Date() : null;
+  return {
+    $set: {
+      status,
+      status_message: failure?.say ?? (status === 'done' ? 'published' : ''),
+      error_message: failure === null ? null : errorText(failure),
+      updated_at: new Date(),
+      completed_at: settledAt,
+      'sluice.runId': runId,
+      'sluice.revision': batch.revision,
+      'sluice.status': status,
+      'sluice.stage': stage,
+      'sluice.paused': paused,
+      'sluice.failure': failure,
+      ...(product === null ? {} : { 'sluice.product': product }),
+    },
+  };
+}
+
+async function writeUploads(store: Store, batch: MirrorBatch, runId: string): Promise<void> {
+  if (batch.uploads.length === 0) return;
+  const rows = batch.uploads.map((upload): AnyBulkWriteOperation<JobDocument> => {
+    const newer = [{ 'sluice.runId': { $ne: runId } }, { 'sluice.revision': { $lt: batch.revision } }];
+    return {
+      updateOne: {
+        filter: { job_id: upload.jobId, $or: newer },
+        update: { $set: uploadFields(upload, batch, runId) },
+      },
+    };
+  });
+  await store.jobs.bulkWrite(rows, { ordered: false });
+}
+
+function uploadFields(upload: MirrorBatch['uploads'][number], batch: MirrorBatch, runId: string) {
+  const { status, failure, bytes, files } = upload;
+  const now = new Date();
+  return {
+    status: JOB_STATUS_OF_UPLOAD[status],
+    upload_status: status,
+    error: failure === null ? null : errorText(failure),
+    updated_at: now,
+    completed_at: isFinal(status) ? now : null,
+    'sluice.runId': runId,
+    'sluice.revision': batch.revision,
+    'sluice.failure': failure,
+    ...(bytes === null ? {} : { bytes_uploaded: bytes, bytes_total: bytes }),
+    ...(files === null ? {} : { file_count: files }),
+    ...(status === 'completed' ? { result: { status: 'success', product: batch.dataset.product } } : {}),
+  };
+}
+
+const errorText = (failure: FailureNote): string => `${failure.say} ${failure.remedy}`;

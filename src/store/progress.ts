@@ -1,0 +1,40 @@
+// Progress of bytes: written by the activity that moves them, at most once a second, never a status.
+import type { UpdateFilter } from 'mongodb';
+import type { DatasetDocument, JobDocument, StoredProgress } from '../contracts/documents.js';
+import type { Store } from './mongo.js';
+
+/** Only a later attempt of the same run, or another run, may replace what a measurement says. */
+const guard = (progress: StoredProgress) => ({
+  $or: [
+    { 'sluice.progress': null },
+    { 'sluice.progress.runId': { $ne: progress.runId } },
+    { 'sluice.progress.stage': { $ne: progress.stage } },
+    { 'sluice.progress.attempt': { $lte: progress.attempt } },
+  ],
+});
+
+/** Shows how far an upload is. */
+export async function writeUploadProgress(
+  store: Store,
+  jobId: string,
+  progress: StoredProgress,
+): Promise<void> {
+  const bytes =
+    progress.unit === 'bytes' ? { bytes_uploaded: progress.done, bytes_total: progress.total } : {};
+  const update: UpdateFilter<JobDocument> = {
+    $set: { ...bytes, 'sluice.progress': progress, updated_at: progress.at },
+  };
+  await store.jobs.updateOne({ job_id: jobId, ...guard(progress) }, update);
+}
+
+/** Shows how far a stage of a dataset is. */
+export async function writeDatasetProgress(
+  store: Store,
+  uuid: string,
+  progress: StoredProgress,
+): Promise<void> {
+  const update: UpdateFilter<DatasetDocument> = {
+    $set: { 'sluice.progress': progress, 'sluice.stage': progress.stage },
+  };
+  await store.datasets.updateOne({ uuid, ...guard(progress) }, update);
+}
