@@ -1,7 +1,10 @@
 // What the routes work with; serve.ts makes it, tests make their own.
 import type { HttpBindings } from '@hono/node-server';
 import type { Logger } from 'pino';
+import type { Roots } from '../bytes/layout.js';
 import type { Config } from '../config/config.js';
+import type { UrlGuard } from '../net/url-guard.js';
+import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
 import type { Engine } from './engine.js';
 
@@ -9,6 +12,9 @@ export interface ApiDeps {
   readonly config: Config;
   readonly store: Store;
   readonly engine: Engine;
+  readonly roots: Roots;
+  readonly vault: Vault;
+  readonly urlGuard: UrlGuard;
   readonly log: Logger;
   /** Name of this API process, fresh at every start. */
   readonly instance: string;

@@ -85,6 +85,11 @@ export async function keepAnswer(
   await keys(store).updateOne({ _id: key, holder }, { $set: { answer } });
 }
 
+/** The request failed after it had made something: the same request may come again at once, and gets the same ids. */
+export async function lapseKey(store: Store, key: string, holder: string): Promise<void> {
+  await keys(store).updateOne({ _id: key, holder, answer: null }, { $set: { lease: new Date(0) } });
+}
+
 /** The request failed without making anything: the key may be used again. */
 export async function releaseKey(store: Store, key: string, holder: string): Promise<void> {
   await keys(store).deleteOne({ _id: key, holder, answer: null });

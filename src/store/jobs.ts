@@ -3,7 +3,7 @@ import type { Filter } from 'mongodb';
 import type { JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
 import type { JobStatus } from '../domain/job.js';
-import type { UploadStatus } from '../domain/upload.js';
+import { UPLOAD_FINAL, type UploadStatus } from '../domain/upload.js';
 import type { Store } from './mongo.js';
 import { type Cursor, olderThan, type Page, pageOf } from './paging.js';
 
@@ -59,6 +59,15 @@ export async function uploadsOfDataset(store: Store, uuid: string): Promise<read
   return await store.jobs
     .find({ dataset_uuid: uuid, job_type: 'upload' }, { projection: { _id: 0 } })
     .sort({ created_at: 1, job_id: 1 })
+    .limit(10_000)
+    .toArray();
+}
+
+/** Uploads of these datasets that have not ended. */
+export async function openUploadsOf(store: Store, uuids: readonly string[]): Promise<readonly JobDocument[]> {
+  const open = { dataset_uuid: { $in: [...uuids] }, upload_status: { $nin: [...UPLOAD_FINAL] } };
+  return await store.jobs
+    .find(open, { projection: { _id: 0 } })
     .limit(10_000)
     .toArray();
 }

@@ -1,0 +1,40 @@
+// The API as one app: guards, routes, and one place where errors become answers.
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { Fault } from '../domain/fault.js';
+import { compatJobRoutes } from './compat/jobs.js';
+import { compatUploadRoutes } from './compat/upload.js';
+import type { ApiDeps, ApiEnv } from './deps.js';
+import { loopbackOnly } from './middleware/guards.js';
+import { problemResponse, toFault } from './problem.js';
+import type { App } from './route.js';
+import { datasetFileRoutes } from './routes/dataset-files.js';
+import { datasetRoutes } from './routes/datasets.js';
+import { docsRoutes } from './routes/docs.js';
+import { eventRoutes } from './routes/events.js';
+import { healthRoutes } from './routes/health.js';
+import { jobRoutes } from './routes/jobs.js';
+import { uploadRoutes } from './routes/uploads.js';
+
+export function createApp(deps: ApiDeps): App {
+  const app = new OpenAPIHono<ApiEnv>();
+  app.use(loopbackOnly);
+  healthRoutes(app, deps);
+  datasetRoutes(app, deps);
+  datasetFileRoutes(app, deps);
+  uploadRoutes(app, deps);
+  jobRoutes(app, deps);
+  eventRoutes(app, deps);
+  compatUploadRoutes(app, deps);
+  compatJobRoutes(app, deps);
+  docsRoutes(app);
+  app.get('/', (c) => c.json({ message: 'Sluice', docs: '/docs', openapi: '/openapi.json' }));
+  app.notFound((c) =>
+    problemResponse(new Fault('not_found', `404: there is no ${c.req.method} ${c.req.path}`), c),
+  );
+  app.onError((error, c) => {
+    const { code } = toFault(error);
+    if (code === 'internal') deps.log.error({ err: error, path: c.req.path }, 'a request failed');
+    return problemResponse(error, c);
+  });
+  return app;
+}

@@ -1,0 +1,164 @@
+// Older clients' job routes: status, cancel, list, supported sources. They translate and hold no rules.
+import { z } from 'zod';
+import type { DatasetDocument, JobDocument } from '../../contracts/documents.js';
+import {
+  type CompatJobStatus,
+  compatJobListSchema,
+  compatJobQuerySchema,
+  jobStatusSchema,
+  messageSchema,
+  supportedSourcesSchema,
+} from '../../contracts/http-compat.js';
+import { Fault } from '../../domain/fault.js';
+import { isJobId } from '../../domain/ids.js';
+import { CONVERTIBLE_SENSORS, SENSORS } from '../../domain/sensor.js';
+import { SOURCE_PARAMETERS, SOURCE_TYPES } from '../../domain/source.js';
+import { isFinal, type UploadStatus } from '../../domain/upload.js';
+import { datasetsByUuid, findDataset } from '../../store/datasets.js';
+import { findJob, listJobsAt } from '../../store/jobs.js';
+import { commandJob } from '../commands.js';
+import type { ApiDeps } from '../deps.js';
+import { uploadProgress } from '../progress.js';
+import { type ApiContext, type App, checkQuery, mount } from '../route.js';
+
+const tag = 'compatible';
+const params = z.object({ job_id: z.string() });
+
+export function compatJobRoutes(app: App, deps: ApiDeps): void {
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/upload/status/{job_id}',
+      tag,
+      summary: 'How far an upload is',
+      params,
+      answers: { 200: { description: 'The upload', schema: jobStatusSchema } },
+      refusals: [404, 503],
+    },
+    async (c) => {
+      const job = await requireUpload(c, deps);
+      return c.json(statusOf(job, await findDataset(deps.store, job.dataset_uuid)));
+    },
+  );
+  mount(
+    app,
+    {
+      method: 'post',
+      path: '/api/upload/cancel/{job_id}',
+      tag,
+      summary: 'Cancel an upload',
+      params,
+      answers: { 200: { description: 'Cancelled, or about to be', schema: messageSchema } },
+      refusals: [404, 503],
+    },
+    (c) => cancelUpload(c, deps),
+  );
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/upload/jobs',
+      tag,
+      summary: "A user's uploads, newest first",
+      query: compatJobQuerySchema,
+      answers: { 200: { description: 'A page', schema: compatJobListSchema } },
+      refusals: [400, 422, 503],
+    },
+    (c) => listUploads(c, deps),
+  );
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/upload/supported-sources',
+      tag,
+      summary: 'What this server takes',
+      answers: { 200: { description: 'Sources and sensors', schema: supportedSourcesSchema } },
+    },
+    (c) =>
+      c.json({
+        source_types: SOURCE_TYPES,
+        sensor_types: SENSORS,
+        convertible_sensor_types: CONVERTIBLE_SENSORS,
+        required_parameters: parameters('required'),
+        optional_parameters: parameters('optional'),
+      }),
+  );
+}
+
+const parameters = (which: 'required' | 'optional') =>
+  Object.fromEntries(SOURCE_TYPES.map((type) => [type, SOURCE_PARAMETERS[type][which]]));
+
+/** These clients know one word for "too late" and "unknown": 404. */
+async function cancelUpload(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const job = await requireUpload(c, deps);
+  if (isFinal(job.upload_status)) throw finished(job);
+  try {
+    const { status } = await commandJob(deps, job, 'cancel', {});
+    const done = status === 200 ? 'cancelled' : 'will be cancelled when a worker runs';
+    return c.json({ message: `Upload ${job.job_id} ${done}` });
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'conflict') throw finished(job, error.message);
+    throw error;
+  }
+}
+
+const finished = ({ job_id, upload_status }: JobDocument, why?: string): Fault =>
+  new Fault('not_found', `404: upload ${job_id} cannot be cancelled: ${why ?? `it is ${upload_status}`}`);
+
+async function listUploads(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const { user_id, status, limit, offset } = checkQuery(c, compatJobQuerySchema);
+  if (user_id === undefined || user_id === '') {
+    throw new Fault('wrong_route', 'The query must name user_id, an e-mail address.');
+  }
+  const filter = { user_email: user_id, upload_status: status };
+  const { rows, total } = await listJobsAt(deps.store, filter, limit, offset);
+  const datasets = await datasetsByUuid(
+    deps.store,
+    rows.map(({ dataset_uuid }) => dataset_uuid),
+  );
+  const jobs = rows.map((job) => statusOf(job, datasets.get(job.dataset_uuid) ?? null));
+  return c.json({ jobs, total, limit, offset });
+}
+
+async function requireUpload(c: ApiContext, { store }: ApiDeps): Promise<JobDocument> {
+  const id = c.req.param('job_id') ?? '';
+  const job = isJobId(id) ? await findJob(store, id) : null;
+  if (job === null) throw new Fault('not_found', '404: there is no upload with this job id');
+  return job;
+}
+
+function statusOf(job: JobDocument, row: DatasetDocument | null): CompatJobStatus {
+  const { progress_percentage, speed_mbps, eta_seconds, current_file } = uploadProgress(job, row);
+  const failure = job.sluice?.failure ?? null;
+  const error = failure?.say ?? job.error;
+  return {
+    job_id: job.job_id,
+    status: job.upload_status,
+    progress_percentage,
+    bytes_uploaded: job.bytes_uploaded,
+    bytes_total: job.bytes_total,
+    speed_mbps: speed_mbps ?? 0,
+    eta_seconds: eta_seconds ?? 0,
+    current_file: current_file ?? '',
+    message: failure === null ? WORDS[job.upload_status] : `${failure.say} ${failure.remedy}`,
+    error,
+    error_message: error,
+    created_at: job.created_at.toISOString(),
+    updated_at: job.updated_at.toISOString(),
+    dataset_uuid: job.dataset_uuid,
+  };
+}
+
+const WORDS: Readonly<Record<UploadStatus, string>> = {
+  queued: 'Waiting',
+  initializing: 'Starting',
+  uploading: 'The files are being brought in',
+  processing: 'The files are being processed',
+  verifying: 'The files are being verified',
+  completed: 'Converted and published',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  paused: 'Paused',
+};

@@ -1,0 +1,38 @@
+// The native dialect: how a request under /api/v1 reads as a wish, and how answers are worded.
+import type { z } from 'zod';
+import { existingDatasetSchema, newDatasetUploadSchema, type UploadAnswer } from '../contracts/http.js';
+import type { UploadWish } from './intake.js';
+import type { FormFields } from './receive-form.js';
+import { check } from './route.js';
+import type { SessionResult } from './upload-session.js';
+
+type NativeUpload = z.output<typeof existingDatasetSchema> | z.output<typeof newDatasetUploadSchema>;
+
+/** A form's fields. @throws InvalidRequest */
+export function nativeWish(fields: FormFields): UploadWish {
+  const schema = fields.dataset === undefined ? newDatasetUploadSchema : existingDatasetSchema;
+  return wishOf(check<typeof existingDatasetSchema | typeof newDatasetUploadSchema>(schema, fields, 'body'));
+}
+
+export function wishOf(upload: NativeUpload): UploadWish {
+  const { seal, replaces, user_email: by } = upload;
+  const target = 'dataset' in upload ? { dataset: upload.dataset.toLowerCase() } : { fields: upload };
+  return { target, seal, replaces, by };
+}
+
+export function nativeAnswer({ recorded, received, notice }: SessionResult): {
+  status: 201;
+  body: UploadAnswer;
+} {
+  const { jobId } = recorded.order;
+  const { uuid } = recorded.row;
+  const body: UploadAnswer = {
+    job_id: jobId,
+    dataset_uuid: uuid,
+    status: 'queued',
+    ...received,
+    ...(notice === undefined ? {} : { notice }),
+    links: { job: `/api/v1/jobs/${jobId}`, dataset: `/api/v1/datasets/${uuid}` },
+  };
+  return { status: 201, body };
+}

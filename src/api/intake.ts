@@ -1,0 +1,155 @@
+// Intake: the record comes first, then the bytes, then the word to the workflow. What was recorded is never lost:
+// while this process holds the upload it renews a lease, and whoever finds the lease expired finishes its work.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DatasetDocument } from '../contracts/documents.js';
+import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
+import { Fault, faultOf } from '../domain/fault.js';
+import { isConvertible } from '../domain/sensor.js';
+import { amendDataset, findDataset, insertDataset } from '../store/datasets.js';
+import { insertFirstHistory } from '../store/history-read.js';
+import { findJob, insertJob } from '../store/jobs.js';
+import { isStoreDown } from '../store/mongo.js';
+import {
+  clearReceiver,
+  keepOrder,
+  RECEIVER_RENEW_MS,
+  type Received,
+  renewReceiver,
+} from '../store/receivers.js';
+import type { ApiDeps } from './deps.js';
+import { type DatasetFields, datasetInput, newDataset, newUploadJob } from './records.js';
+
+/** What a client asks for, after checking. */
+export interface UploadWish {
+  readonly target: { readonly fields: DatasetFields } | { readonly dataset: string };
+  readonly seal: boolean;
+  readonly replaces?: string | undefined;
+  /** Who asks; default: the owner. */
+  readonly by?: string | undefined;
+}
+
+/** An upload with its rows. */
+export interface Recorded {
+  readonly row: DatasetDocument;
+  readonly order: UploadOrder;
+  /** The dataset was made by this request. */
+  readonly fresh: boolean;
+}
+
+export const NO_WORKER = 'no worker is running; it starts when one does';
+const NO_ENGINE = 'Temporal cannot be reached at the moment; it starts when Temporal answers';
+
+/** @throws Fault store_unavailable */
+export async function requireStore({ store }: ApiDeps): Promise<void> {
+  try {
+    await store.db.command({ ping: 1 }, { timeoutMS: 2_000 });
+  } catch (error) {
+    throw new Fault('store_unavailable', undefined, { cause: error });
+  }
+}
+
+/** @throws Fault sensor_not_supported */
+export function requireConvertible({ sensor, convert }: DatasetFields): void {
+  if (!convert || isConvertible(sensor)) return;
+  throw new Fault('sensor_not_supported', `This version cannot convert data of the sensor ${sensor} yet.`);
+}
+
+/**
+ * Makes the rows of an upload, and of its dataset when that is new.
+ * @throws Fault not_found, conflict (a cancelled dataset), sensor_not_supported, invalid_field (`replaces`)
+ */
+export async function record(
+  deps: ApiDeps,
+  wish: UploadWish,
+  upload: { uuid: string; jobId: string; source: UploadOrder['source']; words: string; bytes: number },
+): Promise<Recorded> {
+  const { store, instance: holder } = deps;
+  const { jobId, source, words, bytes } = upload;
+  const { row, fresh } = await recordDataset(deps, wish, upload);
+  if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, row.uuid);
+  const owner = row.user_email ?? row.user;
+  const by = wish.by ?? owner;
+  const replaces = wish.replaces === undefined ? {} : { replaces: wish.replaces };
+  const order: UploadOrder = { jobId, source, seal: wish.seal, by, ...replaces };
+  await insertJob(store, newUploadJob({ order, uuid: row.uuid, owner, source: words, bytes, holder }));
+  const at = new Date();
+  const told = { dataset_uuid: row.uuid, to: 'uploading', at, actor: by };
+  await Promise.all([
+    insertFirstHistory(store, { entity: `upload:${jobId}`, ...told }),
+    ...(fresh ? [insertFirstHistory(store, { entity: `dataset:${row.uuid}`, ...told })] : []),
+  ]);
+  return { row, order, fresh };
+}
+
+async function recordDataset(
+  deps: ApiDeps,
+  { target }: UploadWish,
+  { uuid, jobId, source }: { uuid: string; jobId: string; source: UploadOrder['source'] },
+): Promise<{ row: DatasetDocument; fresh: boolean }> {
+  if ('fields' in target) {
+    requireConvertible(target.fields);
+    const made = newDataset(uuid, target.fields, { status: 'uploading', sourceType: source.kind, jobId });
+    if (await insertDataset(deps.store, made)) return { row: made, fresh: true };
+  }
+  const row = await findDataset(deps.store, 'dataset' in target ? target.dataset : uuid);
+  if (row === null) throw new Fault('not_found', 'There is no dataset with this uuid.');
+  if (row.status === 'cancelled') {
+    throw new Fault('conflict', 'cannot upload: the dataset is "cancelled"; now open: nothing');
+  }
+  await amendDataset(deps.store, row.uuid, { job_id: jobId });
+  return { row, fresh: false };
+}
+
+async function requireReplaceable({ store }: ApiDeps, jobId: string, uuid: string): Promise<void> {
+  const job = await findJob(store, jobId);
+  if (job?.dataset_uuid === uuid) return;
+  throw new Fault('invalid_field', 'replaces: the dataset has no upload with this job id.');
+}
+
+/**
+ * Gives the order to the workflow. When Temporal is away the order waits here (and in its row), and goes on trying.
+ * @returns a notice for the client, when there is something to say
+ */
+export async function handOver(
+  deps: ApiDeps,
+  { row, fresh }: Recorded,
+  order: UploadOrder,
+  received?: Received,
+): Promise<string | undefined> {
+  const { store, engine, config, instance, log } = deps;
+  const input = datasetInput(row, { fresh, reason: 'delivery', by: order.by, quietMs: config.quietMs });
+  try {
+    await keepOrder(store, order, received);
+  } catch (error) {
+    // The workflow needs no database to start, and the mirror will show what it does.
+    if (!isStoreDown(error)) throw error;
+    log.warn({ jobId: order.jobId }, 'the database is away; the order goes to the workflow alone');
+  }
+  try {
+    await engine.deliver(input, order);
+  } catch (error) {
+    if (faultOf(error)?.code !== 'engine_unavailable') throw error;
+    void tryOn(deps, input, order);
+    return NO_ENGINE;
+  }
+  await clearReceiver(store, order.jobId, instance).catch((error: unknown) => {
+    log.warn({ err: error, jobId: order.jobId }, 'the lease of an upload could not be ended');
+  });
+  return (await engine.workerAlive()) ? undefined : NO_WORKER;
+}
+
+/** Tries until Temporal answers; keeps the lease meanwhile, so that nobody else does the same. */
+async function tryOn(deps: ApiDeps, input: DatasetInput, order: UploadOrder): Promise<void> {
+  const { store, engine, instance, closing, log } = deps;
+  while (!closing.aborted) {
+    try {
+      await sleep(RECEIVER_RENEW_MS, undefined, { signal: closing });
+      if (!(await renewReceiver(store, order.jobId, instance))) return;
+      await engine.deliver(input, order);
+      await clearReceiver(store, order.jobId, instance);
+      return;
+    } catch (error) {
+      log.warn({ err: error, jobId: order.jobId }, 'the workflow could not be told yet');
+    }
+  }
+}

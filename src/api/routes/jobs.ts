@@ -1,0 +1,130 @@
+// Jobs: list, show, logs, and the commands on one upload.
+import { z } from 'zod';
+import type { JobDocument } from '../../contracts/documents.js';
+import {
+  commandAnswerSchema,
+  commandBodySchema,
+  jobListSchema,
+  jobQuerySchema,
+  jobSchema,
+} from '../../contracts/http.js';
+import { Fault } from '../../domain/fault.js';
+import { isJobId } from '../../domain/ids.js';
+import { datasetsByUuid, findDataset } from '../../store/datasets.js';
+import { findJob, listJobs } from '../../store/jobs.js';
+import { readCursor, writeCursor } from '../../store/paging.js';
+import { commandJob } from '../commands.js';
+import type { ApiDeps } from '../deps.js';
+import { readJobLogs } from '../job-logs.js';
+import { type ApiContext, type App, check, checkQuery, mount, parseJson, readText } from '../route.js';
+import { jobView } from '../views.js';
+
+export const jobQuery = jobQuerySchema;
+const params = z.object({ job_id: z.string() });
+const tag = 'jobs';
+
+export function jobRoutes(app: App, deps: ApiDeps): void {
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/v1/jobs',
+      tag,
+      summary: 'List jobs, newest first',
+      query: jobQuery,
+      answers: { 200: { description: 'A page', schema: jobListSchema } },
+      refusals: [422, 503],
+    },
+    (c) => listJobsRoute(c, deps),
+  );
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/v1/jobs/{job_id}',
+      tag,
+      summary: 'Show a job',
+      params,
+      answers: { 200: { description: 'The job', schema: jobSchema } },
+      refusals: [404, 503],
+    },
+    (c) => showJob(c, deps),
+  );
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/v1/jobs/{job_id}/logs',
+      tag,
+      summary: 'What the programs of this job wrote',
+      params,
+      query: logQuery,
+      answers: { 200: { description: 'The last bytes', schema: z.string(), type: 'text/plain' } },
+      refusals: [404, 503],
+    },
+    async (c) => {
+      const job = await requireJob(c, deps);
+      const { tail } = checkQuery(c, logQuery);
+      return c.text(await readJobLogs(deps.config.home, job.dataset_uuid, tail));
+    },
+  );
+  for (const verb of ['pause', 'resume', 'cancel', 'retry'] as const) {
+    mount(
+      app,
+      {
+        method: 'post',
+        path: `/api/v1/jobs/{job_id}/${verb}`,
+        tag,
+        summary: `${verb[0]?.toUpperCase()}${verb.slice(1)} a job`,
+        params,
+        body: { 'application/json': commandBodySchema },
+        answers: {
+          200: { description: 'Done', schema: commandAnswerSchema },
+          202: { description: 'Accepted; it takes effect when a worker runs', schema: commandAnswerSchema },
+        },
+        refusals: [404, 409, 503],
+      },
+      async (c) => {
+        const body = check(commandBodySchema, parseJson(await readText(c)), 'body');
+        const { status, answer } = await commandJob(deps, await requireJob(c, deps), verb, body);
+        return c.json(answer, status);
+      },
+    );
+  }
+}
+
+const logQuery = z.object({ tail: z.coerce.number().int().min(1).max(16_777_216).default(1_048_576) });
+
+export async function listJobsRoute(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const { limit, cursor, ...filter } = checkQuery(c, jobQuery);
+  const { rows, next } = await listJobs(deps.store, filter, limit, pageCursor(cursor));
+  const datasets = await datasetsByUuid(
+    deps.store,
+    rows.map(({ dataset_uuid }) => dataset_uuid),
+  );
+  return c.json({
+    jobs: rows.map((job) => jobView(job, datasets.get(job.dataset_uuid) ?? null)),
+    next: next === undefined ? null : writeCursor(next),
+  });
+}
+
+export async function showJob(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const job = await requireJob(c, deps);
+  return c.json(jobView(job, await findDataset(deps.store, job.dataset_uuid)));
+}
+
+/** @throws Fault not_found */
+async function requireJob(c: ApiContext, { store }: ApiDeps): Promise<JobDocument> {
+  const id = c.req.param('job_id') ?? '';
+  const job = isJobId(id) ? await findJob(store, id) : null;
+  if (job === null) throw new Fault('not_found', 'There is no job with this id.');
+  return job;
+}
+
+/** @throws InvalidRequest-like Fault for a cursor that we did not write */
+export function pageCursor(text: string | undefined) {
+  if (text === undefined) return undefined;
+  const cursor = readCursor(text);
+  if (cursor === undefined) throw new Fault('invalid_field', 'cursor: not one that this server gave.');
+  return cursor;
+}

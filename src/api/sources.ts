@@ -1,0 +1,52 @@
+// Sources that the server fetches itself: checked before anything is recorded, secrets sealed before anything is told.
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, resolve, sep } from 'node:path';
+import { isErrno } from '../bytes/disk-fault.js';
+import type { SourceBody } from '../contracts/http.js';
+import { Fault } from '../domain/fault.js';
+import type { Source } from '../domain/source.js';
+import { splitUrl, type UrlSecret } from '../net/http.js';
+import type { ApiDeps } from './deps.js';
+
+export interface CheckedSource {
+  readonly source: Source;
+  readonly secret?: UrlSecret;
+}
+
+/** @throws Fault url_forbidden, invalid_field, outside_roots, path_not_found */
+export async function checkSource(deps: ApiDeps, body: SourceBody): Promise<CheckedSource> {
+  if (body.type === 'local') {
+    return { source: { kind: 'local', path: await pathUnderRoots(deps.config.localRoots, body.path) } };
+  }
+  deps.urlGuard.check(body.url);
+  const { url, secret } = splitUrl(body.url);
+  const source = { kind: 'url', url, sealed: secret !== undefined } as const;
+  return secret === undefined ? { source } : { source, secret };
+}
+
+/** The real path, if it lies below one of the roots. */
+async function pathUnderRoots(roots: readonly string[], path: string): Promise<string> {
+  const outside = new Fault('outside_roots', 'The path is not below a directory that this server may read.');
+  if (!isAbsolute(path) || path.includes('\0')) throw outside;
+  const real = await realOrNothing(path);
+  const realRoots = await Promise.all(roots.map(async (root) => (await realOrNothing(root)) ?? root));
+  if (real !== undefined) {
+    if (isBelow(realRoots, real)) return real;
+    throw outside;
+  }
+  // What is not there is told only to those who may look there.
+  if (!isBelow([...roots, ...realRoots], resolve(path))) throw outside;
+  throw new Fault('path_not_found', 'The path does not exist on the server.');
+}
+
+async function realOrNothing(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return undefined;
+    throw error;
+  }
+}
+
+const isBelow = (roots: readonly string[], path: string): boolean =>
+  roots.some((root) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep));

@@ -1,0 +1,80 @@
+// The two ways to start an upload, for every dialect: bytes in a form, or a source that the server fetches itself.
+
+import type { SourceBody } from '../contracts/http.js';
+import { Fault } from '../domain/fault.js';
+import { sourceWords } from '../domain/source.js';
+import type { ApiDeps } from './deps.js';
+import { Answered, answerOnce, KeyHold, send } from './idempotency-key.js';
+import { handOver, record, requireStore, type UploadWish } from './intake.js';
+import { newIds } from './new-ids.js';
+import { InvalidRequest, toFault } from './problem.js';
+import { receiveForm } from './receive-form.js';
+import type { ApiContext } from './route.js';
+import { checkSource } from './sources.js';
+import { type ParseWish, type SessionResult, UploadSession } from './upload-session.js';
+
+/** Longest time without a byte of a body. */
+const IDLE_MS = 60_000;
+
+/** How a dialect words the answer. */
+export type Word = (result: SessionResult) => { status: number; body: unknown };
+
+/** Receives a multipart form. */
+export async function uploadForm(
+  c: ApiContext,
+  deps: ApiDeps,
+  parse: ParseWish,
+  word: Word,
+): Promise<Response> {
+  await requireStore(deps);
+  const { incoming } = c.env;
+  const hold = new KeyHold(c, deps);
+  const session = new UploadSession(deps, hold, parse, Number(incoming.headers['content-length'] ?? 0));
+  try {
+    const fields = await receiveForm(incoming, {
+      maxBytes: deps.config.limits.uploadBytes,
+      idleMs: IDLE_MS,
+      signal: AbortSignal.any([deps.closing, session.stop.signal]),
+      open: (name, before) => session.open(name, before),
+      onBytes: (bytes) => session.onBytes(bytes),
+    });
+    const { status, body } = word(await session.finish(fields));
+    const answer = { status, body: JSON.stringify(body), contentType: 'application/json' };
+    await hold.answer(answer);
+    return send(answer);
+  } catch (error) {
+    if (error instanceof Answered) return send(error.answer, true);
+    throw await failed(deps, session, hold, error);
+  }
+}
+
+async function failed(deps: ApiDeps, session: UploadSession, hold: KeyHold, error: unknown): Promise<Error> {
+  const fault = toFault(error);
+  const { recorded } = session;
+  deps.log.info({ code: fault.code, jobId: recorded?.order.jobId }, 'an upload ended early');
+  await session.fail(fault).catch((second: unknown) => {
+    // The lease runs out, and whoever finds it says the rest.
+    deps.log.warn({ err: second }, 'the end of an upload could not be told');
+  });
+  await hold.fail(recorded !== undefined);
+  if (recorded === undefined || fault instanceof InvalidRequest) return fault;
+  const facts = { job_id: recorded.order.jobId, dataset_uuid: recorded.row.uuid };
+  return new Fault(fault.code, fault.message, { cause: error, facts: { ...fault.facts, ...facts } });
+}
+
+/** Starts an upload whose bytes a worker fetches. */
+export async function uploadFromSource(
+  c: ApiContext,
+  deps: ApiDeps,
+  request: { wish: UploadWish; source: SourceBody; body: unknown },
+  word: Word,
+): Promise<Response> {
+  const { wish } = request;
+  const { source, secret } = await checkSource(deps, request.source);
+  return await answerOnce(c, deps, request.body, newIds(), async (ids) => {
+    if (secret !== undefined) await deps.vault.seal(ids.jobId, secret);
+    const recorded = await record(deps, wish, { ...ids, source, words: sourceWords(source), bytes: 0 });
+    const notice = await handOver(deps, recorded, recorded.order);
+    return word({ recorded, received: { files: 0, bytes: 0 }, notice });
+  });
+}
