@@ -1,0 +1,174 @@
+"""Converter for the sensor IDX: an OpenVisus dataset that was handed over ready made.
+
+Nothing is converted: the dataset is checked (safe names, all block files there, every block readable), digests are
+taken through OpenVisus from the input, and its files are copied. The entry becomes visus.idx.
+"""
+
+import os
+import shutil
+
+from sluice_convert import idx_input, plan
+from sluice_convert.digest import block_record, wider
+from sluice_convert.report import Fault, run_program
+
+COPY_BYTES = 64 << 20
+
+
+def opened(root, name):
+    """The dataset through stock OpenVisus. Raises no_idx when it cannot open it."""
+    from sluice_convert.visus import load
+
+    try:
+        return load(os.path.join(root, name))
+    except Exception as error:  # OpenVisus raises bare exceptions and SystemError
+        raise Fault("no_idx", f"{name} is not an index that OpenVisus can open. Upload the dataset again.") from error
+
+
+def digests(dataset, root, name, limit, told):
+    """(records, absent blocks) of one .idx: all fields, all timesteps."""
+    from sluice_convert.visus import read_box
+
+    low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
+    if len(low) not in (2, 3):
+        raise Fault("unsupported_shape", f"{name} has {len(low)} dimensions; 2 and 3 are possible.")
+    shape = (
+        [1, *(b - a for a, b in zip(low, high))][:0:-1] if len(low) == 3 else [1, high[1] - low[1], high[0] - low[0]]
+    )
+    records, check = [], idx_input.BlockCheck(dataset, root)
+    for field_name in dataset.getFields():
+        field = dataset.getField(field_name)
+        voxel = field.dtype.getByteSize()
+        for timestep in dataset.getTimesteps():
+            check.check(field_name, timestep)
+            access = dataset.createAccess()
+            for z0, z1, y0, y1 in plan.slabs(shape, voxel, limit):
+                lower, upper = [low[0], low[1] + y0], [high[0], low[1] + y1]
+                if len(low) == 3:
+                    lower, upper = [*lower, low[2] + z0], [*upper, low[2] + z1]
+                values = read_box(dataset, access, [lower, upper], timestep, field_name)
+                told(values.nbytes)
+                values = values[None] if len(low) == 2 else values
+                records += slab_records(timestep, (z0, z1, y0, y1), values, voxel, low, field_name, name)
+    return records, check.absent
+
+
+def slab_records(timestep, slab, values, voxel, low, field_name, name):
+    """Proof records of one slab, in the coordinates of the dataset."""
+    z0, _, y0, _ = slab
+    records = []
+    for a, b, c, d in plan.blocks(slab, values.shape[2], voxel):
+        record = block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0])
+        depth_low = low[2] if len(low) == 3 else 0
+        record["box"] = [[low[0], low[1] + c, depth_low + a], [low[0] + values.shape[2], low[1] + d, depth_low + b]]
+        records.append(record | {"field": field_name, "entry": name})
+    return records
+
+
+def copy_files(files, output, entry, told):
+    """Copy the dataset (sharing blocks on disk where the file system can) and name its entry visus.idx."""
+    for name, path in files.items():
+        place = os.path.join(output, name)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        copy_file(path, place, told)
+    if entry != "visus.idx":
+        shutil.copyfile(os.path.join(output, entry), os.path.join(output, "visus.idx"))
+
+
+def copy_file(source, target, told):
+    with open(source, "rb") as read, open(target, "wb") as write:
+        while True:
+            try:
+                count = os.copy_file_range(read.fileno(), write.fileno(), COPY_BYTES)
+            except OSError as error:
+                if error.errno not in (18, 22, 38, 95):  # EXDEV, EINVAL, ENOSYS, EOPNOTSUPP: plain copy instead
+                    raise
+                piece = read.read(COPY_BYTES)
+                write.write(piece)
+                count = len(piece)
+            if count == 0:
+                return
+            told(count)
+
+
+def main(request, reporter):
+    if not request["inputs"]:
+        raise Fault("empty_input", "There are no files. Upload the .idx file together with its block files.")
+    folder, entry = idx_input.find_entry(request["inputs"])
+    files = idx_input.belonging(request["inputs"], folder)
+    texts = idx_input.check_indexes(files)
+    names = idx_input.leaves(entry, texts)
+    from sluice_convert.product import check_room, write_records
+
+    root, output = os.path.join(request["work"], "input"), request["output"]
+    idx_input.link_tree(files, root)
+    size = sum(map(os.path.getsize, files.values()))
+    check_room(output, size)
+    dataset = opened(root, entry)
+    parts = {name: opened(root, name) for name in names}
+    total = sum(map(raw_bytes, parts.values())) + size
+    progress = Progress(reporter, total)
+    records, absent = [], 0
+    for name, part in parts.items():
+        more, lacking = digests(part, root, name, request["limits"]["slab_bytes"], progress.reading)
+        records, absent = records + more, absent + lacking
+    copy_files(files, output, entry, progress.copying)
+    reporter.progress(total, total, "copied")
+    for record in records:
+        if record["entry"] == entry:
+            del record["entry"]  # the entry is visus.idx from now on
+    result = describe(dataset, records)
+    opened(output, "visus.idx")
+    fields = sorted({record["field"] for record in records})
+    facts = {"format": "idx", "entry": entry, "folder": folder, "fields": fields, "absent_blocks": absent}
+    proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
+    proof |= {"ignored": [], "y_up": False, "joined": names != [entry]}
+    write_records(output, facts | {"files": sorted(files)[:1000]}, proof, records)
+    bytes_out = sum(os.path.getsize(os.path.join(output, name)) for name in files)
+    return result | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}
+
+
+class Progress:
+    """Bytes of voxels read, then bytes of files copied, as one number."""
+
+    def __init__(self, reporter, total):
+        self._reporter, self._total, self._done = reporter, total, 0
+
+    def _add(self, count, note):
+        self._done += count
+        self._reporter.progress(self._done, self._total, note)
+
+    def reading(self, count):
+        self._add(count, "checking blocks")
+
+    def copying(self, count):
+        self._add(count, "copying")
+
+
+def raw_bytes(dataset):
+    """Bytes of all fields and timesteps as voxels."""
+    from sluice_convert.checking import voxel_bytes_of
+
+    voxels = 1
+    for size in dataset.getLogicSize():
+        voxels *= int(size)
+    return voxels * len(dataset.getTimesteps()) * sum(voxel_bytes_of(dataset, name) for name in dataset.getFields())
+
+
+def describe(dataset, records):
+    """The result object, as far as the dataset itself tells it."""
+    # A .midx lists programs as fields; the plain mosaic of its parts is the one to show.
+    mosaic = "output=voronoi()"
+    field = dataset.getField(mosaic) if mosaic in dataset.getFields() else dataset.getField()
+    low_high = (None, None)
+    shown = [record for record in records if record["field"] == field.name] or records
+    for record in shown:
+        low_high = wider(low_high, (record["min"], record["max"]))
+    return {
+        "kind": "idx", "entry": "visus.idx", "dims": [int(v) for v in dataset.getLogicSize()],
+        "timesteps": len(dataset.getTimesteps()), "dtype": field.dtype.toString(), "field": field.name,
+        "min": low_high[0], "max": low_high[1], "blocks": len(records), "proof": "sluice/proof.json",
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_program(main)

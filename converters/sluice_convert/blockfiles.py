@@ -1,0 +1,99 @@
+"""OpenVisus block files (idx version 6): layout check and rewriting with a faster zlib.
+
+A file is 40 zero bytes, then per block ten big-endian uint32 (words 2 to 5: offset low, offset high, size,
+flags), then the blocks. Flags: low four bits 0 = raw, 3 = zip; 0x10 = row major. Size 0 = block never written.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import numpy as np
+
+HEADER_BYTES = 40
+OFFSET_LOW, OFFSET_HIGH, SIZE, FLAGS = 2, 3, 4, 5
+COMPRESSION_MASK = 0x0F
+ZIP = 0x03
+# Level 1 of isal reaches about ten times the speed of zlib level 6 for a tenth more bytes.
+LEVEL = 1
+
+
+class BlockFileError(Exception):
+    """A block file is shorter than its own table says."""
+
+
+def read_table(file, count):
+    """The block table as uint32[count, 10]. Raises BlockFileError when the file is cut inside it."""
+    file.seek(HEADER_BYTES)
+    raw = file.read(count * HEADER_BYTES)
+    if len(raw) != count * HEADER_BYTES:
+        raise BlockFileError("it ends inside its block table")
+    return np.frombuffer(raw, ">u4").reshape(count, 10).astype(np.uint32)
+
+
+def extents(table):
+    """(offsets, sizes) in bytes of each block, uint64."""
+    offsets = table[:, OFFSET_LOW].astype(np.uint64) + (table[:, OFFSET_HIGH].astype(np.uint64) << np.uint64(32))
+    return offsets, table[:, SIZE].astype(np.uint64)
+
+
+def check_layout(path, count):
+    """Number of blocks present in the file. Raises BlockFileError when a block reaches past the end."""
+    with open(path, "rb") as file:
+        offsets, sizes = extents(read_table(file, count))
+        end = int((offsets + sizes)[sizes > 0].max(initial=0))
+        if end > os.fstat(file.fileno()).st_size:
+            raise BlockFileError("it is cut off before its last block")
+    return int((sizes > 0).sum())
+
+
+def recompress(path, count, block_bytes):
+    """Rewrite one file of raw blocks with zlib blocks; returns (blocks, bytes of the new file).
+
+    Holds one block at a time; the new file replaces the old one by rename. A block that does not shrink stays raw.
+    """
+    from isal import isal_zlib
+
+    partial = path + ".partial"
+    with open(path, "rb") as source, open(partial, "wb") as target:
+        table = read_table(source, count)
+        offsets, sizes = extents(table)
+        target.seek(HEADER_BYTES * (1 + count))
+        for index in np.argsort(offsets, kind="stable"):
+            if sizes[index] == 0:
+                continue
+            source.seek(int(offsets[index]))
+            raw = source.read(block_bytes)
+            if len(raw) != block_bytes or sizes[index] != block_bytes or table[index, FLAGS] & COMPRESSION_MASK:
+                raise BlockFileError(f"block {index} is not a whole raw block")
+            packed = isal_zlib.compress(raw, LEVEL)
+            zipped = len(packed) < block_bytes
+            position = target.tell()
+            target.write(packed if zipped else raw)
+            table[index, OFFSET_LOW] = position & 0xFFFFFFFF
+            table[index, OFFSET_HIGH] = position >> 32
+            table[index, SIZE] = len(packed) if zipped else block_bytes
+            table[index, FLAGS] = (int(table[index, FLAGS]) & ~COMPRESSION_MASK) | (ZIP if zipped else 0)
+        length = target.tell()
+        target.seek(0)
+        target.write(bytes(HEADER_BYTES) + table.astype(">u4").tobytes())
+    os.replace(partial, path)
+    return int((sizes > 0).sum()), length
+
+
+def recompress_all(paths, count, block_bytes, threads, told):
+    """Recompress files on `threads` threads (zlib works outside Python's lock); `told(blocks)` after each file.
+
+    Returns (blocks, bytes) over all files.
+    """
+    blocks = size = 0
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        jobs = [pool.submit(recompress, path, count, block_bytes) for path in paths]
+        try:
+            for job in as_completed(jobs):
+                done, length = job.result()
+                blocks, size = blocks + done, size + length
+                told(blocks)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return blocks, size

@@ -1,0 +1,190 @@
+"""Holds a product against its proof with stock OpenVisus, never with the code that wrote it."""
+
+import json
+import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from . import blockfiles
+from .digest import finite_range, sha256_of, wider
+from .product import block_files
+from .report import Fault
+from .visus import load, read_box
+
+
+def differs(say):
+    """The fault of a product that is not what was read from the source."""
+    return Fault("product_differs", f"{say} Convert the data again.")
+
+
+def read_proof(path):
+    """The proof as written by a converter. Raises `no_proof` when it is missing or not one."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            proof = json.load(file)
+        proof["blocks"], proof["dims"], proof["dtype"], proof["timesteps"]
+        return proof
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Fault("no_proof", "The product has no readable proof beside it. Convert the data again.") from error
+
+
+def open_product(product, entry):
+    """Open with stock OpenVisus; a product that does not open differs from any proof."""
+    try:
+        return load(os.path.join(product, entry))
+    except Exception as error:  # OpenVisus raises bare exceptions and SystemError
+        raise differs(f"OpenVisus cannot open {entry}.") from error
+
+
+def check_files(product, proof):
+    """Every block file is there, has its size in sum, and ends after its last block."""
+    files = block_files(product)
+    if len(files) != proof["block_files"]:
+        raise differs(f"The product has {len(files)} block files instead of {proof['block_files']}.")
+    size = sum(map(os.path.getsize, files))
+    if size != proof["block_bytes"]:
+        raise differs(f"The block files hold {size} bytes instead of {proof['block_bytes']}.")
+
+
+def check_layout(dataset, product):
+    """Each block file of an idx (version 6, one table per file) is as long as its table says."""
+    index = dataset.db.idxfile
+    if index.arco or index.version < 6:
+        return
+    count = index.blocksperfile * index.fields.size()
+    for path in block_files(product):
+        try:
+            blockfiles.check_layout(path, count)
+        except blockfiles.BlockFileError as error:
+            raise differs(f"The block file {os.path.relpath(path, product)} is damaged: {error}.") from error
+
+
+def check_description(dataset, proof):
+    """Dims, voxel type and timesteps as OpenVisus reports them."""
+    dims = [int(v) for v in dataset.getLogicSize()]
+    steps = len(dataset.getTimesteps())
+    field = dataset.getField(proof["field"])  # kept: its dtype is a bare reference into it
+    dtype = field.dtype.toString()
+    for what, found, wanted in (
+        ("dimensions", dims, proof["dims"]),
+        ("voxel type", dtype, proof["dtype"]),
+        ("number of timesteps", steps, proof["timesteps"]),
+    ):
+        if found != wanted:
+            raise differs(f"The product's {what} should be {wanted} and are {found}.")
+
+
+def choose(blocks, voxel_bytes, sample):
+    """Indices of the blocks to read: all of a small product, else `count` by seed with the first and the last."""
+    total = sum(volume(block["box"]) for block in blocks) * voxel_bytes
+    count = int(sample["count"])
+    if total < sample["all_below_bytes"] or count >= len(blocks):
+        return list(range(len(blocks)))
+    ends = {0, len(blocks) - 1}
+    drawn = random.Random(sample["seed"]).sample(range(1, len(blocks) - 1), max(0, count - len(ends)))
+    return sorted(ends | set(drawn))
+
+
+def volume(box):
+    """Voxels in [[x0,y0,z0],[x1,y1,z1]]."""
+    voxels = 1
+    for low, high in zip(*box):
+        voxels *= high - low
+    return voxels
+
+
+def grouped(blocks, chosen, voxel_bytes, limit):
+    """Runs of chosen blocks that follow one another along one axis, so each compressed block is read once, not often.
+
+    Yields (outer box, axis, run). Runs stay within `limit` bytes.
+    """
+    run, outer, axis = [], None, None
+    for index in chosen:
+        block = blocks[index]
+        joined = _joined(run, outer, axis, block)
+        if joined and volume(joined[0]) * voxel_bytes <= limit:
+            (outer, axis), run = joined, [*run, block]
+            continue
+        if run:
+            yield outer, axis, run
+        run, outer, axis = [block], block["box"], None
+    if run:
+        yield outer, axis, run
+
+
+def _joined(run, outer, axis, block):
+    if not run or any(run[0].get(key) != block.get(key) for key in ("timestep", "field", "entry")):
+        return None
+    (low, high), (new_low, new_high) = outer, block["box"]
+    changed = [k for k in range(len(low)) if (low[k], high[k]) != (new_low[k], new_high[k])]
+    if len(changed) != 1 or (axis is not None and changed[0] != axis):
+        return None
+    along = changed[0]
+    if new_low[along] != high[along]:
+        return None
+    return [low, [new_high[k] if k == along else high[k] for k in range(len(high))]], along
+
+
+class Checker:
+    """Reads chosen blocks on several threads (OpenVisus reads outside Python's lock) and compares digests."""
+
+    def __init__(self, product, entry, proof):
+        self.low_high = (None, None)
+        self.bytes_checked = self.checked = 0
+        self._product, self._entry, self._proof = product, entry, proof
+        self._local = threading.local()  # an OpenVisus dataset serves one thread
+
+    def check_all(self, groups, threads, told):
+        """Check every group; `told(bytes)` after each. The first difference ends it."""
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            jobs = [pool.submit(self._check, *group) for group in groups]
+            try:
+                for job in as_completed(jobs):
+                    low_high, size, count = job.result()
+                    self.low_high = wider(self.low_high, low_high)
+                    self.bytes_checked += size
+                    self.checked += count
+                    told(self.bytes_checked)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _dataset(self, block):
+        opened = self._local.__dict__
+        entry = block.get("entry", self._entry)
+        if entry not in opened:
+            dataset = open_product(self._product, entry)
+            opened[entry] = (dataset, dataset.createAccess())
+        return opened[entry]
+
+    def _check(self, outer, axis, run):
+        """Read `outer` in one piece and compare the digest of each block of the run."""
+        dataset, access = self._dataset(run[0])
+        field = run[0].get("field", self._proof["field"])
+        values = read_box(dataset, access, outer, run[0]["timestep"], field)
+        low_high = (None, None)
+        for block in run:
+            piece = _part(values, outer, axis, block["box"], dataset.getPointDim())
+            if sha256_of(piece) != block["sha256"]:
+                raise differs(
+                    f"The product differs from its source at timestep {block['timestep']} in the box "
+                    f"{block['box'][0]} to {block['box'][1]}."
+                )
+            if field == self._proof["field"] or block.get("entry"):
+                low_high = wider(low_high, finite_range(piece, self._proof["ignored"]))
+        return low_high, values.nbytes, len(run)
+
+
+def _part(values, outer, axis, box, rank):
+    """The part of `values` (read from `outer`) that lies in `box`, which differs from it along `axis` only."""
+    if axis is None:
+        return values
+    low, high = box[0][axis] - outer[0][axis], box[1][axis] - outer[0][axis]
+    return values[(slice(None),) * (rank - 1 - axis) + (slice(low, high),)]
+
+
+def voxel_bytes_of(dataset, field):
+    """Bytes of one voxel with all its components."""
+    field = dataset.getField(field)  # kept: its dtype is a bare reference into it
+    return field.dtype.getByteSize()

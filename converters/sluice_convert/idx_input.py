@@ -1,0 +1,152 @@
+"""An uploaded OpenVisus dataset: which file is its entry, which files belong to it, whether its blocks can be read."""
+
+import os
+import posixpath
+
+from . import blockfiles
+from .idx_safety import checked_text, child_addresses, unsafe
+from .natural import listing, natural_key, visible
+from .report import Fault
+from .visus import openvisus
+
+ENTRIES = ("visus.idx", "visus.midx")
+
+
+def find_entry(inputs):
+    """(folder, entry name): the entry lies at the top or one directory down. Raises no_idx, several_idx."""
+    names = [item["name"] for item in visible(inputs)]
+    for name in names:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise unsafe(name, "is not a relative name")
+    indexes = [name for name in names if name.lower().endswith((".idx", ".midx")) and name.count("/") <= 1]
+    if not indexes:
+        raise Fault(
+            "no_idx",
+            f"There is no .idx file at the top or one directory down among {listing(names)}. "
+            "Upload the .idx file together with its block files.",
+        )
+    best = min(indexes, key=_preference)
+    rivals = sorted({posixpath.dirname(name) for name in indexes if _preference(name)[:2] == _preference(best)[:2]})
+    if len(rivals) > 1:
+        raise Fault(
+            "several_idx",
+            f"There is a dataset in each of {listing(rivals)}. Upload them as separate datasets, "
+            "or join them by a visus.midx at the top.",
+        )
+    return posixpath.split(best)
+
+
+def _preference(name):
+    folder, base = posixpath.split(name)
+    rank = ENTRIES.index(base) if base in ENTRIES else len(ENTRIES) + base.lower().endswith(".midx")
+    return bool(folder), rank, natural_key(name)
+
+
+def belonging(inputs, folder):
+    """{name inside the dataset: path} of the files in the entry's folder."""
+    prefix = folder + "/" if folder else ""
+    return {item["name"][len(prefix) :]: item["path"] for item in visible(inputs) if item["name"].startswith(prefix)}
+
+
+def link_tree(files, root):
+    """Links of the files under their names, so that OpenVisus sees the dataset without touching the input."""
+    for name, path in files.items():
+        place = os.path.join(root, name)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.symlink(os.path.abspath(path), place)
+
+
+def check_indexes(files):
+    """{index name: text} of all index files, each checked to name only files of its own directory."""
+    return {name: checked_text(path, name) for name, path in files.items() if name.lower().endswith((".idx", ".midx"))}
+
+
+def leaves(entry, texts):
+    """The .idx files that hold voxels: the entry itself, or what a .midx joins, in order. Raises missing_blocks."""
+    found, todo, seen = [], [entry], set()
+    while todo:
+        name = todo.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if name not in texts:
+            raise missing(name, f"{entry} joins it")
+        joined = child_addresses(texts[name])
+        folder = posixpath.dirname(name)
+        todo += [posixpath.normpath(posixpath.join(folder, address)) for address in joined]
+        if not joined:
+            found.append(name)
+    return found
+
+
+def missing(name, why):
+    return Fault(
+        "missing_blocks",
+        f"{name} is missing or damaged: {why}. Upload the whole dataset again, with all its block files.",
+    )
+
+
+class BlockCheck:
+    """Reads every block that is there: OpenVisus's ordinary reads give zeros for blocks that are missing or broken."""
+
+    def __init__(self, dataset, root):
+        self.absent = 0
+        self._dataset, self._root = dataset, root
+        self._index = dataset.db.idxfile
+        self._tables = {}
+
+    def check(self, field_name, timestep):
+        """Check all blocks of one field and timestep. Raises missing_blocks naming the file."""
+        visus, dataset = openvisus(), self._dataset
+        field = dataset.getField(field_name)
+        access = dataset.createAccess()
+        access.beginRead()
+        try:
+            for block in range(dataset.db.getTotalNumberOfBlocks()):
+                path = access.getFilename(field, float(timestep), block)
+                present = self._present(path, field, block)
+                if present and dataset.readBlock(block, time=timestep, field=field, access=access) is None:
+                    raise missing(self._name(path), f"block {block} cannot be read")
+                if not present and self._needed(visus, field, timestep, block):
+                    self._lacks(path, present)
+        finally:
+            access.endRead()
+        self._tables.clear()
+
+    def _lacks(self, path, present):
+        if present is None:
+            raise missing(self._name(path), "there is no such file")
+        self.absent += 1
+
+    def _present(self, path, field, block):
+        """True = stored, False = never written, None = there is no such file."""
+        if path not in self._tables:
+            self._tables[path] = self._table(path)
+        table = self._tables[path]
+        if table is None or table is True:
+            return table
+        position = field.index if str(field.index).isdigit() else 0
+        row = int(position) * self._index.blocksperfile + self._index.getBlockPositionInFile(block)
+        return bool(table[row, blockfiles.SIZE] > 0)
+
+    def _table(self, path):
+        if not os.path.isfile(path):
+            return None
+        if self._index.arco or self._index.version < 6:
+            return True  # other layouts: OpenVisus alone judges
+        count = self._index.blocksperfile * self._index.fields.size()
+        try:
+            blockfiles.check_layout(path, count)
+            with open(path, "rb") as file:
+                return blockfiles.read_table(file, count)
+        except blockfiles.BlockFileError as error:
+            raise missing(self._name(path), str(error)) from error
+
+    def _needed(self, visus, field, timestep, block):
+        """Whether the block has a voxel inside the dataset, not only in its padding to powers of two."""
+        query = self._dataset.db.createBlockQuery(block, field, float(timestep), ord("r"), visus.Aborted())
+        first, box = query.getLogicBox(), self._dataset.db.getLogicBox()
+        return all(first.p1[axis] < box.p2[axis] for axis in range(self._dataset.getPointDim()))
+
+    def _name(self, path):
+        return os.path.relpath(path, self._root)

@@ -1,0 +1,188 @@
+"""Turns a source of voxels into a product: visus.idx with compressed block files, metadata.json, sluice/proof.json.
+
+A source has: `shape` (depth, height, width), `dtype` (numpy, little-endian), `components`, `timesteps`, `flat`
+(True = 2-D), `row_access` (rows are cheap to read), `ignored` (fill values), `y_up` (row 0 is the bottom of a
+picture), `bytes_in`, `metadata`, `summary` and `read(timestep, z0, z1, y0, y1)` -> (z, y, width[, components]).
+"""
+
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata as packages
+
+from . import PROGRAM, VERSION, blockfiles, plan
+from .digest import block_record, wider
+from .report import disk_full
+from .visus import check_dims, dtype_name, openvisus
+
+FILE_BYTES = 32 << 20
+MOST_FILES = 16384
+FIELD = "data"
+LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "isal")
+
+
+def convert(source, request, reporter):
+    """Write the product of `source` into request["output"]; returns the result object of the contract."""
+    output, limits = request["output"], request["limits"]
+    writer = Writer(source, output)
+    raw = source.timesteps * writer.timestep_bytes
+    check_room(output, raw)
+    reporter.progress(0, 2 * raw, "reading")
+    records = copy_voxels(
+        source, writer, limits["slab_bytes"], lambda done: reporter.progress(done, 2 * raw, "reading")
+    )
+    low_high = (None, None)
+    for record in records:
+        low_high = wider(low_high, (record["min"], record["max"]))
+    blocks, bytes_out = writer.compress(
+        limits["threads"], low_high, lambda done: reporter.progress(raw + done, 2 * raw, "compressing")
+    )
+    reporter.progress(2 * raw, 2 * raw, "written")
+    if low_high[0] is None:
+        source.summary["no_finite_value"] = True
+    proof = {"dims": writer.dims, "dtype": writer.dtype, "field": FIELD, "timesteps": source.timesteps}
+    proof |= {"ignored": list(source.ignored), "y_up": source.y_up}
+    write_records(output, source.summary | source.metadata, proof, records)
+    return {
+        "kind": "idx", "entry": "visus.idx", "dims": writer.dims, "timesteps": source.timesteps,
+        "dtype": writer.dtype, "field": FIELD, "min": low_high[0], "max": low_high[1],
+        "bytes_in": source.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
+        "proof": "sluice/proof.json", "metadata": source.summary,
+    }  # fmt: skip
+
+
+def check_room(directory, needed):
+    """Fail before hours of work when the raw blocks cannot fit."""
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise disk_full(
+            f"The product needs {needed >> 20} MiB while it is written and {free >> 20} MiB are free. "
+            "Free some space and try again."
+        )
+
+
+def copy_voxels(source, writer, slab_bytes, told):
+    """Read, digest and write slab by slab; returns the proof records in order.
+
+    The next slab is read and this one digested while OpenVisus writes it, so at most two slabs are in memory.
+    """
+    voxel_bytes = source.dtype.itemsize * source.components
+    boxes = plan.slabs(source.shape, voxel_bytes, slab_bytes, source.row_access)
+    todo = [(timestep, box) for timestep in range(source.timesteps) for box in boxes]
+    records, done = [], 0
+    with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as digesting:
+        upcoming = reading.submit(source.read, todo[0][0], *todo[0][1])
+        for index, (timestep, box) in enumerate(todo):
+            values = upcoming.result()
+            if index + 1 < len(todo):
+                following = todo[index + 1]
+                upcoming = reading.submit(source.read, following[0], *following[1])
+            digests = digesting.submit(digest_slab, source, timestep, box, values, voxel_bytes)
+            writer.write(timestep, box, values)
+            records += digests.result()
+            done += values.nbytes
+            told(done)
+    return records
+
+
+def digest_slab(source, timestep, slab, values, voxel_bytes):
+    """The proof records of the blocks of one slab in memory."""
+    z0, _, y0, _ = slab
+    return [
+        block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0], source.ignored)
+        for a, b, c, d in plan.blocks(slab, source.shape[2], voxel_bytes)
+    ]
+
+
+class Writer:
+    """An OpenVisus dataset being filled with raw blocks, then compressed in place."""
+
+    def __init__(self, source, output):
+        depth, height, width = source.shape
+        self.dims = [width, height] if source.flat else [width, height, depth]
+        check_dims(self.dims)
+        self.dtype = dtype_name(source.dtype, source.components)
+        voxel_bytes = source.dtype.itemsize * source.components
+        self.timestep_bytes = depth * height * width * voxel_bytes
+        self._output = output
+        self._components = source.components
+        self._url = os.path.join(os.path.abspath(output), "visus.idx")
+        options = {"time": (0, source.timesteps - 1, "t%05d/")} if source.timesteps > 1 else {}
+        visus = openvisus()
+        self._dataset = visus.CreateIdx(
+            url=self._url, dims=self.dims, fields=[visus.Field(FIELD, self.dtype)],
+            blocksperfile=blocks_in_file(self.dims, voxel_bytes, source.timesteps), **options,
+        )  # fmt: skip
+        index = self._dataset.db.idxfile
+        self._in_file, self._block_bytes = index.blocksperfile, voxel_bytes << index.bitsperblock
+        self._access = self._dataset.createAccessForBlockQuery()
+        self._access.disableWriteLocks()  # nobody else knows of this dataset yet
+        self._access.disableCompression()  # its own compression is several times slower than `compress`
+
+    def write(self, timestep, box, values):
+        """Write one slab. OpenVisus says only "query error", so a full disk is told apart by looking."""
+        z0, _, y0, _ = box
+        if len(self.dims) == 2:
+            values = values[0]
+        try:
+            self._dataset.write(values, x=0, y=y0, z=z0, time=timestep, access=self._access)
+        except Exception as error:
+            if shutil.disk_usage(self._output).free < values.nbytes + (64 << 20):
+                raise disk_full("The disk became full while writing. Free some space and try again.") from error
+            raise
+
+    def compress(self, threads, low_high, told):
+        """Compress every block file and note the value range in the index; returns (blocks, bytes on disk)."""
+        self._access = None
+        paths = block_files(self._output)
+        blocks, size = blockfiles.recompress_all(
+            paths, self._in_file, self._block_bytes, threads, lambda count: told(count * self._block_bytes)
+        )
+        self._note_range(low_high)
+        return blocks, size + os.path.getsize(self._url)
+
+    def _note_range(self, low_high):
+        # Viewers take their first colour range from here.
+        index = self._dataset.db.idxfile
+        field = next(iter(index.fields))
+        field.default_compression = "zip"
+        if low_high[0] is not None and self._components == 1:
+            field.setDTypeRange(openvisus().Range(float(low_high[0]), float(low_high[1]), 0.0))
+        index.fields.clear()
+        index.fields.push_back(field)
+        index.save(self._url)
+
+
+def blocks_in_file(dims, voxel_bytes, timesteps):
+    """Blocks per file: files of about 32 MiB raw, bigger only where there would be very many of them."""
+    padded = 1
+    for size in dims:
+        padded *= plan.power_of_two_above(size)
+    total = max(1, padded >> plan.BLOCK_BITS)
+    file_bytes = FILE_BYTES
+    while total * timesteps * (voxel_bytes << plan.BLOCK_BITS) // file_bytes > MOST_FILES and file_bytes < 1 << 30:
+        file_bytes *= 2
+    return min(plan.power_of_two_below(file_bytes // (voxel_bytes << plan.BLOCK_BITS)), total)
+
+
+def block_files(directory):
+    """Every block file of a product, sorted."""
+    return sorted(
+        os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names if name.endswith(".bin")
+    )
+
+
+def write_records(output, metadata, proof, records):
+    """Write metadata.json and sluice/proof.json beside the product."""
+    files = block_files(output)
+    versions = {name: packages.version(name) for name in LIBRARIES}
+    proof = proof | {
+        "program": PROGRAM, "version": VERSION, "libraries": versions,
+        "block_files": len(files), "block_bytes": sum(map(os.path.getsize, files)), "blocks": records,
+    }  # fmt: skip
+    os.makedirs(os.path.join(output, "sluice"), exist_ok=True)
+    for name, value in (("metadata.json", metadata), ("sluice/proof.json", proof)):
+        with open(os.path.join(output, name), "w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, allow_nan=False, indent=1 if name == "metadata.json" else None)
+            file.write("\n")

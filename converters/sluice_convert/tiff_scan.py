@@ -1,0 +1,196 @@
+"""Looks through a TIFF file's directories once: what each page holds and where, and whether the file is whole."""
+
+import logging
+import os
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import tifffile
+
+from .report import Fault
+
+# Segments (strips or tiles) taller than this make reading a few rows of a page as dear as reading the page.
+TALLEST_CHEAP_SEGMENT = 512
+# What tifffile raises on directories that make no sense.
+DAMAGED = (
+    tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, struct.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all slices of a volume must share."""
+
+    height: int
+    width: int
+    components: int
+    dtype: np.dtype
+
+    def __str__(self):
+        samples = f" x {self.components} samples" if self.components > 1 else ""
+        return f"{self.width} x {self.height} pixels{samples}, {self.dtype.name}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One slice. `offset` is set when its pixels lie raw in the file; otherwise page `index` must be decoded."""
+
+    path: str
+    index: int
+    layout: Layout
+    offset: int | None
+    stored: np.dtype
+    cheap_rows: bool
+
+
+class _Complaints(logging.Handler):
+    """Collects what tifffile only logs: it stops at a broken directory chain and returns fewer pages."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+def scan(path, name):
+    """The slices of a file and a metadata record of its first page. Raises Fault with a sentence naming the file."""
+    if os.path.getsize(path) == 0:
+        raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
+    logger, complaints = logging.getLogger("tifffile"), _Complaints()
+    logger.addHandler(complaints)
+    try:
+        with _opened(path, name) as tif:
+            try:
+                pages = [
+                    _page(path, name, tif, page, index) for index, page in enumerate(tif.pages) if not _reduced(page)
+                ]
+                pages = _expand_single_directory(tif, pages, name)
+                facts = _facts(tif) if pages else {}
+            except DAMAGED as error:
+                raise truncated(name, str(error)) from error
+    finally:
+        logger.removeHandler(complaints)
+    broken = [line for line in complaints.lines if "offset" in line or "corrupt" in line or "page" in line.lower()]
+    if broken or not pages:
+        raise truncated(name, broken[0] if broken else "no page in it")
+    return pages, facts
+
+
+def _opened(path, name):
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    if magic not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        raise Fault(
+            "not_tiff", f"{name} is not a TIFF file, whatever its name says. Save it as TIFF, or choose another sensor."
+        )
+    try:
+        return tifffile.TiffFile(path)
+    except DAMAGED as error:
+        raise truncated(name, str(error)) from error
+
+
+def truncated(name, why):
+    """The fault of a file that is cut off."""
+    return Fault(
+        "truncated", f"{name} is cut off or damaged ({why}). Upload it again, or save it again from its program."
+    )
+
+
+def _reduced(page):
+    # Pyramids and thumbnails ride along as extra pages; they are not slices.
+    return bool(getattr(page, "is_reduced", False))
+
+
+def _page(path, name, tif, page, index):
+    page = page.aspage()
+    if page.dtype is None or page.size == 0:
+        raise Fault(
+            "unsupported_type",
+            f"{name}, page {index + 1}: {page.bitspersample}-bit samples of this kind are not readable.",
+        )
+    if page.imagedepth > 1:
+        raise Fault(
+            "unsupported_shape", f"{name}, page {index + 1} is a volume in a single page. Save one slice in each page."
+        )
+    ends = np.add(page.dataoffsets, page.databytecounts, dtype=np.int64)
+    if len(ends) and ends.max() > tif.filehandle.size:
+        raise truncated(name, f"page {index + 1} reaches {ends.max() - tif.filehandle.size} bytes past its end")
+    layout = Layout(page.imagelength, page.imagewidth, page.samplesperpixel, np.dtype(page.dtype).newbyteorder("="))
+    separate = page.samplesperpixel > 1 and page.planarconfig == 2
+    raw = page.is_memmappable and not separate and len(page.dataoffsets) > 0
+    if raw and page.dataoffsets[0] + page.nbytes > tif.filehandle.size:
+        raise truncated(name, f"page {index + 1} is larger than the file")
+    segment_rows = page.tilelength if page.is_tiled else page.rowsperstrip
+    return Page(
+        path=path,
+        index=index,
+        layout=layout,
+        offset=page.dataoffsets[0] if raw else None,
+        stored=np.dtype(page.dtype).newbyteorder(tif.byteorder),
+        cheap_rows=raw or (not separate and segment_rows <= TALLEST_CHEAP_SEGMENT),
+    )
+
+
+def _expand_single_directory(tif, pages, name):
+    """ImageJ and tifffile may describe many slices by one directory; the slices follow one another in the file."""
+    if len(pages) != 1 or pages[0].offset is None or not (tif.is_imagej or tif.is_shaped):
+        return pages
+    first = pages[0]
+    slice_bytes = first.layout.height * first.layout.width * first.layout.components * first.layout.dtype.itemsize
+    count = _declared_slices(tif, first.layout)
+    if first.offset + count * slice_bytes > tif.filehandle.size:
+        raise truncated(name, f"it declares {count} slices and holds fewer")
+    return [
+        Page(first.path, 0, first.layout, first.offset + index * slice_bytes, first.stored, True)
+        for index in range(count)
+    ]
+
+
+def _declared_slices(tif, layout):
+    if tif.is_imagej:
+        return max(1, int((tif.imagej_metadata or {}).get("images", 1)))
+    shape = (tif.shaped_metadata or ({},))[0].get("shape") or (1,)
+    return max(1, int(np.prod(shape)) // (layout.height * layout.width * layout.components))
+
+
+def _facts(tif):
+    """Small, JSON-safe metadata of the first page: its tags, ImageJ's record, what kind of file it is."""
+    page = tif.pages[0]
+    tags = {tag.name: _plain(tag.value) for tag in page.tags if tag.name not in BULKY_TAGS}
+    facts = {"byteorder": "little" if tif.byteorder == "<" else "big", "tags": tags}
+    if tif.is_imagej:
+        facts["imagej"] = _plain(
+            {k: v for k, v in (tif.imagej_metadata or {}).items() if k not in ("LUTs", "Overlays", "ROI")}
+        )
+    return facts
+
+
+BULKY_TAGS = {
+    "StripOffsets",
+    "StripByteCounts",
+    "TileOffsets",
+    "TileByteCounts",
+    "JPEGTables",
+    "ColorMap",
+    "IJMetadata",
+}
+LONGEST_TEXT = 4096
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, str):
+        return value[:LONGEST_TEXT]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value[:64]]
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.ravel()[:64].tolist()]
+    if isinstance(value, bool | int) or (isinstance(value, float) and np.isfinite(value)):
+        return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return None if value is None else str(value)[:LONGEST_TEXT]

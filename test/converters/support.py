@@ -1,0 +1,123 @@
+"""Runs a converter program as the activity does and reads its protocol."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CONVERTERS = os.path.join(os.path.dirname(__file__), "..", "..", "converters")
+sys.path.insert(0, CONVERTERS)
+os.environ.setdefault("VISUS_HOME", os.path.join(tempfile.gettempdir(), "sluice-test-openvisus"))
+# Runs a program and notes its peak memory in KiB, from a small process: a child's peak starts with its parent's.
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
+class Run:
+    """What one program run said: exit code, protocol lines, log, peak memory in KiB."""
+
+    def __init__(self, code, stdout, log, peak):
+        self.code, self.log, self.peak = code, log, peak
+        self.lines = [json.loads(line) for line in stdout.splitlines()]
+        last = self.lines[-1] if self.lines else {}
+        self.result, self.error = last.get("result"), last.get("error")
+        self.progress = [line["progress"] for line in self.lines if "progress" in line]
+
+
+class ConverterCase(unittest.TestCase):
+    """A test with its own directories: `inputs` for sources, `output` for the product."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="sluice-converters-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        self.inputs, self.output, self.preview = (self.place(name) for name in ("inputs", "output", "preview.png"))
+        os.makedirs(self.inputs)
+
+    def place(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def request(self, names, parameters=None, **limits):
+        """A converter's request for files below `inputs`, with fresh directories."""
+        work, cwd = self.place("work"), self.place("cwd")
+        for directory in (self.output, work, cwd):
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory)
+        return {
+            "inputs": [{"path": os.path.join(self.inputs, name), "name": name} for name in names],
+            "output": self.output, "work": work, "parameters": parameters or {},
+            "limits": {"slab_bytes": 1 << 20, "threads": 2} | limits,
+        }  # fmt: skip
+
+    def start(self, program, request, before=()):
+        path = self.place("request.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(request, file)
+        return subprocess.Popen(
+            [*before, sys.executable, os.path.join(CONVERTERS, f"{program}.py"), path], cwd=self.place("cwd"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run_program(self, program, request):
+        """Run to its end."""
+        peak = self.place("peak")
+        process = self.start(program, request, [sys.executable, "-c", MEASURED, peak])
+        stdout, log = process.communicate()
+        with open(peak) as file:
+            return Run(process.returncode, stdout, log, int(file.read()))
+
+    def convert(self, program, names=None, parameters=None, **limits):
+        names = self.all_names() if names is None else names
+        return self.run_program(program, self.request(names, parameters, **limits))
+
+    def prove(self, **sample):
+        """Run prove.py on the product."""
+        return self.run_program("prove", {
+            "product": self.output, "entry": "visus.idx", "proof": "sluice/proof.json", "preview": self.preview,
+            "limits": {"slab_bytes": 1 << 20, "threads": 2},
+            "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 123} | sample,
+        })  # fmt: skip
+
+    def all_names(self):
+        return sorted(
+            os.path.relpath(os.path.join(parent, name), self.inputs)
+            for parent, _, files in os.walk(self.inputs) for name in files
+        )  # fmt: skip
+
+    def assert_done(self, run):
+        self.assertEqual(run.code, 0, run.error or run.log)
+        done = [line["done"] for line in run.progress]
+        self.assertEqual(done, sorted(done))
+        self.assertEqual(run.progress[-1]["done"], run.progress[-1]["total"])
+
+    def assert_refused(self, run, code, *words):
+        self.assertEqual((run.code, run.error and run.error["code"]), (65, code), run.error or run.log)
+        for word in words:
+            self.assertIn(word, run.error["say"])
+
+    def assert_product(self, run, expected, timesteps=1):
+        """The product read by stock OpenVisus equals `expected` ([t, ...] when timesteps > 1), and its proof holds."""
+        import numpy as np
+        import OpenVisus as ov
+
+        self.assert_done(run)
+        expected = np.asarray(expected)
+        steps = expected if timesteps > 1 else expected[None]
+        dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
+        self.assertEqual(len(dataset.getTimesteps()), timesteps)
+        for timestep, wanted in enumerate(steps):
+            read = dataset.read(time=timestep)
+            self.assertEqual(read.dtype, wanted.dtype.newbyteorder("="))
+            self.assertEqual(read.shape, wanted.shape)
+            self.assertEqual(read.tobytes(), np.ascontiguousarray(wanted, read.dtype).tobytes())
+        proof = self.prove()
+        self.assert_done(proof)
+        self.assertTrue(proof.result["complete"])
+        self.assertEqual(proof.result["bytes_checked"], expected.nbytes)

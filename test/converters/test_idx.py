@@ -1,0 +1,146 @@
+"""IDX: a ready dataset is checked and copied; what is missing, broken or unsafe has its code."""
+
+import os
+import shutil
+import unittest
+
+import numpy as np
+import OpenVisus as ov
+from support import ConverterCase
+
+RANDOM = np.random.default_rng(40)
+
+
+class IdxCase(ConverterCase):
+    def make(self, folder="", name="visus.idx", dims=(77, 130, 65), timesteps=1, compressed=True):
+        """A dataset with block files of four blocks; returns the voxels written, [t, z, y, x]."""
+        os.makedirs(os.path.join(self.inputs, folder), exist_ok=True)
+        options = {"time": (0, timesteps - 1, "t%02d/")} if timesteps > 1 else {}
+        dataset = ov.CreateIdx(
+            url=os.path.join(self.inputs, folder, name), dims=list(dims), fields=[ov.Field("v", "uint16")],
+            blocksperfile=4, filename_template="./blocks/%02x.bin", **options,
+        )  # fmt: skip
+        values = RANDOM.integers(0, 4000, (timesteps, *dims[::-1])).astype("u2")
+        for timestep in range(timesteps):
+            dataset.write(values[timestep], time=timestep)
+        if compressed:
+            dataset.compressDataset(["zip"])
+        return values
+
+    def edit(self, old, new, name="visus.idx"):
+        path = os.path.join(self.inputs, name)
+        with open(path) as file:
+            text = file.read()
+        self.assertIn(old, text)
+        with open(path, "w") as file:
+            file.write(text.replace(old, new))
+
+    def blocks(self):
+        return sorted(name for name in self.all_names() if name.endswith(".bin"))
+
+
+class Copies(IdxCase):
+    def test_a_dataset_is_copied_and_the_input_left_alone(self):
+        values = self.make(timesteps=2)
+        before = {name: os.stat(os.path.join(self.inputs, name)).st_mtime_ns for name in self.all_names()}
+        run = self.convert("idx")
+        self.assert_product(run, values, timesteps=2)
+        self.assertEqual((run.result["field"], run.result["metadata"]["absent_blocks"]), ("v", 0))
+        self.assertEqual(before, {name: os.stat(os.path.join(self.inputs, name)).st_mtime_ns for name in before})
+
+    def test_another_name_one_directory_down(self):
+        values = self.make("scan", "mine.idx", compressed=False)
+        run = self.convert("idx")
+        self.assert_product(run, values[0])
+        self.assertEqual(run.result["metadata"]["entry"], "mine.idx")
+
+    def test_an_image(self):
+        values = self.make(dims=(300, 200))
+        self.assert_product(self.convert("idx"), values[0])
+
+    def test_a_mosaic_of_two_datasets(self):
+        self.make("A")
+        self.make("B")
+        with open(os.path.join(self.inputs, "visus.midx"), "w") as file:
+            file.write("<dataset typename='IdxMultipleDataset'>")
+            file.write(
+                "<dataset url='file://./A/visus.idx' name='A'/><dataset url='./B/visus.idx' name='B'/></dataset>"
+            )
+        run = self.convert("idx")
+        self.assert_done(run)
+        proof = self.prove()
+        self.assert_done(proof)
+        self.assertEqual(proof.result["bytes_checked"], 2 * 77 * 130 * 65 * 2)
+
+
+class Refusals(IdxCase):
+    def test_no_idx(self):
+        self.assert_refused(self.convert("idx", []), "empty_input")
+        with open(os.path.join(self.inputs, "readme.txt"), "w") as file:
+            file.write("hello")
+        self.assert_refused(self.convert("idx"), "no_idx", "readme.txt")
+
+    def test_an_idx_that_is_none(self):
+        for content in (b"hello", b"\0\1\2", b"<dataset"):
+            with open(os.path.join(self.inputs, "visus.idx"), "wb") as file:
+                file.write(content)
+            self.assert_refused(self.convert("idx"), "no_idx", "visus.idx")
+
+    def test_two_datasets_in_two_directories(self):
+        self.make("A", dims=(9, 9))
+        self.make("B", dims=(9, 9))
+        self.assert_refused(self.convert("idx"), "several_idx", "A", "B")
+
+    def test_a_missing_block_file(self):
+        self.make()
+        os.remove(os.path.join(self.inputs, self.blocks()[3]))
+        self.assert_refused(self.convert("idx"), "missing_blocks", ".bin")
+
+    def test_a_cut_block_file(self):
+        self.make()
+        path = os.path.join(self.inputs, self.blocks()[3])
+        for length in (os.path.getsize(path) - 5, 100):
+            os.truncate(path, length)
+            self.assert_refused(self.convert("idx"), "missing_blocks", "cut off" if length > 100 else "table")
+
+    def test_a_damaged_block(self):
+        self.make()
+        path = os.path.join(self.inputs, self.blocks()[3])
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) - 5000)
+            file.write(b"\x55" * 400)
+        self.assert_refused(self.convert("idx"), "missing_blocks", "cannot be read")
+
+    def test_paths_out_of_the_dataset(self):
+        for place in (
+            "/etc/%02x.bin",
+            "../other/%02x.bin",
+            "./a/../../%02x.bin",
+            "http://host/%02x.bin",
+            "$(HOME)/%02x.bin",
+            "C:\\x\\%02x.bin",
+        ):
+            with self.subTest(place):
+                shutil.rmtree(self.inputs)
+                self.make(dims=(9, 9))
+                self.edit("./blocks/%02x.bin", place)
+                self.assert_refused(self.convert("idx"), "unsafe_idx", "visus.idx")
+
+    def test_a_mosaic_that_reaches_out_or_brings_a_program(self):
+        self.make("A", dims=(9, 9))
+        for inner in (
+            "<dataset url='https://host/visus.idx'/>",
+            "<dataset url='file:///etc/visus.idx'/>",
+            "<dataset url='../visus.idx'/>",
+            "<field name='f'><code>import os</code></field>",
+        ):
+            with self.subTest(inner), open(os.path.join(self.inputs, "visus.midx"), "w") as file:
+                file.write(
+                    f"<dataset typename='IdxMultipleDataset'><dataset url='./A/visus.idx' name='A'/>{inner}</dataset>"
+                )
+                file.flush()
+                self.assert_refused(self.convert("idx"), "unsafe_idx", "visus.midx")
+
+
+if __name__ == "__main__":
+    unittest.main()

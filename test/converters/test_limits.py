@@ -1,0 +1,80 @@
+"""What holds for every converter: bounded memory, an end on SIGTERM, a full disk, plans that cover every voxel once."""
+
+import os
+import shutil
+import signal
+import time
+import unittest
+from unittest import mock
+
+import numpy as np
+import tifffile
+from support import ConverterCase
+
+
+class Memory(ConverterCase):
+    def peak(self, slices):
+        """Peak KiB of converting and of proving a stack of `slices` slices of 128 KiB."""
+        noise = np.random.default_rng(1).integers(0, 4000, (slices, 256, 256)).astype("u2")
+        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), noise)
+        converted = self.convert("tiff", slab_bytes=4 << 20)
+        self.assert_done(converted)
+        return converted.peak, self.prove().peak
+
+    def test_four_times_the_slices_in_the_same_memory(self):
+        few, many = self.peak(128), self.peak(512)
+        self.assertLess(many[0], few[0] * 1.15)
+        self.assertLess(many[1], few[1] * 1.15)
+
+
+class Ends(ConverterCase):
+    def test_sigterm_ends_it_within_two_seconds(self):
+        values = np.random.default_rng(1).normal(size=(64, 512, 512))
+        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), values)
+        for lines in (1, 2):
+            process = self.start("tiff", self.request(["a.tif"]))
+            for _ in range(lines):
+                process.stdout.readline()
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(10), -signal.SIGTERM)
+            self.assertLess(time.monotonic() - began, 2)
+            process.communicate()
+
+    def test_a_full_disk_is_worth_another_try(self):
+        from sluice_convert.product import check_room
+        from sluice_convert.report import Fault
+
+        nearly_full = shutil._ntuple_diskusage(100 << 20, 99 << 20, 1 << 20)
+        with mock.patch("shutil.disk_usage", return_value=nearly_full), self.assertRaises(Fault) as caught:
+            check_room(self.root, 5 << 20)
+        self.assertEqual((caught.exception.code, caught.exception.exit_code), ("disk_full", 75))
+
+
+class Plans(unittest.TestCase):
+    def test_slabs_and_blocks_cover_every_row_once_within_their_limits(self):
+        from sluice_convert import plan
+
+        for shape in ((1, 7, 9), (33, 65, 17), (100, 1000, 3), (5, 1, 4096), (3, 4000, 5000)):
+            for limit in (1 << 16, 1 << 20, 32 << 20):
+                for rows in (True, False):
+                    seen = np.zeros(shape[:2], int)
+                    for slab in plan.slabs(shape, 2, limit, rows):
+                        z0, z1, y0, y1 = slab
+                        self.assertTrue((z1 - z0) * (y1 - y0) * shape[2] * 2 <= limit or (z1 - z0, y1 - y0) == (1, 1))
+                        for a, b, c, d in plan.blocks(slab, shape[2], 2, limit // 4):
+                            seen[a:b, c:d] += 1
+                    self.assertTrue((seen == 1).all(), (shape, limit, rows))
+
+    def test_natural_order(self):
+        from sluice_convert.natural import natural_key
+
+        names = ["img10.tif", "img2.tif", "Img1.tif", "img02b.tif", "a/2/1.tif", "a/10/1.tif"]
+        self.assertEqual(
+            sorted(names, key=natural_key),
+            ["a/2/1.tif", "a/10/1.tif", "Img1.tif", "img2.tif", "img02b.tif", "img10.tif"],
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()
