@@ -6,15 +6,21 @@ import { SEARCH_ATTRIBUTES } from '../domain/ids.js';
 
 /** Connects lazily, so that the API may start before its Temporal. */
 export function connectTemporal(config: Config): Promise<Client> {
-  const { address, namespace, port, apiKey } = config.temporal;
+  const connection = Connection.lazy({ ...temporalConnection(config), connectTimeout: '5s' });
+  return Promise.resolve(new Client({ connection, namespace: config.temporal.namespace }));
+}
+
+/** Where Temporal is and how to get in, for clients and for workers. */
+export function temporalConnection(
+  config: Config,
+): Pick<ConnectionOptions, 'address' | 'tls'> & { apiKey?: string } {
+  const { address, port, apiKey } = config.temporal;
   const tls = tlsOptions(config);
-  const connection = Connection.lazy({
+  return {
     address: address ?? `127.0.0.1:${port}`,
-    connectTimeout: '5s',
     ...(tls === undefined ? {} : { tls }),
     ...(apiKey === undefined ? {} : { apiKey }),
-  });
-  return Promise.resolve(new Client({ connection, namespace }));
+  };
 }
 
 /** Registers our search attributes; safe to repeat. Servers without an operator API (a cloud) have them set up by hand. */

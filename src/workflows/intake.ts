@@ -11,8 +11,10 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { DatasetInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
+import { noteFailure } from '../domain/failure.js';
 import { uploadWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
+import { isFinal } from '../domain/upload.js';
 import {
   addUploadSignal,
   pauseSignal,
@@ -75,12 +77,16 @@ export class Intake {
     await condition(() => this.#record.paused === null);
     const { uuid, owner, sensor, team } = this.#input;
     try {
-      await startChild(WORKFLOW_TYPES.upload, {
+      const child = await startChild(WORKFLOW_TYPES.upload, {
         workflowId: uploadWorkflowId(order.jobId),
         args: [{ uuid, owner, sensor, order, ...(team ? { team } : {}) }],
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         staticSummary: `Fetch ${sourceWords(order.source)}`,
+      });
+      // An upload reports before it ends; one that ends without a report was terminated.
+      child.result().catch(() => {
+        this.#ended({ jobId: order.jobId, outcome: 'failed', failure: noteFailure('terminated') });
       });
     } catch (error) {
       // It runs already: started by a run of this dataset before a Reset. It will report to this run.
@@ -91,7 +97,7 @@ export class Intake {
 
   #ended(report: UploadReport): void {
     const upload = this.#record.uploads.get(report.jobId);
-    if (upload === undefined || upload.delivery !== undefined) return;
+    if (upload === undefined || upload.delivery !== undefined || isFinal(upload.status)) return;
     const cause = { actor: 'upload', ...(report.failure ? { reason: report.failure.say } : {}) };
     if (report.delivery !== undefined) {
       upload.delivery = report.delivery;

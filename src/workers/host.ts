@@ -1,0 +1,113 @@
+// One worker process: connects, runs the workers of its queues and the keeper, until it is told to stop.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createProgressSink } from '../activities/support/mongo-progress.js';
+import { createEngine } from '../api/engine.js';
+import { connectTemporal, temporalConnection } from '../api/temporal.js';
+import type { Config } from '../config/config.js';
+import { QUEUES } from '../domain/ids.js';
+import { openVault } from '../secrets/vault.js';
+import { ensureIndexes } from '../store/indexes.js';
+import { openStore } from '../store/mongo.js';
+import { type Keeper, startKeeper } from './keeper.js';
+import { type Ports, queueOptions } from './queues.js';
+
+/** Runs workers for the configured queues; resolves after a clean shutdown (SIGTERM, SIGINT). */
+export async function runWorker(config: Config): Promise<void> {
+  const logger = new DefaultLogger(config.logLevel === 'error' ? 'ERROR' : 'WARN');
+  Runtime.install({ logger, shutdownSignals: [] });
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  await makeDirectories(config);
+  const connection = await connectPatiently(config, stop.signal);
+  if (connection === undefined) return;
+  const ports = await openPorts(config);
+  try {
+    const workers = await createWorkers(connection, ports);
+    const keeper = config.worker.queues.includes('control') ? startKeeping(ports) : undefined;
+    await runUntil(workers, stop.signal, keeper);
+  } finally {
+    await Promise.all([ports.client.connection.close(), ports.store.client.close()]);
+    await connection.close();
+  }
+}
+
+async function makeDirectories({ dirs, home }: Config): Promise<void> {
+  const all = [dirs.in, dirs.out, join(home, 'joblogs')];
+  await Promise.all(all.map((directory) => mkdir(directory, { recursive: true })));
+}
+
+/** Waits for Temporal as long as it takes; a worker may start before its server. */
+async function connectPatiently(config: Config, signal: AbortSignal): Promise<NativeConnection | undefined> {
+  for (let wait = 250; !signal.aborted; wait = Math.min(wait * 2, 5_000)) {
+    try {
+      return await NativeConnection.connect(temporalConnection(config));
+    } catch (error) {
+      log('Temporal cannot be reached yet', { error: String(error) });
+      await sleep(wait, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return undefined;
+}
+
+async function openPorts(config: Config): Promise<Ports> {
+  const url = config.mongo.url ?? `mongodb://127.0.0.1:${config.mongo.port}/?directConnection=true`;
+  const store = openStore(url, config.mongo.db);
+  const client = await connectTemporal(config);
+  const secrets = openVault(config.home, config.dirs);
+  const progress = createProgressSink(store, (error) =>
+    log('progress was not shown', { error: String(error) }),
+  );
+  return { config, store, client, secrets, progress };
+}
+
+async function createWorkers(connection: NativeConnection, ports: Ports): Promise<Worker[]> {
+  const { worker, temporal } = ports.config;
+  return await Promise.all(
+    worker.queues.map((queue) =>
+      Worker.create({
+        connection,
+        namespace: temporal.namespace,
+        taskQueue: QUEUES[queue],
+        // A pause or a cancellation reaches an activity in the answer to its heartbeat.
+        maxHeartbeatThrottleInterval: '1s',
+        shutdownGraceTime: '5s',
+        shutdownForceTime: '15s',
+        ...queueOptions(queue, ports),
+      }),
+    ),
+  );
+}
+
+function startKeeping({ store, client, config }: Ports): Keeper {
+  void ensureIndexes(store).catch((error: unknown) =>
+    log('indexes could not be made yet', { error: String(error) }),
+  );
+  return startKeeper({ store, client, engine: createEngine(client), quietMs: config.quietMs, log });
+}
+
+async function runUntil(
+  workers: readonly Worker[],
+  signal: AbortSignal,
+  keeper: Keeper | undefined,
+): Promise<void> {
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  if (signal.aborted) shutdown();
+  signal.addEventListener('abort', shutdown, { once: true });
+  log('the worker is ready', { queues: workers.map((worker) => worker.options.taskQueue) });
+  try {
+    await running;
+  } finally {
+    shutdown();
+    await keeper?.stop();
+  }
+}
+
+function log(words: string, facts: Record<string, unknown> = {}): void {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), say: words, ...facts })}\n`);
+}

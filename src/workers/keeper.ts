@@ -1,0 +1,121 @@
+// The keeper: one worker at a time looks after what no workflow can see of itself.
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Engine } from '../api/engine.js';
+import { datasetInput } from '../api/records.js';
+import type { JobDocument } from '../contracts/documents.js';
+import type { UploadOrder } from '../contracts/workflow.js';
+import { datasetWorkflowId } from '../domain/ids.js';
+import { findDataset } from '../store/datasets.js';
+import { takeLease } from '../store/leases.js';
+import type { Store } from '../store/mongo.js';
+import { clearReceiver, expiredReceivers } from '../store/receivers.js';
+import { repairTerminated, suspects } from '../store/repair.js';
+
+export interface KeeperDeps {
+  readonly store: Store;
+  readonly client: Client;
+  readonly engine: Engine;
+  readonly quietMs: number;
+  readonly log: (words: string, facts?: Record<string, unknown>) => void;
+}
+
+const EVERY_MS = 4_000;
+/** A running dataset is asked after at most this often. */
+const ASK_AGAIN_MS = 20_000;
+
+export interface Keeper {
+  stop(): Promise<void>;
+}
+
+/** Starts the keeper; errors (an outage) are logged and the next round tries again. */
+export function startKeeper(deps: KeeperDeps): Keeper {
+  const holder = randomUUID();
+  const interrupted = createInterrupted(deps);
+  const terminated = createTerminated(deps);
+  let stopped = false;
+  let wake: () => void = () => undefined;
+  const round = async (): Promise<void> => {
+    if (!(await takeLease(deps.store, 'keeper', holder, EVERY_MS * 3))) return;
+    await interrupted();
+    await terminated();
+  };
+  const loop = (async () => {
+    while (!stopped) {
+      await round().catch((error: unknown) =>
+        deps.log('the keeper could not look', { error: String(error) }),
+      );
+      if (stopped) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, EVERY_MS);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      wake();
+      await loop;
+    },
+  };
+}
+
+/**
+ * Uploads whose API process died while it received them, or before it told the workflow: their order is given now.
+ * The stage fetch sees in the staging area whether the last byte came. A lease must be seen expired twice, since
+ * after an outage of the database its living holder needs a moment to renew it.
+ */
+function createInterrupted({ store, engine, quietMs, log }: KeeperDeps): () => Promise<void> {
+  let seen = new Map<string, number>();
+  return async () => {
+    const expired = await expiredReceivers(store, new Date());
+    const again = expired.filter((job) => seen.get(job.job_id) === job.receiver?.until.getTime());
+    seen = new Map(expired.map((job) => [job.job_id, job.receiver?.until.getTime() ?? 0]));
+    for (const job of again) {
+      log('an upload lost its receiver', { job: job.job_id });
+      await deliverAgain(job);
+    }
+  };
+
+  async function deliverAgain(job: JobDocument): Promise<void> {
+    const row = await findDataset(store, job.dataset_uuid);
+    const order = job.parameters['order'] as UploadOrder | undefined;
+    if (row !== null && order !== undefined) {
+      const run = { fresh: false, reason: 'delivery', by: 'keeper', quietMs } as const;
+      await engine.deliver(datasetInput(row, run), order);
+    }
+    if (job.receiver !== null) await clearReceiver(store, job.job_id, job.receiver.id);
+  }
+}
+
+/** Runs that somebody terminated: they could not say so themselves, so their rows are repaired here. */
+function createTerminated({ store, client, log }: KeeperDeps): () => Promise<void> {
+  const asked = new Map<string, number>();
+  return async () => {
+    const now = Date.now();
+    for (const row of await suspects(store, new Date(now - EVERY_MS * 2))) {
+      if (now - (asked.get(row.uuid) ?? 0) < ASK_AGAIN_MS) continue;
+      asked.set(row.uuid, now);
+      const run = await lastRun(client, row.uuid);
+      if (run === undefined || !['TERMINATED', 'TIMED_OUT'].includes(run.status)) continue;
+      const repaired = await repairTerminated(store, row, run.runId);
+      if (repaired) log('the row of a terminated run was repaired', { dataset: row.uuid });
+    }
+    for (const [uuid, at] of asked) if (now - at > ASK_AGAIN_MS * 3) asked.delete(uuid);
+  };
+}
+
+async function lastRun(client: Client, uuid: string): Promise<{ runId: string; status: string } | undefined> {
+  try {
+    const { runId, status } = await client.workflow.getHandle(datasetWorkflowId(uuid)).describe();
+    return { runId, status: status.name };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}

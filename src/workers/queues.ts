@@ -1,0 +1,80 @@
+// What each task queue runs: its activities, made from their ports, and its limits.
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
+import type { WorkerOptions } from '@temporalio/worker';
+import { createConvertActivities } from '../activities/convert/index.js';
+import { createExtractActivities } from '../activities/extract/index.js';
+import { createFetchActivities } from '../activities/fetch/index.js';
+import { createPublishActivities } from '../activities/publish/index.js';
+import { createStatusActivities } from '../activities/status/index.js';
+import type { StageDeps } from '../activities/support/deps.js';
+import type { ProgressSink } from '../activities/support/heartbeat.js';
+import { createValidateActivities } from '../activities/validate/index.js';
+import type { Config } from '../config/config.js';
+import type { Queue } from '../domain/ids.js';
+import type { Vault } from '../secrets/vault.js';
+import type { Store } from '../store/mongo.js';
+
+/** From dist/src/workers to the project. */
+const PROJECT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+export interface Ports {
+  readonly config: Config;
+  readonly store: Store;
+  readonly client: Client;
+  readonly secrets: Vault;
+  readonly progress: ProgressSink;
+}
+
+/** The options of a queue's worker, beside those that all have. */
+export function queueOptions(queue: Queue, ports: Ports): Partial<WorkerOptions> {
+  switch (queue) {
+    case 'control':
+      return control(ports);
+    case 'transfer':
+      return transfer(ports);
+    case 'compute':
+      return compute(ports);
+  }
+}
+
+function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
+  return {
+    // Made by the build with the very same SDK; workflows are never bundled at a start.
+    workflowBundle: { codePath: join(PROJECT, 'dist', 'workflows.bundle.js') },
+    activities: createStatusActivities({ ...ports, roots: config.dirs }),
+    // A command to a workflow that a killed worker had cached must not wait the default ten seconds.
+    stickyQueueScheduleToStartTimeout: '2s',
+  };
+}
+
+function transfer({ config, secrets, progress }: Ports): Partial<WorkerOptions> {
+  const { dirs: roots, localRoots, urlAllow } = config;
+  return {
+    activities: createFetchActivities({ roots, localRoots, urlAllow, secrets, progress }),
+    maxConcurrentActivityTaskExecutions: config.worker.transferSlots,
+  };
+}
+
+function compute({ config, progress }: Ports): Partial<WorkerOptions> {
+  const deps: StageDeps = {
+    roots: config.dirs,
+    progress,
+    python: config.python,
+    converters: join(PROJECT, 'converters'),
+    logs: join(config.home, 'joblogs'),
+    converterBytes: config.limits.converterBytes,
+    threads: Math.max(1, Math.min(8, availableParallelism())),
+  };
+  return {
+    activities: {
+      ...createExtractActivities({ roots: config.dirs, progress, limits: config.limits }),
+      ...createConvertActivities(deps),
+      ...createValidateActivities(deps),
+      ...createPublishActivities(deps),
+    },
+    maxConcurrentActivityTaskExecutions: config.worker.computeSlots,
+  };
+}
