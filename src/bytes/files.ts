@@ -10,6 +10,7 @@ import {
   open,
   rename,
   rm,
+  stat,
   statfs,
   unlink,
 } from 'node:fs/promises';
@@ -65,6 +66,16 @@ export async function reflink(from: string, to: string): Promise<boolean> {
 /** Removes a file or a tree; nothing there is no error. */
 export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** Size of a file, bytes; undefined when there is nothing of that name. */
+export async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }
 
 /** Bytes that may still be written to the file system of this path. */

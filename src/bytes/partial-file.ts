@@ -1,7 +1,8 @@
 // A file that grows by ranges, together with its journal: what is confirmed survives any death of the writer.
-import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isErrno, onDisk } from './disk-fault.js';
+import { onDisk } from './disk-fault.js';
+import { sizeOf } from './files.js';
 import { type Owner, RangeJournal, readJournal, type Validator } from './journal.js';
 import { countBytes, mergeRanges, missingRanges, type Range } from './ranges.js';
 
@@ -39,7 +40,7 @@ export class PartialFile {
     await onDisk(() => mkdir(dirname(path), { recursive: true }));
     const before = await readJournal(journalPath(path));
     const goesOn = before !== undefined && same(before.validator, validator);
-    const known = goesOn ? within(before.confirmed, await sizeOf(path)) : [];
+    const known = goesOn ? within(before.confirmed, (await sizeOf(path)) ?? 0) : [];
     const journal = await RangeJournal.take(journalPath(path), owner, validator, known);
     if (known.length === 0) await rm(path, { force: true });
     const data = await onDisk(() => open(path, known.length === 0 ? 'wx+' : 'r+'));
@@ -56,16 +57,20 @@ export class PartialFile {
     return missingRanges(this.journal.confirmed, total);
   }
 
-  /** Writes at an offset; confirms by itself after every 16 MiB. */
-  async write(chunk: Uint8Array, offset: number): Promise<void> {
-    await onDisk(async () => {
-      for (let at = 0; at < chunk.length; ) {
-        at += (await this.data.write(chunk, at, chunk.length - at, offset + at)).bytesWritten;
-      }
-    });
-    this.written.push({ start: offset, end: offset + chunk.length });
-    this.waiting += chunk.length;
+  /** Writes one or more chunks at an offset; confirms by itself after every 16 MiB. */
+  async write(data: Uint8Array | readonly Uint8Array[], offset: number): Promise<void> {
+    const chunks = data instanceof Uint8Array ? [data] : [...data];
+    const size = chunks.reduce((sum, { length }) => sum + length, 0);
+    await onDisk(() => writeAll(this.data, chunks, offset));
+    this.written.push({ start: offset, end: offset + size });
+    this.waiting += size;
     if (this.waiting >= FLUSH_BYTES) await this.flush();
+  }
+
+  /** Cuts off what lies behind `size`: bytes of an earlier try that was longer. */
+  async cut(size: number): Promise<void> {
+    await this.flush();
+    await this.data.truncate(size);
   }
 
   /** Syncs what was written and confirms it. */
@@ -96,7 +101,7 @@ export class PartialFile {
 /** Bytes of a partial file that are confirmed, without opening it for writing. */
 export async function confirmedBytes(path: string): Promise<number> {
   const content = await readJournal(journalPath(path));
-  return content === undefined ? 0 : countBytes(within(content.confirmed, await sizeOf(path)));
+  return content === undefined ? 0 : countBytes(within(content.confirmed, (await sizeOf(path)) ?? 0));
 }
 
 /** Removes a partial file's journal, e.g. after the whole file was moved away. */
@@ -107,16 +112,19 @@ export async function removePartial(path: string): Promise<void> {
 
 const journalPath = (path: string): string => `${path}.journal`;
 
+/** One system call as a rule; a short write (a full disk comes as one) is finished piece by piece. */
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], offset: number): Promise<void> {
+  const { bytesWritten } = await file.writev(chunks, offset);
+  let before = 0;
+  for (const chunk of chunks) {
+    for (let at = Math.max(0, bytesWritten - before); at < chunk.length; ) {
+      at += (await file.write(chunk, at, chunk.length - at, offset + before + at)).bytesWritten;
+    }
+    before += chunk.length;
+  }
+}
+
 /** Confirmed ranges that the file is long enough for (it is shorter when somebody replaced it). */
 function within(ranges: readonly Range[], size: number): Range[] {
   return ranges.filter(({ end }) => end <= size);
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 0;
-    throw error;
-  }
 }

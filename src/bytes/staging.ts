@@ -11,6 +11,8 @@ export interface UploadStaging {
   readonly marker: string;
   /** Partial files with their journals. */
   readonly partial: string;
+  /** The files that are about to be moved into the dataset, with their digests. */
+  readonly plan: string;
 }
 
 /** Where an upload's bytes lie until they are moved into the dataset. */
@@ -21,6 +23,7 @@ export function uploadStaging(roots: Roots, jobId: string): UploadStaging {
     files: join(root, 'files'),
     marker: join(root, 'received.json'),
     partial: join(root, 'partial'),
+    plan: join(root, 'plan.json'),
   };
 }
 

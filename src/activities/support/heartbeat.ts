@@ -30,7 +30,11 @@ export interface Heart {
 }
 
 /** The heart of the running activity; call it at the activity's beginning. */
-export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: string }): Heart {
+export function startHeart(
+  sink: ProgressSink,
+  subject: { uuid: string; jobId?: string },
+  apartMs = APART_MS,
+): Heart {
   const context = Context.current();
   const { attempt, workflowExecution } = context.info;
   const runId = workflowExecution?.runId ?? '';
@@ -48,7 +52,7 @@ export function startHeart(sink: ProgressSink, subject: { uuid: string; jobId?: 
       advanced = Date.now();
       // The end of a stage is always told.
       const atEnd = progress.total > 0 && progress.done >= progress.total;
-      if (Date.now() - sent < APART_MS && !atEnd) return;
+      if (Date.now() - sent < apartMs && !atEnd) return;
       send();
       sink.report({ ...progress, ...subject, runId, attempt });
     },

@@ -1,0 +1,173 @@
+// Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
+import { Context } from '@temporalio/activity';
+import { removeTree } from '../../bytes/files.js';
+import { readJson, writeJson } from '../../bytes/json-file.js';
+import { keys, pathOf } from '../../bytes/layout.js';
+import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
+import { uploadStaging } from '../../bytes/staging.js';
+import { putManifest } from '../../bytes/store.js';
+import type { FetchInput, FetchOutput, TransferActivities } from '../../contracts/activities.js';
+import type { FileEntry } from '../../contracts/claim.js';
+import type { Delivery } from '../../contracts/workflow.js';
+import { faultOf } from '../../domain/fault.js';
+import type { Source } from '../../domain/source.js';
+import { createHttp } from '../../net/http.js';
+import type { Vault } from '../../secrets/vault.js';
+import { asFailure, leavingFailure, stopReason } from '../support/failures.js';
+import { type ProgressSink, startHeart } from '../support/heartbeat.js';
+import { placeFile } from './place.js';
+import { proveFiles } from './prove.js';
+import type {
+  FetchContext,
+  FetchedFile,
+  Paused,
+  SourceDeps,
+  SourceFetcher,
+  Sources,
+  UrlSettings,
+} from './source.js';
+import { createSources } from './sources/registry.js';
+
+export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
+  /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
+  readonly urlAllow: readonly string[];
+  readonly secrets: Vault;
+  readonly progress: ProgressSink;
+  /** Reports of progress closer together than this are dropped, ms; default 200. */
+  readonly beatsApartMs?: number;
+  readonly url?: Partial<UrlSettings> & { readonly stallMs?: number };
+}
+
+const MIB = 1024 * 1024;
+const URL_SETTINGS: UrlSettings = {
+  streams: 4,
+  parallelAbove: 32 * MIB,
+  pieceBytes: 32 * MIB,
+  tries: 5,
+  backOffMs: 500,
+};
+
+export function createFetchActivities(deps: FetchDeps): TransferActivities {
+  const { stallMs = 30_000, ...url } = deps.url ?? {};
+  const http = createHttp({ allow: deps.urlAllow, stallMs });
+  const sources = createSources({ ...deps, http, url: { ...URL_SETTINGS, ...url } });
+  return { fetchSource: (input) => fetchSource(deps, sources, input) };
+}
+
+/**
+ * On cancellation (pause and cancel look alike here) it returns `done: false`; the workflow knows which it was.
+ * When the worker leaves, the attempt fails and the next one goes on from the journal.
+ */
+async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput): Promise<FetchOutput> {
+  const { uuid, jobId } = input;
+  const staging = uploadStaging(deps.roots, jobId);
+  try {
+    const receipt = await findReceipt<Delivery>(deps.roots, uuid, 'fetch', jobId);
+    const result = receipt?.output ?? (await deliver(deps, sources, input));
+    if ('paused' in result) return ended(result.confirmed);
+    await removeTree(staging.root);
+    await deps.secrets.forget(jobId);
+    return { done: true, delivery: result };
+  } catch (error) {
+    // What can never be delivered leaves nothing behind; what may go on keeps its bytes.
+    if (faultOf(error)?.row.retryable === false) await removeTree(staging.root).catch(() => undefined);
+    throw asFailure(error);
+  }
+}
+
+function ended(confirmed: number): FetchOutput {
+  if (stopReason() === 'asked') return { done: false, confirmed };
+  throw leavingFailure();
+}
+
+async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Promise<Delivery | Paused> {
+  const startedAt = new Date();
+  const { uuid, jobId, order } = input;
+  const context = contextOf(deps, input);
+  const plan = await planned(sources, context);
+  if ('paused' in plan) return plan;
+  // From here on only renames are left; a pause would leave files in the dataset that no list names.
+  const files = await place(deps, input, plan, context);
+  const manifest = await putManifest(deps.roots, uuid, jobId, { version: 1, files });
+  const delivery: Delivery = {
+    manifest,
+    files: files.length,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    archives: files.filter(({ archive }) => archive !== undefined).length,
+  };
+  await leaveReceipt(deps.roots, uuid, 'fetch', jobId, {
+    input: digestOf(order.source),
+    output: delivery,
+    startedAt,
+  });
+  return delivery;
+}
+
+/** What is to be moved, from the plan of an earlier attempt or by fetching. The plan outlives every interruption. */
+async function planned(sources: Sources, context: FetchContext): Promise<readonly FileEntry[] | Paused> {
+  const earlier = (await readJson(context.staging.plan)) as { files: FileEntry[] } | undefined;
+  if (earlier !== undefined) return earlier.files;
+  const fetched = await sourceOf(sources, context.source).fetch(context);
+  if ('paused' in fetched) return fetched;
+  const files = await proven(context, fetched);
+  if (!('paused' in files)) await writeJson(context.staging.plan, { files });
+  return files;
+}
+
+async function proven(
+  context: FetchContext,
+  fetched: readonly FetchedFile[],
+): Promise<readonly FileEntry[] | Paused> {
+  try {
+    return await proveFiles(context, fetched);
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    return { paused: true, confirmed: context.confirmed() };
+  }
+}
+
+async function place(
+  deps: FetchDeps,
+  { uuid, jobId }: FetchInput,
+  plan: readonly FileEntry[],
+  context: FetchContext,
+): Promise<FileEntry[]> {
+  const dataset = pathOf(deps.roots, 'in', keys.received(uuid));
+  const tag = digestOf(jobId).slice(0, 8);
+  const files: FileEntry[] = [];
+  for (const file of plan) {
+    const path = await placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag);
+    files.push({ ...file, path });
+    context.advance(context.confirmed(), context.confirmed(), path);
+  }
+  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function contextOf(deps: FetchDeps, { uuid, jobId, order }: FetchInput): FetchContext {
+  const { info, cancellationSignal } = Context.current();
+  const heart = startHeart(deps.progress, { uuid, jobId }, deps.beatsApartMs);
+  let furthest = 0;
+  return {
+    uuid,
+    jobId,
+    source: order.source,
+    staging: uploadStaging(deps.roots, jobId),
+    owner: {
+      runId: info.workflowExecution?.runId ?? '',
+      attempt: info.attempt,
+      since: info.currentAttemptScheduledTimestampMs,
+    },
+    signal: cancellationSignal,
+    confirmed: () => furthest,
+    advance(done, total, note) {
+      furthest = done;
+      heart.beat({ stage: 'fetch', done, total, unit: 'bytes', note });
+    },
+    waiting: heart.waiting,
+  };
+}
+
+/** The registry is keyed by kind, so the fetcher found takes this very source. */
+function sourceOf(sources: Sources, source: Source): SourceFetcher {
+  return sources[source.kind] as SourceFetcher;
+}

@@ -1,0 +1,78 @@
+// The port of a source: bytes from somewhere into the staging area of an upload.
+import type { ExtraDigest } from '../../bytes/hash.js';
+import type { Owner } from '../../bytes/journal.js';
+import type { Roots } from '../../bytes/layout.js';
+import type { UploadStaging } from '../../bytes/staging.js';
+import type { Source, SourceKind } from '../../domain/source.js';
+import type { HttpClient } from '../../net/http.js';
+import type { Vault } from '../../secrets/vault.js';
+
+/** What sources are built from. */
+export interface SourceDeps {
+  readonly roots: Roots;
+  /** Absolute directories below which server-side paths may be read. */
+  readonly localRoots: readonly string[];
+  readonly secrets: Vault;
+  readonly http: HttpClient;
+  readonly url: UrlSettings;
+}
+
+export interface UrlSettings {
+  /** Ranges in flight of one file. */
+  readonly streams: number;
+  /** Files larger than this are fetched by several streams, bytes. */
+  readonly parallelAbove: number;
+  /** One range request, bytes. */
+  readonly pieceBytes: number;
+  /** Tries in a row without a new byte before it is given up. */
+  readonly tries: number;
+  /** First pause between two tries, ms; doubles up to 10 s. */
+  readonly backOffMs: number;
+}
+
+export interface FetchContext<S extends Source = Source> {
+  readonly uuid: string;
+  readonly jobId: string;
+  readonly source: S;
+  readonly staging: UploadStaging;
+  readonly owner: Owner;
+  /** Aborted on pause, cancel and shutdown alike: stop writing, flush the journal, return Paused. */
+  readonly signal: AbortSignal;
+  /** Tells progress in bytes; `total` 0 = not known. */
+  advance(done: number, total: number, note: string): void;
+  /** The bytes that were told last. */
+  confirmed(): number;
+  /** See Heart.waiting. */
+  waiting<T>(work: Promise<T>, boundMs: number): Promise<T>;
+}
+
+/** A digest that the source told, in hex. */
+export interface Announced {
+  readonly algorithm: 'sha256' | ExtraDigest;
+  readonly hex: string;
+}
+
+/** A whole file in staging: its path inside the dataset (safe), and where it lies now. */
+export interface FetchedFile {
+  readonly path: string;
+  readonly from: string;
+  /** Compared before the file counts. */
+  readonly announced?: readonly Announced[];
+}
+
+/** The signal ended it; `confirmed` bytes need not be fetched again. */
+export interface Paused {
+  readonly paused: true;
+  readonly confirmed: number;
+}
+
+/**
+ * One kind of source. `fetch` continues what an earlier attempt confirmed, and may be called again after it was
+ * done (it then finds its files in staging). It throws Faults.
+ */
+export interface SourceFetcher<S extends Source = Source> {
+  readonly kind: S['kind'];
+  fetch(context: FetchContext<S>): Promise<readonly FetchedFile[] | Paused>;
+}
+
+export type Sources = { readonly [K in SourceKind]: SourceFetcher<Extract<Source, { kind: K }>> };

@@ -1,0 +1,13 @@
+// The sources. A new one is a variant in domain/source.ts, a file beside this one, and a line here.
+import type { SourceDeps, Sources } from '../source.js';
+import { localSource } from './local.js';
+import { receivedSource } from './received.js';
+import { urlSource } from './url.js';
+
+export function createSources(deps: SourceDeps): Sources {
+  return {
+    received: receivedSource(deps),
+    local: localSource(deps),
+    url: urlSource(deps),
+  };
+}

@@ -1,0 +1,106 @@
+// Source `local` by the contract, and the paths that it must refuse.
+import { appendFile, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Bench, failure, MIB, someBytes } from './bench.js';
+import { sourceContract } from './contract.js';
+
+const write = async (path: string, bytes: Buffer | string): Promise<void> => {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, bytes);
+};
+
+sourceContract('local', {
+  transfers: true,
+  async put(bench, files) {
+    const top = join(bench.dir, 'local/data');
+    for (const [name, bytes] of Object.entries(files)) await write(join(top, name), bytes);
+    return { kind: 'local', path: top };
+  },
+  async nothing(bench) {
+    await mkdir(join(bench.dir, 'local/none/deeper'), { recursive: true });
+    return { source: { kind: 'local', path: join(bench.dir, 'local/none') }, code: 'no_files' };
+  },
+});
+
+let bench: Bench;
+let local: string;
+beforeEach(async () => {
+  bench = await Bench.open();
+  local = join(bench.dir, 'local');
+});
+afterEach(() => bench.close());
+const run = (path: string) => bench.run({ kind: 'local', path });
+
+test('a single file has its own name, a directory its ways below it; the originals stay', async () => {
+  const [a, b] = [someBytes(10), someBytes(20 * MIB)];
+  await write(join(local, 'x/a.tif'), a);
+  await write(join(local, 'x/sub/b.tif'), b);
+  await bench.prove(await run(join(local, 'x')), { 'a.tif': a, 'sub/b.tif': b });
+  const placed = join(bench.roots.in, '6f0d1a52-9d4e-4a53-8f3e-222222222222/sub/b.tif');
+  // The dataset's file is not the user's: writing to one must not change the other.
+  expect((await stat(placed)).ino).not.toBe((await stat(join(local, 'x/sub/b.tif'))).ino);
+  await appendFile(join(local, 'x/sub/b.tif'), 'more');
+  expect((await stat(placed)).size).toBe(20 * MIB);
+});
+
+test('a single file', async () => {
+  const bytes = someBytes(10);
+  await write(join(local, 'x/a.tif'), bytes);
+  await bench.prove(await run(join(local, 'x/a.tif')), { 'a.tif': bytes });
+});
+
+test.each([
+  ['outside_roots', '/etc/hostname'],
+  ['outside_roots', 'relative/path'],
+  ['outside_roots', 'LOCAL/../outside'],
+  ['outside_roots', 'LOCAL-beside/file'],
+  ['path_not_found', 'LOCAL/none'],
+  ['path_not_found', 'LOCAL/file/below'],
+  ['path_is_link', 'LOCAL/link-out'],
+  ['path_is_link', 'LOCAL/link-in'],
+  ['path_is_link', 'LOCAL/link-dir/file'],
+  ['path_is_link', 'LOCAL/with-link'],
+])('%s: %s', async (code, path) => {
+  await write(join(local, 'file'), 'x');
+  await write(join(local, 'dir/file'), 'x');
+  await write(join(local, 'with-link/file'), 'x');
+  await write(join(bench.dir, 'outside'), 'x');
+  await write(`${local}-beside/file`, 'x');
+  await symlink(join(bench.dir, 'outside'), join(local, 'link-out'));
+  await symlink(join(local, 'file'), join(local, 'link-in'));
+  await symlink(join(local, 'dir'), join(local, 'link-dir'));
+  await symlink(join(bench.dir, 'outside'), join(local, 'with-link/link'));
+  await expect(run(path.replace('LOCAL', local))).rejects.toEqual(failure(code));
+  await bench.proveEmptyStaging();
+});
+
+test('a root that is itself reached through a link may be named either way', async () => {
+  await write(join(bench.dir, 'real/a'), 'bytes');
+  await symlink(join(bench.dir, 'real'), join(bench.dir, 'named'));
+  const deps = { ...bench.deps, localRoots: [join(bench.dir, 'named')] };
+  for (const [jobId, name] of [
+    ['upload_1_a', 'named'],
+    ['upload_1_b', 'real'],
+  ] as const) {
+    const source = { kind: 'local', path: join(bench.dir, name) } as const;
+    await bench.prove(await bench.run(source, { jobId }, deps), { a: Buffer.from('bytes') });
+  }
+});
+
+test('a file that changes while it is paused is copied from its start', async () => {
+  await write(join(local, 'big'), someBytes(40 * MIB));
+  const source = { kind: 'local', path: join(local, 'big') } as const;
+  await bench.run(source, { stop: { kind: 'pause', when: ({ done }) => done >= 20 * MIB } });
+  const other = someBytes(40 * MIB);
+  await write(join(local, 'big'), other);
+  await bench.prove(await bench.run(source), { big: other });
+});
+
+test('archives are known by their content, not their name', async () => {
+  await write(join(local, 'x/not.zip'), 'PK is how this text begins, and it goes on for a while');
+  const empty = Buffer.concat([Buffer.from('PK\x05\x06'), Buffer.alloc(18)]);
+  await write(join(local, 'x/picture.tif'), empty);
+  const output = await run(join(local, 'x'));
+  expect(output).toMatchObject({ done: true, delivery: { files: 2, archives: 1 } });
+});

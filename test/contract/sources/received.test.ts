@@ -1,0 +1,73 @@
+// Source `received` by the contract, and what only it can meet.
+import { rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { openReceiver } from '../../../src/bytes/receive.js';
+import type { Source } from '../../../src/domain/source.js';
+import { Bench, failure, someBytes } from './bench.js';
+import { sourceContract } from './contract.js';
+
+const JOB = 'upload_1_0000000a';
+
+async function put(bench: Bench, files: Readonly<Record<string, Buffer>>, jobId: string): Promise<Source> {
+  const receiver = openReceiver(bench.roots, jobId);
+  for (const [name, bytes] of Object.entries(files)) {
+    const file = await receiver.file(name);
+    file.stream.write(bytes);
+    await file.close();
+  }
+  return { kind: 'received', ...(await receiver.finish()) };
+}
+
+sourceContract('received', {
+  transfers: false,
+  put,
+  nothing: async () => ({ source: { kind: 'received', files: 1, bytes: 5 }, code: 'upload_interrupted' }),
+});
+
+test('directories stay, a killed move goes on, and each step may be repeated', async () => {
+  const bench = await Bench.open();
+  const files = { 'd/e/a': someBytes(10), 'd/b': someBytes(20), c: someBytes(30) };
+  const source = await put(bench, files, JOB);
+  const seen: Bench[] = [];
+  // Reports come from every step between receiving and the last rename.
+  const output = await bench.run(source, {
+    onProgress: () => {
+      const copy = bench.snapshot();
+      Object.assign(copy, { dir: copy.dir });
+      seen.push(copy);
+    },
+  });
+  await bench.prove(output, files);
+  expect(seen.length).toBeGreaterThanOrEqual(1);
+  const [killed] = seen;
+  await killed?.prove(await killed.run(source), files);
+  await killed?.close();
+  await bench.close();
+});
+
+test('what the API says about a broken upload becomes its failure', async () => {
+  const bench = await Bench.open();
+  await put(bench, { a: someBytes(10) }, JOB);
+  const fault = { code: 'payload_too_large', say: 'Too much.' } as const;
+  const run = bench.run({ kind: 'received', files: 0, bytes: 0, fault });
+  await expect(run).rejects.toMatchObject({
+    type: 'payload_too_large',
+    message: 'Too much.',
+    nonRetryable: true,
+  });
+  await bench.proveEmptyStaging();
+  await bench.close();
+});
+
+test.each([
+  ['is gone', (path: string) => rm(path)],
+  ['is shorter', (path: string) => truncate(path, 5)],
+])('a file that %s is an interrupted upload', async (_what, damage) => {
+  const bench = await Bench.open();
+  const source = await put(bench, { a: someBytes(10) }, JOB);
+  await damage(join(bench.roots.in, '.staging', JOB, 'files/a'));
+  await expect(bench.run(source)).rejects.toEqual(failure('upload_interrupted'));
+  await bench.proveEmptyStaging();
+  await bench.close();
+});

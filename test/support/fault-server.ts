@@ -1,0 +1,143 @@
+// A local HTTP server with faults: cuts, bursts of errors, no ranges, wrong lengths, changes, redirects, stalls.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How the server behaves; may be changed between (and in `onRequest` during) requests. */
+export interface Behaviour {
+  content: Buffer;
+  etag?: string | undefined;
+  lastModified?: string | undefined;
+  /** Default true. */
+  ranges?: boolean;
+  /** Extra headers of every 200 and 206. */
+  headers?: Record<string, string>;
+  /** Answers in place of the next requests, in order. */
+  instead?: { status: number; headers?: Record<string, string> }[];
+  /** Closes the connection after so many bytes of a body; how: in order (FIN) or by reset (RST). */
+  cutAfter?: number | undefined;
+  cutBy?: 'fin' | 'rst';
+  /** Bytes of the file that are really sent; what lies behind them is announced only. */
+  sendsOnly?: number | undefined;
+  /** Bytes added behind every announced range (the body is chunked then). */
+  adds?: number;
+  /** Stops sending for ever after so many bytes of the next body; once. */
+  stallOnceAfter?: number | undefined;
+  /** Bytes a second of each body. */
+  pace?: number;
+  onRequest?: (request: IncomingMessage, number: number) => void;
+}
+
+export interface Heard {
+  readonly method: string;
+  readonly url: string;
+  readonly range: string | undefined;
+  readonly authorization: string | undefined;
+  /** Bytes of the body that were handed to the network. */
+  sent: number;
+}
+
+export interface FaultServer {
+  readonly port: number;
+  readonly origin: string;
+  readonly behaviour: Behaviour;
+  readonly heard: Heard[];
+  close(): Promise<void>;
+}
+
+export async function startFaultServer(behaviour: Behaviour): Promise<FaultServer> {
+  const heard: Heard[] = [];
+  const server = createServer((request, response) => {
+    const { method = '', url = '', headers } = request;
+    const log: Heard = { method, url, range: headers.range, authorization: headers.authorization, sent: 0 };
+    heard.push(log);
+    behaviour.onRequest?.(request, heard.length);
+    const instead = behaviour.instead?.shift();
+    if (instead !== undefined) response.writeHead(instead.status, instead.headers).end();
+    else answer(behaviour, request, response, log).catch(() => response.destroy());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    origin: `http://127.0.0.1:${port}`,
+    behaviour,
+    heard,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
+
+async function answer(
+  behaviour: Behaviour,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Heard,
+): Promise<void> {
+  const { content, etag, lastModified } = behaviour;
+  const asked = rangeOf(behaviour, request);
+  if (asked !== undefined && asked.start >= content.length) {
+    response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+    return;
+  }
+  const { start, end } = asked ?? { start: 0, end: content.length };
+  response.writeHead(asked === undefined ? 200 : 206, {
+    ...(behaviour.adds === undefined ? { 'content-length': end - start } : {}),
+    ...(asked === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(lastModified === undefined ? {} : { 'last-modified': lastModified }),
+    ...behaviour.headers,
+  });
+  const body = Buffer.concat([content.subarray(start, end), Buffer.alloc(behaviour.adds ?? 0)]);
+  await send(behaviour, response, body, start, log);
+}
+
+async function send(
+  behaviour: Behaviour,
+  response: ServerResponse,
+  body: Buffer,
+  start: number,
+  log: Heard,
+): Promise<void> {
+  const last = Math.max(0, Math.min(body.length, (behaviour.sendsOnly ?? Number.POSITIVE_INFINITY) - start));
+  const step = behaviour.pace === undefined ? 64 * 1024 : Math.max(1, Math.floor(behaviour.pace / 100));
+  while (log.sent < last) {
+    if (behaviour.stallOnceAfter !== undefined && log.sent >= behaviour.stallOnceAfter) {
+      behaviour.stallOnceAfter = undefined;
+      return;
+    }
+    if (behaviour.cutAfter !== undefined && log.sent >= behaviour.cutAfter) return cut(behaviour, response);
+    const room = Math.min(step, last - log.sent, (behaviour.cutAfter ?? Number.POSITIVE_INFINITY) - log.sent);
+    if (!(await write(response, body.subarray(log.sent, log.sent + room)))) return;
+    log.sent += room;
+    if (behaviour.pace !== undefined) await sleep(10);
+  }
+  if (last < body.length) cut(behaviour, response);
+  else response.end();
+}
+
+/** False when the client has gone. */
+async function write(response: ServerResponse, chunk: Buffer): Promise<boolean> {
+  return await new Promise((resolve) => {
+    if (response.destroyed || response.writableEnded) resolve(false);
+    else response.write(chunk, (error) => resolve(error === null || error === undefined));
+  });
+}
+
+function cut({ cutBy }: Behaviour, response: ServerResponse): void {
+  if (cutBy === 'rst') response.socket?.resetAndDestroy();
+  else response.socket?.destroySoon();
+}
+
+function rangeOf(behaviour: Behaviour, request: IncomingMessage): { start: number; end: number } | undefined {
+  if (behaviour.ranges === false) return undefined;
+  const condition = request.headers['if-range'];
+  if (condition !== undefined && condition !== behaviour.etag && condition !== behaviour.lastModified)
+    return undefined;
+  const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+  if (match === null) return undefined;
+  const end = match[2] === '' ? behaviour.content.length : Number(match[2]) + 1;
+  return { start: Number(match[1]), end: Math.min(end, behaviour.content.length) };
+}
