@@ -48,10 +48,11 @@ export function fieldErrors(part: RequestPart, issues: readonly $ZodIssue[]): Fi
 
 function fieldError(part: RequestPart, issue: $ZodIssue): FieldError {
   const loc = [part, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))];
-  const { input = null } = issue as { input?: unknown };
-  const missing = input === null && issue.code === 'invalid_type';
+  const { input } = issue as { input?: unknown };
+  // Every issue carries its value (reportInput): none means that the field was not sent.
+  const missing = input === undefined;
   return missing
-    ? { type: 'missing', loc, msg: 'Field required', input }
+    ? { type: 'missing', loc, msg: 'Field required', input: null }
     : { type: issue.code, loc, msg: issue.message, input };
 }
 
