@@ -23,7 +23,8 @@ export interface Exit {
 
 export interface Daemon {
   readonly name: string;
-  readonly command: string;
+  /** As the system shows it once the guards have handed over. */
+  readonly commandLine: string;
   readonly pid: number;
   /** Clock ticks since boot; with the pid it names the process for ever. Undefined without /proc. */
   readonly startTime: number | undefined;
@@ -61,7 +62,7 @@ export function startDaemon(spec: DaemonSpec): Daemon {
   });
   return {
     name: spec.name,
-    command: spec.command,
+    commandLine: [spec.command, ...spec.args].join(' '),
     pid,
     startTime: startTimeOf(pid),
     logFile: spec.logFile,
