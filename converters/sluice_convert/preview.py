@@ -9,7 +9,7 @@ from .digest import valid_mask
 from .visus import read_box
 
 LONGEST_SIDE = 512
-MOST_PIXELS = 4 << 20
+MOST_PIXELS = 1 << 20
 LOW_PERCENT, HIGH_PERCENT = 1, 99
 
 
