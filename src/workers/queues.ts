@@ -1,7 +1,6 @@
 // What each task queue runs: its activities, made from their ports, and its limits.
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createConvertActivities } from '../activities/convert/index.js';
@@ -13,12 +12,10 @@ import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
 import { createValidateActivities } from '../activities/validate/index.js';
 import type { Config } from '../config/config.js';
+import { PROJECT_ROOT } from '../config/env.js';
 import type { Queue } from '../domain/ids.js';
 import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
-
-/** From dist/src/workers to the project. */
-const PROJECT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
 export interface Ports {
   readonly config: Config;
@@ -43,7 +40,7 @@ export function queueOptions(queue: Queue, ports: Ports): Partial<WorkerOptions>
 function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
   return {
     // Made by the build with the very same SDK; workflows are never bundled at a start.
-    workflowBundle: { codePath: join(PROJECT, 'dist', 'workflows.bundle.js') },
+    workflowBundle: { codePath: join(PROJECT_ROOT, 'dist', 'workflows.bundle.js') },
     activities: createStatusActivities({ ...ports, roots: config.dirs }),
     // A command to a workflow that a killed worker had cached must not wait the default ten seconds.
     stickyQueueScheduleToStartTimeout: '2s',
@@ -63,7 +60,7 @@ function compute({ config, progress }: Ports): Partial<WorkerOptions> {
     roots: config.dirs,
     progress,
     python: config.python,
-    converters: join(PROJECT, 'converters'),
+    converters: join(PROJECT_ROOT, 'converters'),
     logs: join(config.home, 'joblogs'),
     converterBytes: config.limits.converterBytes,
     threads: Math.max(1, Math.min(8, availableParallelism())),
