@@ -112,18 +112,23 @@ async function again(
 async function ordersToRepeat({ store }: ApiDeps, row: DatasetDocument): Promise<readonly UploadOrder[]> {
   const jobs = await uploadsOfDataset(store, row.uuid);
   const replaced = new Set(jobs.map((job) => orderOf(job)?.replaces));
-  const orders = jobs
-    .filter((job) => !['completed', 'cancelled'].includes(job.upload_status) && !replaced.has(job.job_id))
-    .flatMap((job) => orderOf(job) ?? []);
-  const lost = orders.find(
-    ({ source }) => source.kind === 'received' && (source.fault || source.files === 0),
+  const open = jobs.filter(
+    (job) => !['completed', 'cancelled'].includes(job.upload_status) && !replaced.has(job.job_id),
   );
-  if (lost === undefined) return orders;
+  const lost = open.find(isLost);
+  if (lost === undefined) return open.flatMap((job) => orderOf(job) ?? []);
   throw new Fault(
     'conflict',
-    `cannot retry: the bytes of upload ${lost.jobId} did not arrive; send them again ` +
-      `(POST /api/v1/uploads with dataset=${row.uuid} and replaces=${lost.jobId})`,
+    `cannot retry: the bytes of upload ${lost.job_id} did not arrive; send them again ` +
+      `(POST /api/v1/uploads with dataset=${row.uuid} and replaces=${lost.job_id})`,
   );
+}
+
+/** Whether the bytes of an upload are gone, so that only its client can repeat it. */
+function isLost(job: JobDocument): boolean {
+  const source = orderOf(job)?.source;
+  if (source?.kind !== 'received') return false;
+  return source.fault !== undefined || job.sluice?.failure?.code === 'upload_interrupted';
 }
 
 async function accepted({ engine }: ApiDeps): Promise<CommandOutcome> {

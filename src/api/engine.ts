@@ -1,7 +1,6 @@
 // What the API asks of Temporal: start calls, signals and Updates. Never a status in the database.
 import {
   type Client,
-  isGrpcDeadlineError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -55,100 +54,70 @@ const CALL_MS = 5_000;
 const POLLER_AGE_MS = 70_000;
 
 export function createEngine(client: Client): Engine {
-  const within = <T>(ms: number, call: () => Promise<T>): Promise<T> =>
-    onEngine(() => client.withDeadline(Date.now() + ms, call));
-  const registered = onceRegistered(client, within);
+  return new TemporalEngine(client);
+}
 
-  return {
-    async deliver(input, order) {
-      await registered(() =>
-        client.workflow.signalWithStart(WORKFLOW_TYPES.dataset, {
-          ...datasetStart(input),
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-          signal: addUploadSignal,
-          signalArgs: [order],
-        }),
-      );
-    },
+class TemporalEngine implements Engine {
+  readonly #client: Client;
+  readonly #poller: () => Promise<boolean>;
 
-    async command(uuid, verb, command) {
-      const run = await describeRun(uuid);
-      if (run === undefined || run.status !== 'RUNNING') return { result: 'closed' };
-      return await tell(uuid, verb, { ...command, runId: command.runId ?? run.runId });
-    },
-
-    async seal(uuid, command) {
-      try {
-        await within(CALL_MS, () =>
-          client.workflow.getHandle(datasetWorkflowId(uuid)).signal(sealSignal, command),
-        );
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw error;
-      }
-    },
-
-    async startAgain(input) {
-      try {
-        const handle = await registered(() =>
-          client.workflow.start(WORKFLOW_TYPES.dataset, {
-            ...datasetStart(input),
-            workflowIdReusePolicy:
-              input.reason === 'retry' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
-            workflowIdConflictPolicy: 'FAIL',
-          }),
-        );
-        // Nothing more is expected of a run that repeats: it need not wait for quiet.
-        await within(CALL_MS, () =>
-          handle.signal(sealSignal, { by: input.by, runId: handle.firstExecutionRunId }),
-        );
-        return { runId: handle.firstExecutionRunId };
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        throw new Fault(
-          'conflict',
-          `cannot ${input.reason}: the dataset's last run did not fail, or one is running`,
-        );
-      }
-    },
-
-    describe: (uuid) => describeRun(uuid),
-    workerAlive: rarely(2_000, () => within(2_000, hasPoller)),
-    async reachable() {
-      try {
-        await within(2_000, () => client.workflowService.getSystemInfo({}));
-        return true;
-      } catch {
-        return false;
-      }
-    },
-  };
-
-  async function tell(uuid: string, verb: Verb, command: Command): Promise<CommandResult> {
-    const handle = client.workflow.getHandle(datasetWorkflowId(uuid));
-    const { update, signal } = VERBS[verb];
-    try {
-      return {
-        result: 'done',
-        view: await within(CALL_MS, () => handle.executeUpdate(update, { args: [command] })),
-      };
-    } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError) throw refused(error);
-      if (error instanceof WorkflowNotFoundError) return { result: 'closed' };
-      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)))
-        throw error;
-    }
-    // No worker took the update: as a signal the command is durable and waits for one.
-    await within(CALL_MS, () => handle.signal(signal, command));
-    return { result: 'sent' };
+  constructor(client: Client) {
+    this.#client = client;
+    this.#poller = rarely(2_000, () => this.#within(2_000, () => this.#hasPoller()));
   }
 
-  async function describeRun(uuid: string): Promise<{ runId: string; status: string } | undefined> {
+  async deliver(input: DatasetInput, order: UploadOrder): Promise<void> {
+    await this.#registered(() =>
+      this.#client.workflow.signalWithStart(WORKFLOW_TYPES.dataset, {
+        ...datasetStart(input),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        signal: addUploadSignal,
+        signalArgs: [order],
+      }),
+    );
+  }
+
+  async command(uuid: string, verb: Verb, command: Command): Promise<CommandResult> {
+    const run = await this.describe(uuid);
+    if (run === undefined || run.status !== 'RUNNING') return { result: 'closed' };
+    return await this.#tell(uuid, verb, { ...command, runId: command.runId ?? run.runId });
+  }
+
+  async seal(uuid: string, command: Command): Promise<boolean> {
     try {
-      const handle = client.workflow.getHandle(datasetWorkflowId(uuid));
-      const { runId, status } = await within(CALL_MS, () => handle.describe());
+      await this.#within(CALL_MS, () => this.#handle(uuid).signal(sealSignal, command));
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  async startAgain(input: DatasetInput): Promise<{ runId: string }> {
+    try {
+      const { firstExecutionRunId: runId } = await this.#registered(() =>
+        this.#client.workflow.start(WORKFLOW_TYPES.dataset, {
+          ...datasetStart(input),
+          workflowIdReusePolicy: input.reason === 'retry' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
+          workflowIdConflictPolicy: 'FAIL',
+        }),
+      );
+      // Nothing more is expected of a run that repeats: it need not wait for quiet.
+      await this.seal(input.uuid, { by: input.by, runId });
+      return { runId };
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      throw new Fault(
+        'conflict',
+        `cannot ${input.reason}: the dataset's last run did not fail, or one is running`,
+      );
+    }
+  }
+
+  async describe(uuid: string): Promise<{ runId: string; status: string } | undefined> {
+    try {
+      const { runId, status } = await this.#within(CALL_MS, () => this.#handle(uuid).describe());
       return { runId, status: status.name };
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
@@ -156,14 +125,62 @@ export function createEngine(client: Client): Engine {
     }
   }
 
-  async function hasPoller(): Promise<boolean> {
-    const { pollers } = await client.workflowService.describeTaskQueue({
-      namespace: client.options.namespace,
+  async workerAlive(): Promise<boolean> {
+    return await this.#poller();
+  }
+
+  async reachable(): Promise<boolean> {
+    try {
+      await this.#within(2_000, () => this.#client.workflowService.getSystemInfo({}));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #tell(uuid: string, verb: Verb, command: Command): Promise<CommandResult> {
+    const { update, signal } = VERBS[verb];
+    const handle = this.#handle(uuid);
+    try {
+      const view = await this.#within(CALL_MS, () => handle.executeUpdate(update, { args: [command] }));
+      return { result: 'done', view };
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError) throw refused(error);
+      if (error instanceof WorkflowNotFoundError) return { result: 'closed' };
+      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+    }
+    // No worker took the update: as a signal the command is durable and waits for one.
+    await this.#within(CALL_MS, () => handle.signal(signal, command));
+    return { result: 'sent' };
+  }
+
+  async #hasPoller(): Promise<boolean> {
+    const { pollers } = await this.#client.workflowService.describeTaskQueue({
+      namespace: this.#client.options.namespace,
       taskQueue: { name: QUEUES.control },
       taskQueueType: 1,
     });
     const oldest = Date.now() - POLLER_AGE_MS;
     return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > oldest);
+  }
+
+  #handle(uuid: string) {
+    return this.#client.workflow.getHandle(datasetWorkflowId(uuid));
+  }
+
+  #within<T>(ms: number, call: () => Promise<T>): Promise<T> {
+    return onEngine(() => this.#client.withDeadline(Date.now() + ms, call));
+  }
+
+  /** A start call; where the server does not know our search attributes, registers them and tries once more. */
+  async #registered<T>(start: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#within(CALL_MS, start);
+    } catch (error) {
+      if (!/search attribute/i.test(textOf(error))) throw error;
+      await ensureSearchAttributes(this.#client);
+      return await this.#within(CALL_MS, start);
+    }
   }
 }
 
@@ -175,19 +192,6 @@ const VERBS = {
 
 function refused(error: WorkflowUpdateFailedError): Fault {
   return new Fault('conflict', error.cause?.message ?? error.message);
-}
-
-/** Runs a start call; where the server does not know our search attributes, registers them and tries once more. */
-function onceRegistered(client: Client, within: <T>(ms: number, call: () => Promise<T>) => Promise<T>) {
-  return async <T>(start: () => Promise<T>): Promise<T> => {
-    try {
-      return await within(CALL_MS, start);
-    } catch (error) {
-      if (!/search attribute/i.test(textOf(error))) throw error;
-      await ensureSearchAttributes(client);
-      return await within(CALL_MS, start);
-    }
-  };
 }
 
 const textOf = (error: unknown): string =>

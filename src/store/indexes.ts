@@ -62,17 +62,13 @@ async function ensure(store: Store, plan: IndexPlan): Promise<IndexProblem | und
     return undefined;
   } catch (error) {
     if (!(error instanceof MongoServerError)) throw error;
-    switch (error.code) {
-      case 11000:
-        await create(store, plan, {});
-        return { ...words, problem: 'duplicates' };
-      case 85:
-      case 86:
-        // The same keys are indexed otherwise: by an older program, or non-unique by us. It serves.
-        return { ...words, problem: 'conflict' };
-      default:
-        throw error;
+    if (error.code === 11000) {
+      await create(store, plan, {});
+      return { ...words, problem: 'duplicates' };
     }
+    // 85, 86: the same keys are indexed otherwise, by an older program or non-unique by us. It serves.
+    if (error.code === 85 || error.code === 86) return { ...words, problem: 'conflict' };
+    throw error;
   }
 }
 

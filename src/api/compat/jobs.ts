@@ -67,6 +67,10 @@ export function compatJobRoutes(app: App, deps: ApiDeps): void {
     },
     (c) => listUploads(c, deps),
   );
+  supportedSources(app);
+}
+
+function supportedSources(app: App): void {
   mount(
     app,
     {

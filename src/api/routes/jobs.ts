@@ -68,6 +68,10 @@ export function jobRoutes(app: App, deps: ApiDeps): void {
       return c.text(await readJobLogs(deps.config.home, job.dataset_uuid, tail));
     },
   );
+  commandRoutes(app, deps);
+}
+
+function commandRoutes(app: App, deps: ApiDeps): void {
   for (const verb of ['pause', 'resume', 'cancel', 'retry'] as const) {
     mount(
       app,
