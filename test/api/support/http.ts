@@ -58,15 +58,23 @@ export function formBody(parts: readonly Part[], boundary: string): Buffer {
 }
 
 /** Sends the head of a form whose announced length is larger than what comes; the caller decides when to go. */
-export async function beginForm(url: string, parts: readonly Part[], announced: number): Promise<Socket> {
+export async function beginForm(
+  url: string,
+  parts: readonly Part[],
+  announced: number,
+  headers: Record<string, string> = {},
+): Promise<Socket> {
   const { hostname, port, pathname } = new URL(url);
   const body = formBody(parts, 'cut');
+  const extra = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const socket = connect(Number(port), hostname);
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.on('error', () => undefined);
   socket.write(
     `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
-      `Content-Type: multipart/form-data; boundary=cut\r\nContent-Length: ${announced}\r\n\r\n`,
+      `Content-Type: multipart/form-data; boundary=cut\r\nContent-Length: ${announced}\r\n${extra}\r\n`,
   );
   socket.write(body.subarray(0, body.length - 9));
   return socket;

@@ -1,0 +1,113 @@
+// Server-sent events through our client: what comes, what is filtered, what a resumed stream tells.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createClient, type SluiceClient } from '../../src/client/client.js';
+import type { ServerEvent } from '../../src/client/events.js';
+import { type Harness, startHarness } from './support/harness.js';
+import { eventually } from './support/http.js';
+import { putRows } from './support/rows.js';
+
+let at: Harness;
+let client: SluiceClient;
+beforeAll(async () => {
+  at = await startHarness('events');
+  client = createClient(at.url);
+});
+afterAll(async () => {
+  await client.close();
+  await at.close();
+});
+
+/** Collects events until `stop`. */
+function listen(filter: { dataset?: string; user_email?: string } = {}) {
+  const events: ServerEvent[] = [];
+  const end = new AbortController();
+  const done = (async () => {
+    for await (const event of client.events(filter, end.signal)) events.push(event);
+  })();
+  const stop = async (): Promise<void> => {
+    end.abort();
+    await done;
+  };
+  return { events, stop };
+}
+const seen = (events: ServerEvent[]) =>
+  events.map((event) =>
+    'data' in event && event.data && 'kind' in event.data ? `${event.event} ${event.data.kind}` : event.event,
+  );
+
+test('state and progress are told apart, and only of what was asked', async () => {
+  const mine = await putRows(at.store);
+  const other = await putRows(at.store);
+  const stream = listen({ dataset: mine.uuid });
+  await eventually(
+    async () => stream.events.length,
+    (count) => count === 1,
+  );
+  await at.store.jobs.updateOne(
+    { job_id: mine.jobId },
+    { $set: { bytes_uploaded: 10, updated_at: new Date() } },
+  );
+  await at.store.jobs.updateOne({ job_id: other.jobId }, { $set: { bytes_uploaded: 10 } });
+  await at.store.datasets.updateOne({ uuid: mine.uuid }, { $set: { status: 'unzipping' } });
+  await eventually(
+    async () => stream.events.length,
+    (count) => count === 3,
+  );
+  expect(seen(stream.events)).toEqual(['ready', 'progress job', 'state dataset']);
+  expect(stream.events[2]).toMatchObject({ data: { uuid: mine.uuid, status: 'unzipping' } });
+  await stream.stop();
+});
+
+test('a stream that broke goes on where it was, over a restart of the server', async () => {
+  const { uuid, jobId } = await putRows(at.store);
+  const port = Number(new URL(at.url).port);
+  const stream = listen({ dataset: uuid });
+  await eventually(
+    async () => stream.events.length,
+    (count) => count === 1,
+  );
+  const restarted = at.restart({ api: { host: '127.0.0.1', port } });
+  await at.store.jobs.updateOne({ job_id: jobId }, { $set: { upload_status: 'processing' } });
+  await at.store.jobs.updateOne({ job_id: jobId }, { $set: { upload_status: 'completed' } });
+  await restarted;
+  await eventually(
+    async () => seen(stream.events).filter((name) => name === 'state job').length,
+    (count) => count >= 2,
+  );
+  await stream.stop();
+});
+
+test('an id that cannot be resumed is answered with reset', async () => {
+  const abort = new AbortController();
+  const answer = await fetch(`${at.url}/api/v1/events`, {
+    headers: { 'last-event-id': '8200' },
+    signal: abort.signal,
+  });
+  expect(answer.headers.get('content-type')).toContain('text/event-stream');
+  const { value } = (await answer.body?.getReader().read()) ?? {};
+  expect(Buffer.from(value ?? []).toString()).toMatch(/^event: reset\n/m);
+  abort.abort();
+});
+
+test('at most 64 streams are open, and their places come free again', async () => {
+  const abort = new AbortController();
+  const open = () => fetch(`${at.url}/api/v1/events`, { signal: abort.signal });
+  const answers = await Promise.all(Array.from({ length: 64 }, open));
+  expect(answers.map(({ status }) => status)).toEqual(Array(64).fill(200));
+  const one = await open();
+  expect([one.status, one.headers.get('retry-after')]).toEqual([429, '5']);
+  await one.body?.cancel();
+  abort.abort();
+  const again = new AbortController();
+  const late = await eventually(
+    () => fetch(`${at.url}/api/v1/events`, { signal: again.signal }),
+    ({ status }) => status === 200,
+  );
+  expect(late.status).toBe(200);
+  again.abort();
+}, 60_000);
+
+test('wrong filters are refused', async () => {
+  expect((await fetch(`${at.url}/api/v1/events?dataset=x`)).status).toBe(422);
+  await expect(client.events({ dataset: 'x' }).next()).rejects.toMatchObject({ status: 422 });
+});
