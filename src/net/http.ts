@@ -98,6 +98,8 @@ async function followed(
       headers: { ...headers, ...(mayKnow ? { authorization: target.authorization } : {}) },
       signal,
     });
+    // A connection may break before the body is read; its reader hears of it then.
+    answer.body.on('error', () => undefined);
     const next = redirectOf(answer, url);
     if (next === undefined) {
       return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url };

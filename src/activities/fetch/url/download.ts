@@ -52,8 +52,7 @@ export async function download(job: DownloadJob): Promise<Delivery> {
     await fill(job, file, first);
     return first;
   } finally {
-    // The body's error after we let it go is nobody's concern.
-    first.answer.body.on('error', () => undefined).destroy();
+    first.answer.body.destroy();
     await file?.flush();
     await file?.close();
   }
@@ -198,7 +197,7 @@ async function request(
 }
 
 async function letGo({ answer }: Delivery): Promise<SourceChanged> {
-  answer.body.on('error', () => undefined).destroy();
+  answer.body.destroy();
   return new SourceChanged('another version than the bytes before');
 }
 

@@ -19,8 +19,6 @@ export async function pump(
   const { range, answer } = delivery;
   const stop = Math.min(end, range.end);
   const writer = new BatchWriter(file, range.start);
-  // Letting go of a body early is an error to the body alone.
-  answer.body.on('error', () => undefined);
   const chunks = answer.body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
     for (let at = range.start; ; ) {
