@@ -144,6 +144,19 @@ export const FAILURES = {
   no_numeric_variable: content('The file has no numeric data variable.', 'Check the file.'),
   no_such_variable: content('The file has no variable of that name.', 'Choose one of those that are listed.'),
   no_idx: content('There is no IDX dataset among the files.', 'Send the .idx file together with its data.'),
+  several_idx: content(
+    'There are several IDX datasets among the files.',
+    'Send one dataset, or name its main file visus.idx.',
+  ),
+  unsupported_shape: content(
+    'The data have a number or size of axes that the product cannot hold.',
+    'Send data of two to four dimensions.',
+  ),
+  unsupported_compression: content(
+    'The file is compressed in a way that cannot be read.',
+    'Save it again with a common compression.',
+  ),
+  no_proof: content('The product lacks the record it is proven by.', 'Convert again.'),
   unsafe_idx: content('The .idx file points outside the dataset.', 'Use relative names in the .idx file.'),
   missing_blocks: content(
     'Data files of the IDX dataset are missing or cannot be read.',

@@ -1,6 +1,7 @@
 // Sends files to the API as any HTTP client would: with the platform's own fetch and FormData.
 import { openAsBlob, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const FIELDS = {
   user_email: 'ada@example.org',
@@ -31,6 +32,8 @@ export async function sendDirectory(
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const path of names) form.append('file', await openAsBlob(path), path.slice(directory.length + 1));
+  // Making the data blocked this process: let it hear first that the server closed an idle connection.
+  await sleep(20);
   return await answer(await fetch(`${api}/api/v1/uploads`, { method: 'POST', body: form }));
 }
 

@@ -1,0 +1,229 @@
+// Any process may die at any line: SIGKILL at moments of a running ingestion, then compare everything.
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readProduct, sha256sumCheck, tiffPage, tree, volume, writeStack } from '../support/data.js';
+import { postJson, sendDirectory } from '../support/send.js';
+import { kill, Stack, until } from '../support/stack.js';
+
+const MIB = 1024 * 1024;
+let stack: Stack;
+let web: Server;
+/** Bytes that the slow server has sent, over all requests. */
+let served = 0;
+const big = volume(1024, 1024, 32, 11);
+
+beforeAll(async () => {
+  stack = await Stack.start({ SLUICE_URL_ALLOW: '127.0.0.1' });
+  web = slowServer(tiffPage(1024, 1024 * 32, big.bytes)).listen(0, '127.0.0.1');
+  await once(web, 'listening');
+}, 120_000);
+afterAll(async () => {
+  web.close();
+  await stack.close();
+}, 60_000);
+
+/** Serves a body with ranges at about 20 MiB/s a connection, so that there is time to be killed in. */
+function slowServer(body: Buffer): Server {
+  return createServer((request, response) => {
+    const [, from, to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
+    const start = Number(from ?? 0);
+    const end = to === undefined || to === '' ? body.length : Number(to) + 1;
+    response.writeHead(from === undefined ? 200 : 206, {
+      'content-length': end - start,
+      'accept-ranges': 'bytes',
+      etag: '"v1"',
+      ...(from === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${body.length}` }),
+    });
+    void (async () => {
+      for (let at = start; at < end && !response.destroyed; at += MIB) {
+        const piece = body.subarray(at, Math.min(at + MIB, end));
+        served += piece.length;
+        response.write(piece);
+        await sleep(50);
+      }
+      response.end();
+    })();
+  });
+}
+
+const fromWeb = () =>
+  postJson(`${stack.apiUrl}/api/v1/uploads`, {
+    name: 'slow',
+    user_email: 'ada@example.org',
+    sensor: 'TIFF',
+    source: { type: 'url', url: `http://127.0.0.1:${(web.address() as AddressInfo).port}/big.tif` },
+  });
+
+async function expectWhole(uuid: string, sha256: string | undefined): Promise<void> {
+  await stack.settled(uuid, 'done', 120_000);
+  const product = join(stack.out, uuid);
+  sha256sumCheck(product);
+  if (sha256 !== undefined) expect(readProduct(join(product, 'visus.idx')).sha256).toBe(sha256);
+  expect(tree(join(stack.in, '.staging'))).toEqual([]);
+  expect(tree(join(stack.out, '.staging'))).toEqual([]);
+}
+
+/** Activities that were completed, by name; a finished stage must stand here once. */
+async function completed(uuid: string): Promise<string[]> {
+  const { events = [] } = await stack.workflow(uuid).fetchHistory();
+  const scheduled = new Map((events ?? []).map((event) => [String(event.eventId), event]));
+  return (events ?? []).flatMap((event) => {
+    const id = event.activityTaskCompletedEventAttributes?.scheduledEventId;
+    const from = id === undefined ? undefined : scheduled.get(String(id));
+    const name = from?.activityTaskScheduledEventAttributes?.activityType?.name;
+    return name == null || name === 'mirror' ? [] : [name];
+  });
+}
+
+test('worker killed in fetch: the transfer goes on from its journal', async () => {
+  served = 0;
+  const sent = await fromWeb();
+  expect(sent.status).toBe(201);
+  await until('a third is there', async () => served > 24 * MIB);
+  await kill(stack.worker);
+  await stack.startWorker();
+  await expectWhole(sent.uuid, big.sha256);
+  // 64 MiB in all; what was not confirmed yet is fetched again: at most 8 MiB for each of four streams.
+  expect(served).toBeLessThan((64 + 4 * 8 + 8) * MIB);
+  expect(await stack.history(`dataset:${sent.uuid}`)).toEqual([
+    'uploading',
+    'conversion queued',
+    'converting',
+    'done',
+  ]);
+}, 180_000);
+
+test('worker killed in convert: the conversion is made anew, the fetch is not', async () => {
+  const data = volume(1024, 1024, 32, 12);
+  const sent = await sendDirectory(stack.apiUrl, writeStack(join(stack.home, 'stack'), data));
+  const staging = join(stack.out, '.staging', sent.uuid);
+  await until(
+    'the conversion runs',
+    async () => tree(staging).some((name) => name.endsWith('.bin')),
+    30_000,
+    5,
+  );
+  await kill(stack.worker);
+  await sleep(500);
+  await stack.startWorker();
+  await expectWhole(sent.uuid, data.sha256);
+  expect(await completed(sent.uuid)).toEqual(['convertDataset', 'validateProduct', 'publishProduct']);
+}, 180_000);
+
+test.each([
+  ['the version appears', (uuid: string) => tree(join(stack.out, '.versions', uuid)).length > 0],
+  ['the link appears', (uuid: string) => tree(join(stack.out, uuid)).length > 0],
+  [
+    'the crate appears',
+    (uuid: string) =>
+      tree(join(stack.out, '.staging', uuid)).some((name) => name.endsWith('ro-crate-metadata.json')),
+  ],
+])(
+  'worker killed between the steps of publish, when %s',
+  async (moment, reached) => {
+    const directory = join(stack.home, `many ${moment}`);
+    mkdirSync(directory);
+    for (let i = 0; i < 1_000; i += 1) writeFileSync(join(directory, `${i}.txt`), `file ${i} ${moment}`);
+    const sent = await sendDirectory(stack.apiUrl, directory, { sensor: 'OTHER' });
+    await until(moment, async () => reached(sent.uuid), 60_000, 1);
+    await kill(stack.worker);
+    await stack.startWorker();
+    await expectWhole(sent.uuid, undefined);
+    expect(tree(join(stack.out, sent.uuid)).filter((name) => name.endsWith('.txt')).length).toBe(1_001);
+    expect(await completed(sent.uuid)).toEqual(['convertDataset', 'validateProduct', 'publishProduct']);
+  },
+  180_000,
+);
+
+test('MongoDB stopped for 20 s in a run: stages go on, nothing fails, the history is whole', async () => {
+  const sent = await fromWeb();
+  await sleep(500);
+  await stack.mongo.daemon.stop(10_000);
+  const refused = await fetch(`${stack.apiUrl}/api/v1/uploads`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      name: 'x',
+      user_email: 'ada@example.org',
+      sensor: 'TIFF',
+      source: { type: 'url', url: 'http://127.0.0.1/' },
+    }),
+  });
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('retry-after')).toBeTruthy();
+  await sleep(20_000);
+  await stack.startMongo();
+  await expectWhole(sent.uuid, big.sha256);
+  expect(await stack.history(`dataset:${sent.uuid}`)).toEqual([
+    'uploading',
+    'conversion queued',
+    'converting',
+    'done',
+  ]);
+}, 180_000);
+
+test('Temporal killed and restarted in a run: the same attempt goes on', async () => {
+  const sent = await fromWeb();
+  await sleep(700);
+  stack.temporal.daemon.kill();
+  await sleep(1_000);
+  await stack.startTemporal();
+  await expectWhole(sent.uuid, big.sha256);
+}, 180_000);
+
+test('API killed in a multipart upload: the job fails within 30 s as upload_interrupted, leftovers gone', async () => {
+  const before = await stack.store.jobs.countDocuments();
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      const part = (name: string, value: string) =>
+        `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+      const head = part('name', 'cut') + part('user_email', 'ada@example.org') + part('sensor', 'OTHER');
+      controller.enqueue(
+        Buffer.from(`${head}--b\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n`),
+      );
+      for (let i = 0; i < 4_000; i += 1) {
+        controller.enqueue(Buffer.alloc(64 * 1024, i));
+        await sleep(20);
+      }
+    },
+  });
+  const options = {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    body,
+    duplex: 'half',
+  };
+  const sending = fetch(`${stack.apiUrl}/api/v1/uploads`, options as RequestInit).catch(() => 'cut');
+  await until('the job is there', async () => (await stack.store.jobs.countDocuments()) > before);
+  await sleep(500);
+  await kill(stack.api);
+  const killed = Date.now();
+  expect(await sending).toBe('cut');
+  await stack.startApi();
+  const job = await stack.store.jobs.findOne({}, { sort: { created_at: -1 } });
+  await until(
+    'the job failed',
+    async () => (await stack.job(job?.job_id ?? '')).upload_status === 'failed',
+    40_000,
+  );
+  expect(Date.now() - killed).toBeLessThan(30_000);
+  expect((await stack.job(job?.job_id ?? '')).sluice.failure?.code).toBe('upload_interrupted');
+  await until('leftovers are gone', async () => tree(join(stack.in, '.staging')).length === 0);
+  await stack.settled(job?.dataset_uuid ?? '', 'failed');
+}, 120_000);
+
+test('worker told to stop in mid-run ends cleanly, and the next one goes on', async () => {
+  const sent = await fromWeb();
+  await sleep(1_000);
+  const { worker } = stack;
+  const gone = new Promise((resolve) => worker?.once('exit', (code) => resolve(code)));
+  worker?.kill('SIGTERM');
+  expect(await gone).toBe(0);
+  await stack.startWorker();
+  await expectWhole(sent.uuid, big.sha256);
+}, 120_000);
