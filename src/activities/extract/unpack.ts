@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, onDisk } from '../../bytes/disk-fault.js';
-import { hashFile } from '../../bytes/hash.js';
+import { type HashOptions, hashFile } from '../../bytes/hash.js';
 import { quoteName } from '../../bytes/safe-names.js';
 import type { ArchiveKind, FileEntry } from '../../contracts/claim.js';
 import { Fault } from '../../domain/fault.js';
@@ -83,10 +83,9 @@ export async function unpack(
         meter.add(bytes);
         advance(bytes, path);
       });
-      files.push({
-        path,
-        ...(await writeFile(archive, join(tree, path), path, entry.size, written, signal)),
-      });
+      const onProgress = (): void => advance(0, path);
+      const made = { to: join(tree, path), path, announced: entry.size };
+      files.push({ path, ...(await writeFile(archive, made, written, { signal, onProgress })) });
     });
   } catch (error) {
     throw readingError(archive.path, error);
@@ -108,11 +107,9 @@ async function* counted(
 
 async function writeFile(
   archive: ArchiveAtHand,
-  to: string,
-  path: string,
-  announced: number,
+  { to, path, announced }: { to: string; path: string; announced: number },
   chunks: AsyncIterable<Buffer>,
-  signal: AbortSignal,
+  options: HashOptions,
 ): Promise<Pick<FileEntry, 'size' | 'sha256'>> {
   const inline = announced <= HASH_INLINE ? createHash('sha256') : undefined;
   const file = await create(archive, to, path);
@@ -127,7 +124,7 @@ async function writeFile(
     await file.close();
   }
   if (size !== announced) throw new Error(`${quoteName(path)} has ${size} bytes instead of ${announced}`);
-  return { size, sha256: inline?.digest('hex') ?? (await hashFile(to, { signal })).sha256 };
+  return { size, sha256: inline?.digest('hex') ?? (await hashFile(to, options)).sha256 };
 }
 
 async function create(archive: ArchiveAtHand, to: string, path: string) {

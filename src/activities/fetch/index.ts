@@ -38,6 +38,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
   readonly url?: Partial<UrlSettings> & { readonly stallMs?: number };
 }
 
+/** Reading 64 MiB (the distance of two signs of life while hashing) takes no longer on any disk worth its name. */
+const SLOW_DISK_MS = 120_000;
 const MIB = 1024 * 1024;
 const URL_SETTINGS: UrlSettings = {
   streams: 4,
@@ -119,7 +121,7 @@ async function proven(
   fetched: readonly FetchedFile[],
 ): Promise<readonly FileEntry[] | Paused> {
   try {
-    return await proveFiles(context, fetched);
+    return await context.waiting(proveFiles(context, fetched), SLOW_DISK_MS);
   } catch (error) {
     if (!context.signal.aborted) throw error;
     return { paused: true, confirmed: context.confirmed() };
@@ -136,9 +138,10 @@ async function place(
   const tag = digestOf(jobId).slice(0, 8);
   const files: FileEntry[] = [];
   for (const file of plan) {
-    const path = await placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag);
+    const alive = (): void => context.advance(context.confirmed(), context.confirmed(), file.path);
+    const path = await placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag, alive);
     files.push({ ...file, path });
-    context.advance(context.confirmed(), context.confirmed(), path);
+    alive();
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -11,6 +11,7 @@ import type { FileEntry } from '../../contracts/claim.js';
  * Brings the staged file to its path in the dataset. Where another file has that path already, an equal one is
  * kept and this one dropped; a different one stays, and this one gets a name with `tag`.
  * @param tag made from the job, so that a repeated move finds what the first one did
+ * @param alive called while an equal file is looked for, which may mean reading a large one
  * @returns the path it has inside the dataset
  */
 export async function placeFile(
@@ -18,11 +19,12 @@ export async function placeFile(
   dataset: string,
   file: FileEntry,
   tag: string,
+  alive: () => void,
 ): Promise<string> {
   for (const path of candidates(file.path, tag)) {
     const to = join(dataset, path);
     if (existsSync(staged) && (await moved(staged, to))) return path;
-    if (!(await isEqual(to, file))) continue;
+    if (!(await isEqual(to, file, alive))) continue;
     await unlink(staged).catch((error: unknown) => {
       if (!isErrno(error, 'ENOENT')) throw error;
     });
@@ -58,8 +60,8 @@ async function moved(staged: string, to: string): Promise<boolean> {
   }
 }
 
-async function isEqual(path: string, file: FileEntry): Promise<boolean> {
+async function isEqual(path: string, file: FileEntry, onProgress: () => void): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== file.size) return false;
-  return (await hashFile(path)).sha256 === file.sha256;
+  return (await hashFile(path, { onProgress })).sha256 === file.sha256;
 }

@@ -14,6 +14,8 @@ import type { FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../so
 /** Larger files are copied with a journal, so that a killed copy goes on. */
 const JOURNAL_ABOVE = 16 * 1024 * 1024;
 const CHUNK = 4 * 1024 * 1024;
+/** A slow disk may need longer than a heartbeat to sync 16 MiB; a dead one is found after this. */
+const SYNC_BOUND_MS = 120_000;
 
 /**
  * A hard link would be cheaper than a copy, but it shares its bytes with the user's file: what is written there
@@ -30,7 +32,10 @@ export function localSource({ localRoots }: SourceDeps): SourceFetcher<LocalSour
       for (const file of found) {
         const to = join(context.staging.files, file.path);
         const tell = (bytes: number): void => context.advance(done + bytes, total, file.path);
-        if (context.signal.aborted || !(await bring(context, file, to, tell))) {
+        if (
+          context.signal.aborted ||
+          !(await context.waiting(bring(context, file, to, tell), SYNC_BOUND_MS))
+        ) {
           return { paused: true, confirmed: done + (await confirmedBytes(partialOf(context, file))) };
         }
         done += file.size;
