@@ -80,7 +80,7 @@ export async function buildWithGo(work, progress, what) {
   const env = { ...process.env, GOBIN: join(work, 'bin'), CGO_ENABLED: '0' };
   progress('building it with Go (about 4 minutes on two cores; kept for the next time)');
   await withElapsed(
-    (seconds) => progress(`building, ${seconds} s, ${packages} steps done`),
+    (seconds) => progress(`building, ${seconds} s${packages > 0 ? `, ${packages} packages compiled` : ''}`),
     () => must(go, ['install', ...flags, what.module], { env, cwd: work, onOutput: count }),
   );
   await rename(join(work, 'bin', what.program), join(work, what.program));
