@@ -13,6 +13,7 @@ import {
   resumeUpdate,
   stateQuery,
 } from '../../src/workflows/messages.js';
+import { recordHistory } from '../support/record.js';
 import { type AllActivities, openTemporal, type TestTemporal } from '../support/temporal.js';
 
 let temporal: TestTemporal;
@@ -122,6 +123,8 @@ test('a small dataset goes from its upload to done, in at most 75 events', async
   await temporal.run(acts, async () => {
     const handle = await start(uuid, [order('upload_1_a')]);
     expect(await handle.result()).toMatchObject({ uuid, status: 'done' });
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-done');
+    await recordHistory(temporal.client, uploadWorkflowId('upload_1_a'), 'upload-delivered');
     const events = [
       await eventCount(datasetWorkflowId(uuid)),
       await eventCount(uploadWorkflowId('upload_1_a')),
@@ -148,6 +151,7 @@ test('a stage that finds bad content ends the dataset as failed, with the code a
   await temporal.run(acts, async () => {
     const handle = await start(uuid, [order('upload_2_a')]);
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'no_tiff' } });
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-failed');
   });
   expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([
     'conversion queued',
@@ -183,6 +187,7 @@ test('files that arrive during conversion lead to a second pass', async () => {
     await new Promise((r) => setTimeout(r, 300));
     release();
     await handle.result();
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-second-pass');
   });
   expect(manifests).toEqual([1, 2]);
   expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([
@@ -220,6 +225,8 @@ test('pause stops a transfer within seconds, resume goes on, and the row tells b
     });
     await handle.executeUpdate(resumeUpdate, { args: [{ by: 'ada@example.org' }] });
     await handle.result();
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-paused');
+    await recordHistory(temporal.client, uploadWorkflowId('upload_4_a'), 'upload-paused');
   });
   expect(runs).toBe(2);
   expect(statuses(acts.batches, 'upload:upload_4_a')).toEqual([
@@ -259,6 +266,11 @@ test.each(['update', 'Temporal Web'])('cancel by %s ends the run as cancelled an
     else await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
     expect((await handle.describe()).status.name).toBe('CANCELLED');
+    await recordHistory(
+      temporal.client,
+      datasetWorkflowId(uuid),
+      `dataset-cancelled-by-${way === 'update' ? 'update' : 'request'}`,
+    );
   });
   expect(statuses(acts.batches, `dataset:${uuid}`).at(-1)).toBe('cancelled');
   expect(acts.ran.at(-1)).toBe('discard');
@@ -311,6 +323,7 @@ test('Reset to the last workflow task of a failed run tries the failed stage aga
       workflowTaskFinishEventId: last?.eventId ?? null,
     });
     await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-reset', reset.runId ?? '');
   });
   expect(acts.ran.filter((name) => name !== 'discard')).toEqual([
     'fetch',
