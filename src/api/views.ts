@@ -73,7 +73,7 @@ export function datasetDetail(
 function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['product'] {
   const product = row.sluice?.product;
   if (!product) return null;
-  const { kind, entry, bytes, files, checked, blocks, manifest } = product;
+  const { kind, entry, bytes, files, checked, blocks, manifest, preview } = product;
   const directory = join(dirs.out, row.uuid);
   return {
     kind,
@@ -84,6 +84,7 @@ function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['p
     blocks,
     directory,
     manifest: join(dirs[manifest.store], manifest.key),
+    preview: preview === null ? null : join(directory, preview),
   };
 }
 

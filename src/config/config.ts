@@ -53,6 +53,13 @@ export interface Config {
     /** Memory of one converter, bytes; 0 = no limit. */
     readonly converterBytes: number;
   };
+  /** What the commands that talk to a server use; the server itself needs none of it. */
+  readonly client?: {
+    /** Address of the server; undefined = the one that runs here. */
+    readonly url?: string;
+    /** Owner of what is ingested. */
+    readonly email?: string;
+  };
   /** Milliseconds without a new upload after which an unsealed dataset is processed. */
   readonly quietMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';

@@ -86,6 +86,7 @@ function assemble(settings: Settings, cwd: string): Config {
       extractEntries: settings.SLUICE_EXTRACT_ENTRIES,
       converterBytes: settings.SLUICE_CONVERTER_BYTES,
     },
+    client: { ...optional('url', settings.SLUICE_URL), ...optional('email', settings.SLUICE_EMAIL) },
     quietMs: settings.SLUICE_QUIET_MS,
     logLevel: settings.SLUICE_LOG_LEVEL,
   };

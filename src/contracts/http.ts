@@ -108,6 +108,7 @@ const productSchema = z.object({
   blocks: z.int(),
   directory: z.string().meta({ description: 'Absolute path on the server' }),
   manifest: z.string().meta({ description: 'Absolute path of manifest.json on the server' }),
+  preview: z.string().nullable().meta({ description: 'Absolute path of the picture on the server' }),
 });
 
 export const datasetSchema = z

@@ -1,0 +1,144 @@
+// What the user named: a file, a directory or a URL; and which files of it are sent.
+import type { Stats } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { isErrno } from '../bytes/disk-fault.js';
+import { quoteName, safeRelativePath } from '../bytes/safe-names.js';
+import { faultOf } from '../domain/fault.js';
+import { CliError, EXIT, usage } from './exit.js';
+
+export type Named =
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'later'; readonly scheme: string };
+
+/** What kind of source a text names. A scheme needs two letters, so that nothing like `C:` is taken for one. */
+export function classify(text: string): Named {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(text) ?? [];
+  const word = scheme?.toLowerCase();
+  if (word === 'http' || word === 'https') return { kind: 'url', url: text };
+  if (word === 's3' || word === 'gdrive') return { kind: 'later', scheme: word };
+  return { kind: 'path', path: text };
+}
+
+export interface NamedFile {
+  /** Path inside the dataset. */
+  readonly name: string;
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+export interface FilesToSend {
+  /** Absolute, links resolved. */
+  readonly top: string;
+  readonly files: readonly NamedFile[];
+  readonly bytes: number;
+  /** Left out, each with its reason. */
+  readonly skipped: readonly string[];
+  /** The server could not read the same files by itself: links, or files that are left out. */
+  readonly onlyHere: boolean;
+}
+
+/** @throws CliError (exit 2) for what is missing, empty or cannot be read */
+export async function listFiles(path: string): Promise<FilesToSend> {
+  const top = await realTop(path);
+  const found = await stat(top);
+  const list = found.isDirectory() ? await walkAll(top) : single(path, top, found);
+  const { files, skipped } = list;
+  if (files.length === 0) {
+    throw usage(
+      `There is no file to send in ${quoteName(path)}${skipped.length > 0 ? ` (${skipped.join('; ')})` : ''}.`,
+      'Name a file, or a directory that holds files.',
+    );
+  }
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  if (bytes === 0)
+    throw new CliError(EXIT.content, 'empty_file', emptyWords(path, files), 'Send a file with content.');
+  refuseBadNames(files);
+  return { top, files, bytes, skipped, onlyHere: skipped.length > 0 || list.links };
+}
+
+async function realTop(path: string): Promise<string> {
+  try {
+    return await realpath(resolve(path));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) {
+      throw usage(`${quoteName(path)} does not exist.`, 'Name a file, a directory or a URL (http, https).');
+    }
+    throw unreadable(path, error);
+  }
+}
+
+interface Listing {
+  readonly files: NamedFile[];
+  readonly skipped: string[];
+  links: boolean;
+}
+
+function single(path: string, top: string, found: Stats): Listing {
+  if (!found.isFile()) throw usage(`${quoteName(path)} is neither a file nor a directory.`);
+  // The name that the user gave, although a link may lead to another one.
+  const name = basename(resolve(path));
+  return { files: [asFile(name, top, found)], skipped: [], links: name !== basename(top) };
+}
+
+async function walkAll(top: string): Promise<Listing> {
+  const listing: Listing = { files: [], skipped: [], links: false };
+  await walk(top, '', listing);
+  listing.files.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return listing;
+}
+
+async function walk(top: string, below: string, listing: Listing): Promise<void> {
+  const here = join(top, below);
+  const entries = await readdir(here, { withFileTypes: true }).catch((error: unknown) => {
+    throw unreadable(here, error);
+  });
+  for (const entry of entries) {
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    const path = join(top, name);
+    if (entry.name.startsWith('.')) listing.skipped.push(`${quoteName(name)} is hidden`);
+    else if (entry.isDirectory()) await walk(top, name, listing);
+    else await take(name, path, entry.isSymbolicLink(), listing);
+  }
+}
+
+async function take(name: string, path: string, link: boolean, listing: Listing): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (link) listing.links = true;
+  if (found === undefined) listing.skipped.push(`${quoteName(name)} is a link that leads nowhere`);
+  else if (found.isFile()) listing.files.push(asFile(name, path, found));
+  else listing.skipped.push(`${quoteName(name)} is ${link ? 'a link to a directory' : 'no regular file'}`);
+}
+
+const asFile = (name: string, path: string, { size, mtimeMs }: Stats): NamedFile => ({
+  name,
+  path,
+  size,
+  mtimeMs,
+});
+
+/** The server would refuse them after their bytes: better to say it before. */
+function refuseBadNames(files: readonly NamedFile[]): void {
+  for (const { name } of files) {
+    try {
+      safeRelativePath(name);
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === undefined) throw error;
+      throw usage(fault.message, fault.row.remedy);
+    }
+  }
+}
+
+function emptyWords(path: string, files: readonly NamedFile[]): string {
+  return files.length === 1
+    ? `${quoteName(files[0]?.name ?? path)} is empty.`
+    : `All files in ${quoteName(path)} are empty.`;
+}
+
+function unreadable(path: string, error: unknown): CliError {
+  const why = error instanceof Error ? error.message : String(error);
+  return usage(`${quoteName(path)} cannot be read (${why}).`, 'Check its permissions.');
+}
