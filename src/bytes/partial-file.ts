@@ -6,8 +6,8 @@ import { sizeOf } from './files.js';
 import { type Owner, RangeJournal, readJournal, type Validator } from './journal.js';
 import { countBytes, mergeRanges, missingRanges, type Range } from './ranges.js';
 
-/** Bytes that may be written before they are synced and confirmed: what a crash can cost at most. */
-const FLUSH_BYTES = 16 * 1024 * 1024;
+/** Bytes after which writing syncs and confirms. The sync runs beside the next bytes: a crash costs twice as much. */
+const FLUSH_BYTES = 8 * 1024 * 1024;
 
 /** Whether bytes fetched under one validator may be joined with bytes fetched under the other. */
 export type SameVersion = (before: Validator, now: Validator) => boolean;
@@ -19,6 +19,7 @@ export class PartialFile {
   private written: Range[] = [];
   private waiting = 0;
   private flushing: Promise<void> = Promise.resolve();
+  private background: Promise<void> = Promise.resolve();
 
   private constructor(path: string, data: FileHandle, journal: RangeJournal) {
     this.path = path;
@@ -57,14 +58,18 @@ export class PartialFile {
     return missingRanges(this.journal.confirmed, total);
   }
 
-  /** Writes one or more chunks at an offset; confirms by itself after every 16 MiB. */
+  /** Writes one or more chunks at an offset; confirms by itself after every 8 MiB, while writing goes on. */
   async write(data: Uint8Array | readonly Uint8Array[], offset: number): Promise<void> {
     const chunks = data instanceof Uint8Array ? [data] : [...data];
     const size = chunks.reduce((sum, { length }) => sum + length, 0);
     await onDisk(() => writeAll(this.data, chunks, offset));
     this.written.push({ start: offset, end: offset + size });
     this.waiting += size;
-    if (this.waiting >= FLUSH_BYTES) await this.flush();
+    if (this.waiting < FLUSH_BYTES) return;
+    await this.background;
+    this.background = this.turn();
+    // Its failure is thrown by whoever awaits it next; until then it must not count as unhandled.
+    this.background.catch(() => undefined);
   }
 
   /** Cuts off what lies behind `size`: bytes of an earlier try that was longer. */
@@ -75,6 +80,12 @@ export class PartialFile {
 
   /** Syncs what was written and confirms it. */
   async flush(): Promise<void> {
+    await this.background;
+    await this.turn();
+  }
+
+  /** One flush after the other. */
+  private async turn(): Promise<void> {
     const turn = this.flushing.then(() => this.flushNow());
     // The next flush must not inherit this one's failure: it fails or not by itself.
     this.flushing = turn.catch(() => undefined);

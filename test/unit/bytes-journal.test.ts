@@ -69,11 +69,12 @@ describe('partial file', () => {
     expect((await readFile(path)).equals(bytes)).toBe(true);
   });
 
-  test('confirms by itself after 16 MiB', async () => {
+  test('confirms by itself after every 8 MiB', async () => {
     const file = await open(owner(1));
     const chunk = Buffer.alloc(1024 * 1024);
     for (let i = 0; i < 17; i++) await file.write(chunk, i * chunk.length);
-    expect(await confirmedBytes(path)).toBe(16 * chunk.length);
+    // The second sync began only after the first one was confirmed.
+    expect(await confirmedBytes(path)).toBeGreaterThanOrEqual(8 * chunk.length);
     await file.close();
   });
 

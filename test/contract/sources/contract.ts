@@ -20,7 +20,7 @@ export interface SourceHarness {
 
 const JOB = 'upload_1_0000000a';
 const LARGE = 40 * MIB;
-/** What may be fetched again after a kill: what a flush covers, and what is in flight. */
+/** What may be fetched again after a kill: twice what a flush covers, and what is in flight. */
 const UNCONFIRMED = 17 * MIB + 4 * MIB;
 
 export function sourceContract(name: string, harness: SourceHarness): void {

@@ -14,7 +14,7 @@ import type { FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../so
 /** Larger files are copied with a journal, so that a killed copy goes on. */
 const JOURNAL_ABOVE = 16 * 1024 * 1024;
 const CHUNK = 4 * 1024 * 1024;
-/** A slow disk may need longer than a heartbeat to sync 16 MiB; a dead one is found after this. */
+/** A slow disk may need longer than a heartbeat to sync 8 MiB; a dead one is found after this. */
 const SYNC_BOUND_MS = 120_000;
 
 /**
