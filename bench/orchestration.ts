@@ -1,0 +1,239 @@
+// Bench orchestration: our dataset and upload workflows with stages that do nothing, beside bare ones that do the same.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { createStatusActivities } from '../src/activities/status/index.js';
+import { createEngine } from '../src/api/engine.js';
+import { datasetInput, newDataset, newUploadJob } from '../src/api/records.js';
+import { ensureSearchAttributes } from '../src/api/temporal.js';
+import { PROJECT_ROOT } from '../src/config/env.js';
+import type { ComputeActivities, TransferActivities } from '../src/contracts/activities.js';
+import type { Claim } from '../src/contracts/claim.js';
+import type { UploadOrder } from '../src/contracts/workflow.js';
+import { datasetWorkflowId, QUEUES, uploadJobId, uploadWorkflowId } from '../src/domain/ids.js';
+import { openVault } from '../src/secrets/vault.js';
+import { insertDataset } from '../src/store/datasets.js';
+import { ensureIndexes } from '../src/store/indexes.js';
+import { insertJob } from '../src/store/jobs.js';
+import { type BenchOptions, type Findings, packageVersions } from './harness.js';
+import { type BareRow, createBareActivities } from './peer/activities.js';
+import { type Servers, withServers } from './stack.js';
+import { compare, figure, interleave, timed } from './stats.js';
+
+const SINGLES = 21;
+const ROUNDS = 7;
+const AT_ONCE = 20;
+
+export async function orchestration({ runs, say }: BenchOptions): Promise<Findings> {
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+  return await withServers(say, async (servers) => {
+    await ensureIndexes(servers.store);
+    await ensureSearchAttributes(servers.client);
+    return await withWorkers(servers, () => measure(servers, runs, say));
+  });
+}
+
+async function measure(
+  servers: Servers,
+  runs: number | undefined,
+  say: (text: string) => void,
+): Promise<Findings> {
+  const one = (kind: Kind) => async () => await timed(await prepare(servers, kind));
+  const many = (kind: Kind) => async () => {
+    const started = await Promise.all(Array.from({ length: AT_ONCE }, () => prepare(servers, kind)));
+    const ms = await timed(() => Promise.all(started.map((run) => run())));
+    return (AT_ONCE * 1000) / ms;
+  };
+  const kinds = <T>(make: (kind: Kind) => T) => ({
+    ours: make('ours'),
+    pair: make('pair'),
+    single: make('single'),
+  });
+  const latency = await interleave(runs ?? SINGLES, kinds(one));
+  say('one at a time: done');
+  const speed = await interleave(Math.min(runs ?? ROUNDS, ROUNDS), kinds(many), (round) =>
+    say(`${AT_ONCE} at once: round ${round}`),
+  );
+  const time = { what: 'one at a time', unit: 'ms', better: 'lower' } as const;
+  const rate = { what: `${AT_ONCE} at once`, unit: '1/s', better: 'higher' } as const;
+  return {
+    comparisons: [
+      compare({ ...time, peer: 'bare parent and child' }, latency.ours, latency.pair),
+      compare({ ...time, peer: 'one bare workflow' }, latency.ours, latency.single),
+      compare({ ...rate, peer: 'bare parent and child' }, speed.ours, speed.pair),
+      compare({ ...rate, peer: 'one bare workflow' }, speed.ours, speed.single),
+    ],
+    figures: await historyFigures(servers),
+    notes: [
+      'Five stages that do nothing, started by the same signalWithStart call and awaited by their result; same server, flags and worker options.',
+      'The peer writes one row to MongoDB in each of its five activities (majority, journaled); ours writes through its mirror. fsync of the journal counts on both sides.',
+    ],
+    versions: { ...servers.versions, ...packageVersions('@temporalio/worker', 'mongodb') },
+  };
+}
+
+async function historyFigures(servers: Servers) {
+  const { client } = servers;
+  const events = async (id: string) =>
+    (await client.workflow.getHandle(id).fetchHistory()).events?.length ?? 0;
+  const ours = await started(servers, 'ours');
+  await ours.run();
+  const pair = await started(servers, 'pair');
+  await pair.run();
+  const count = async (ids: readonly string[]) => {
+    const each = await Promise.all(ids.map(events));
+    return each.reduce((sum, events) => sum + events, 0);
+  };
+  return [
+    figure('history events, ours', 'events', [await count(ours.ids)], 75),
+    figure('history events, bare parent and child', 'events', [await count(pair.ids)]),
+  ];
+}
+
+type Kind = 'ours' | 'pair' | 'single';
+interface Started {
+  readonly ids: readonly string[];
+  run(): Promise<unknown>;
+}
+
+/** Rows are made before the clock starts: both need them, and the API makes them before the workflow. */
+async function prepare(servers: Servers, kind: Kind): Promise<() => Promise<unknown>> {
+  return (await started(servers, kind)).run;
+}
+
+async function started(servers: Servers, kind: Kind): Promise<Started> {
+  return kind === 'ours' ? await prepareOurs(servers) : await prepareBare(servers, kind);
+}
+
+async function prepareOurs({ client, store, config }: Servers): Promise<Started> {
+  const uuid = randomUUID();
+  const jobId = uploadJobId(Date.now(), randomBytes(4).toString('hex'));
+  const owner = 'ada@example.org';
+  const row = newDataset(
+    uuid,
+    { ...FIELDS, user_email: owner },
+    { status: 'uploading', sourceType: 'local', jobId },
+  );
+  const order: UploadOrder = { jobId, source: { kind: 'local', path: '/data/a.zip' }, seal: true, by: owner };
+  await insertDataset(store, row);
+  await insertJob(store, newUploadJob({ order, uuid, owner, source: 'a file', bytes: 1, holder: 'bench' }));
+  const run = { fresh: true, reason: 'delivery', by: owner, quietMs: config.quietMs } as const;
+  const input = datasetInput(row, run);
+  const engine = createEngine(client);
+  return {
+    ids: [datasetWorkflowId(uuid), uploadWorkflowId(jobId)],
+    run: async () => {
+      await engine.deliver(input, order);
+      await client.workflow.getHandle(datasetWorkflowId(uuid)).result();
+    },
+  };
+}
+
+const FIELDS = {
+  name: 'a bench',
+  sensor: 'TIFF',
+  convert: true,
+  is_public: false,
+  is_public_downloadable: false,
+  folder: null,
+  team_uuid: null,
+  tags: '',
+  parameters: {},
+} as const;
+
+async function prepareBare({ client, store }: Servers, kind: 'pair' | 'single'): Promise<Started> {
+  const id = randomUUID();
+  await bareRows(store.db).insertOne({ _id: id, status: 'queued', updated_at: new Date() });
+  const workflowId = `bare-${id}`;
+  return {
+    ids: kind === 'pair' ? [workflowId, `child-${id}`] : [workflowId],
+    run: async () => {
+      await client.workflow.signalWithStart(kind === 'pair' ? 'bareParent' : 'bareSingle', {
+        workflowId,
+        taskQueue: BARE_QUEUE,
+        args: [id],
+        signal: 'order',
+        signalArgs: [id],
+      });
+      await client.workflow.getHandle(workflowId).result();
+    },
+  };
+}
+
+const bareRows = (db: Servers['store']['db']) => db.collection<BareRow>('bench_rows');
+const BARE_QUEUE = 'bare';
+
+/** Our three queues as src/workers sets them up, and one worker that does everything for the peers. */
+async function withWorkers<T>(servers: Servers, work: () => Promise<T>): Promise<T> {
+  const connection = await NativeConnection.connect({ address: servers.temporalAddress });
+  const create = (taskQueue: string, options: Partial<WorkerOptions>) =>
+    Worker.create({ connection, namespace: 'default', taskQueue, ...SHARED, ...options });
+  const { client, store, config, home } = servers;
+  const secrets = openVault(home, config.dirs);
+  const peer = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./peer/workflows.js', import.meta.url)),
+    logger: new DefaultLogger('WARN'),
+  });
+  const workers = await Promise.all([
+    create(QUEUES.control, {
+      workflowBundle: { codePath: join(PROJECT_ROOT, 'dist', 'workflows.bundle.js') },
+      activities: createStatusActivities({ client, store, roots: config.dirs, secrets }),
+    }),
+    create(QUEUES.transfer, { activities: NO_TRANSFER }),
+    create(QUEUES.compute, { activities: NO_COMPUTE }),
+    create(BARE_QUEUE, { workflowBundle: peer, activities: createBareActivities(bareRows(store.db)) }),
+  ]);
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  try {
+    return await work();
+  } finally {
+    for (const worker of workers) worker.shutdown();
+    await running;
+    await connection.close();
+  }
+}
+
+const SHARED: Partial<WorkerOptions> = {
+  maxHeartbeatThrottleInterval: '1s',
+  shutdownGraceTime: '5s',
+  shutdownForceTime: '15s',
+  stickyQueueScheduleToStartTimeout: '2s',
+};
+
+const claim = (key: string): Claim => ({ store: 'out', key, size: 1_000, digest: 'ab'.repeat(32) });
+
+// One archive, so that all five stages run.
+const NO_TRANSFER: TransferActivities = {
+  fetchSource: () =>
+    Promise.resolve({
+      done: true,
+      delivery: { manifest: claim('files.json'), files: 1, bytes: 1_000, archives: 1 },
+    }),
+};
+
+const NO_COMPUTE: ComputeActivities = {
+  extractArchives: () => Promise.resolve({ manifest: claim('extracted.json'), files: 1, bytes: 1_000 }),
+  convertDataset: () => Promise.resolve({ product: claim('product') }),
+  validateProduct: () => Promise.resolve({ report: claim('report.json') }),
+  publishProduct: () =>
+    Promise.resolve({
+      product: {
+        manifest: claim('manifest.json'),
+        kind: 'idx',
+        entry: 'visus.idx',
+        bytes: 1_000,
+        files: 3,
+        preview: null,
+        checked: 1,
+        blocks: 1,
+      },
+    }),
+};

@@ -1,0 +1,3 @@
+// Not yet.
+import type { Bench } from './harness.js';
+export const upload: Bench = () => Promise.reject(new Error('not yet'));
