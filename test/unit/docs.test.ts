@@ -137,6 +137,17 @@ test('every file and directory of the source that a page names exists', () => {
   expect(gone).toEqual([]);
 });
 
+test('only the settings read process.env', () => {
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  const readers = sources
+    .filter((path) => path.endsWith('.ts') && /process\.env\b/.test(codeOf(join('src', path))))
+    .map((path) => join('src', path));
+  expect(readers).toEqual(['src/config/env.ts']);
+});
+
+/** Without comments. */
+const codeOf = (path: string): string => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+
 test('the sensors that are said to be convertible have a format, the others none', () => {
   const has = (sensor: (typeof SENSORS)[number]): boolean => {
     try {
