@@ -190,7 +190,7 @@ export const FAILURES = {
   already_running: caller(409, 'Sluice is already running here.', 'Use it, or stop it first.'),
   server_not_ready: system('A server that was started did not become ready.', 'See its log.'),
   // everywhere
-  disk_full: system('There is no space left on the disk.', 'Free space; the work goes on by itself.'),
+  disk_full: system('There is no space left on the disk.', 'Free space, then retry it.'),
   terminated: system('Somebody terminated the workflow in Temporal.', 'Retry it.', false),
   cancelled: row('caller', 409, 'It was cancelled.', 'Start it again if that was a mistake.'),
   internal: row('system', 500, 'Something broke inside Sluice.', 'Report it with the log.', true),

@@ -27,5 +27,6 @@ export async function recordHistory(
 /** Replay needs neither the names of a machine nor the paths in stack traces. */
 function anonymous(key: string, value: unknown): unknown {
   if (key === 'identity') return 'recorder';
+  if (key === 'name' && typeof value === 'string') return value.replace(/^\d+@[^-]+-/, 'recorder-');
   return key === 'stackTrace' ? '' : value;
 }
