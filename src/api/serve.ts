@@ -1,5 +1,6 @@
 // The API process: wires what the routes need, listens on loopback, stops cleanly.
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
@@ -48,6 +49,8 @@ export async function startApi(
   if (!isLoopbackHost(host))
     throw new Fault('forbidden_origin', `HOST ${host} needs authentication, which is not configured.`);
   const closing = new AbortController();
+  // Every stream and every upload listens to it.
+  setMaxListeners(0, closing.signal);
   const store = openStore(mongoUrl(config), config.mongo.db);
   const client = await connectTemporal(config);
   const deps = makeDeps(config, store, client, log, closing.signal);

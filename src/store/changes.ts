@@ -1,4 +1,5 @@
 // What changes in datasets and jobs, as it happens; a token says where to go on.
+import { once } from 'node:events';
 import { MongoServerError, type ResumeToken } from 'mongodb';
 import { COLLECTIONS, type DatasetDocument, type JobDocument } from '../contracts/documents.js';
 import type { Store } from './mongo.js';
@@ -13,7 +14,7 @@ export interface Change {
 }
 
 export interface ChangeFeed extends AsyncIterable<Change> {
-  /** Where this feed stands; undefined before the first word of the server. */
+  /** Where this feed began. */
   token(): string | undefined;
   /** Ends the iteration. */
   close(): Promise<void>;
@@ -43,31 +44,36 @@ export async function openChanges(store: Store, filter: ChangeFilter, after?: st
     ...(after === undefined ? {} : { resumeAfter: { _data: after } }),
   });
   // The first question opens the cursor, so that a bad token is known here and nothing after this is missed.
-  let first: unknown;
+  // Its answer may be long in coming; that the cursor is open shows in the stream's first token.
+  const first = stream.next();
+  first.catch(() => undefined);
   try {
-    first = await stream.tryNext();
+    await Promise.race([first, once(stream, 'resumeTokenChanged')]);
   } catch (error) {
     await stream.close();
     throw error;
   }
+  // Resumed, the feed stands where the caller stood; the server's token may be that of the first change already.
+  const start = after ?? tokenText(stream.resumeToken);
   return {
-    token: () => tokenText(stream.resumeToken),
+    token: () => start,
     close: () => stream.close(),
     async *[Symbol.asyncIterator]() {
-      if (first !== null) yield* changeOf(first as RawChange);
-      while (!stream.closed) {
-        const next = await nextOrEnd(stream);
-        if (next === undefined) return;
-        yield* changeOf(next as RawChange);
+      for (let next: Promise<unknown> = first; ; next = stream.next()) {
+        const change = await orEnd(stream, next);
+        if (change === undefined) return;
+        yield* changeOf(change as RawChange);
       }
     },
   };
 }
 
-/** Whether the error says that the token cannot be resumed: foreign, broken, or older than the server remembers. */
+/**
+ * Whether the server refused the token: foreign, broken (several codes), or older than it remembers. Anything else that
+ * it may refuse shows again when the feed is opened without a token, so no code needs to be told from another.
+ */
 export function isLostToken(error: unknown): boolean {
-  if (!(error instanceof MongoServerError)) return false;
-  return [9, 260, 280, 286, 40_647, 40_649, 50_811].includes(Number(error.code));
+  return error instanceof MongoServerError;
 }
 
 interface RawChange {
@@ -77,9 +83,9 @@ interface RawChange {
   readonly updateDescription?: { readonly updatedFields?: Record<string, unknown> };
 }
 
-async function nextOrEnd(stream: { closed: boolean; next(): Promise<unknown> }): Promise<unknown> {
+async function orEnd(stream: { closed: boolean }, next: Promise<unknown>): Promise<unknown> {
   try {
-    return await stream.next();
+    return await next;
   } catch (error) {
     if (stream.closed) return undefined;
     throw error;

@@ -92,8 +92,12 @@ test('an id that cannot be resumed is answered with reset', async () => {
 test('at most 64 streams are open, and their places come free again', async () => {
   const abort = new AbortController();
   const open = () => fetch(`${at.url}/api/v1/events`, { signal: abort.signal });
-  const answers = await Promise.all(Array.from({ length: 64 }, open));
-  expect(answers.map(({ status }) => status)).toEqual(Array(64).fill(200));
+  // Streams of earlier tests give their places back as soon as the server sees that their clients are gone.
+  let count = 0;
+  await eventually(open, ({ status }) => {
+    count += status === 200 ? 1 : 0;
+    return count === 64;
+  });
   const one = await open();
   expect([one.status, one.headers.get('retry-after')]).toEqual([429, '5']);
   await one.body?.cancel();
