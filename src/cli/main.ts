@@ -1,17 +1,32 @@
 // The command line: registers the commands, and turns errors into words and exit codes.
 import { Command } from 'commander';
-import { ConfigError, loadConfig } from '../config/env.js';
-import { faultOf } from '../domain/fault.js';
+import { loadConfig } from '../config/env.js';
 import { registerConfig } from './commands/config.js';
+import { registerDatasets } from './commands/datasets.js';
 import { registerDoctor } from './commands/doctor.js';
+import { registerIngest } from './commands/ingest.js';
+import { registerJobs } from './commands/jobs.js';
 import { registerUp } from './commands/up.js';
+import { EXIT, explain } from './exit.js';
 
-/** 1: the content failed; 2: wrong usage; 3: a system broke. */
-const EXIT = { content: 1, caller: 2, system: 3 } as const;
+const GUIDE = `
+Examples:
+  sluice up                                                    everything on this machine, until Ctrl-C
+  sluice ingest slices/ --sensor TIFF --name "My first stack"  to a published dataset
+  sluice datasets ls                                           what is there and how far it is
+  sluice jobs logs <job>                                       what the programs of a job wrote
 
-const program = new Command('sluice').description('Self-hosted ingestion of scientific data');
-program.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.caller));
+Exit codes: 0 done, 1 the content failed or the state forbids it, 2 wrong usage, 3 a system broke, 130 Ctrl-C.`;
+
+const program = new Command('sluice')
+  .description('Self-hosted ingestion of scientific data')
+  .showHelpAfterError('(see --help)')
+  .addHelpText('after', GUIDE);
+program.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.usage));
 registerUp(program);
+registerIngest(program);
+registerDatasets(program);
+registerJobs(program);
 program
   .command('api')
   .description('serve the API')
@@ -32,13 +47,7 @@ registerConfig(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = explain(error);
-}
-
-function explain(error: unknown): number {
-  const fault = faultOf(error);
-  const text = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`sluice: ${text}\n`);
-  if (error instanceof ConfigError) return EXIT.caller;
-  return fault === undefined ? EXIT.system : EXIT[fault.row.blame];
+  const { exitCode, say, remedy } = explain(error);
+  process.stderr.write(`sluice: ${say}\n${remedy === undefined ? '' : `  do: ${remedy}\n`}`);
+  process.exitCode = exitCode;
 }

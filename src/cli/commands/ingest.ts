@@ -1,0 +1,87 @@
+// sluice ingest: a file, a directory or a URL becomes a published dataset, in one line.
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/env.js';
+import { CONVERTIBLE_SENSORS } from '../../domain/sensor.js';
+import { explain } from '../exit.js';
+import { Ingestion, Interrupted } from '../ingest.js';
+import { addParameter, checkIngest, type IngestOptions } from '../ingest-options.js';
+import { type Io, processIo } from '../io.js';
+import { endWithout, type IngestEnd, printEnd } from '../outcome.js';
+
+const EXAMPLES = `
+Examples:
+  sluice ingest scan.tif --sensor TIFF --name "A scan"
+  sluice ingest slices/ --sensor TIFF --name "A stack" --json
+  sluice ingest https://example.org/sea.nc --sensor NETCDF --param variable=temperature
+  sluice ingest notes/ --sensor OTHER --detach
+
+Sensors that are converted: ${CONVERTIBLE_SENSORS.join(', ')}.
+Results go to stdout, everything else to stderr. With --json the last line of stdout is the result.
+Exit codes: 0 published (--detach: accepted), 1 the content failed, 2 wrong usage, 3 a system broke, 130 Ctrl-C.
+Ctrl-C stops while bytes are being sent; afterwards it only leaves, and the work goes on.`;
+
+export function registerIngest(program: Command): void {
+  program
+    .command('ingest')
+    .description('ingest a file, a directory or a URL, and wait until it is published')
+    .argument('<source>', 'file, directory or URL (http, https)')
+    .requiredOption('--sensor <sensor>', 'what kind of data it is')
+    .option('--name <name>', 'name of the dataset (default: last part of the source)')
+    .option('--email <address>', 'owner (default: SLUICE_EMAIL)')
+    .option('--no-convert', 'publish the files as they are')
+    .option('--public', 'everybody may see it')
+    .option('--folder <folder>', 'group it for people')
+    .option('--team <team>', 'team that it belongs to')
+    .option('--tags <tags>', 'tags, divided by commas')
+    .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
+    .option('--json', 'JSON lines; the last one is the result')
+    .option('--detach', 'leave as soon as the server has everything')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      async (source: string, { param, ...options }: Omit<IngestOptions, 'source'> & { param?: string[] }) => {
+        const { exitCode } = await ingest({ ...options, source }, {}, param);
+        // An embedded server or an idle connection may not keep a finished command alive.
+        process.exit(exitCode);
+      },
+    );
+}
+
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+export interface IngestSurroundings {
+  readonly io?: Io;
+  /** Aborted with an Interrupted by whoever handles Ctrl-C; without it this command does. */
+  readonly signal?: AbortSignal;
+}
+
+/** Ingests and says how it ended, to the console too. Never throws. */
+export async function ingest(
+  options: IngestOptions,
+  { io = processIo(), signal }: IngestSurroundings = {},
+  param: readonly string[] = [],
+): Promise<IngestEnd> {
+  try {
+    const config = loadConfig();
+    const stop = signal ?? onInterrupt(io);
+    return await new Ingestion(options, config, io, stop).run(() => {
+      const parameters = param.reduce((all, text) => addParameter(text, all), { ...options.parameters });
+      return checkIngest({ ...options, parameters }, config);
+    });
+  } catch (error) {
+    // Only the settings can fail here; everything else is an end of the ingestion.
+    const end = endWithout('refused', { dataset: null, job: null }, explain(error));
+    printEnd(io, end, options.json === true);
+    return end;
+  }
+}
+
+/** The first Ctrl-C asks to stop, the second one ends at once. */
+function onInterrupt(io: Io): AbortSignal {
+  const stop = new AbortController();
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort(new Interrupted());
+    io.err('sluice: stopping (again Ctrl-C: at once)');
+  });
+  return stop.signal;
+}

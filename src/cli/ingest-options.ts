@@ -1,0 +1,147 @@
+// The options of `sluice ingest`, checked before anything is read or sent.
+import { userInfo } from 'node:os';
+import { basename, resolve } from 'node:path';
+import type { Config } from '../config/config.js';
+import { createDatasetSchema } from '../contracts/http.js';
+import { CONVERTIBLE_SENSORS, isConvertible, SENSORS, type Sensor } from '../domain/sensor.js';
+import type { DatasetFields } from './delivery.js';
+import { usage } from './exit.js';
+import { classify, type Named } from './source.js';
+
+export interface IngestOptions {
+  readonly source: string;
+  readonly sensor: string;
+  /** Default: the last part of the source. */
+  readonly name?: string | undefined;
+  /** Default: SLUICE_EMAIL, or the user of this machine. */
+  readonly email?: string | undefined;
+  readonly convert?: boolean | undefined;
+  readonly public?: boolean | undefined;
+  readonly folder?: string | undefined;
+  readonly team?: string | undefined;
+  readonly tags?: string | undefined;
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  readonly json?: boolean | undefined;
+  /** Leave as soon as the server has everything. */
+  readonly detach?: boolean | undefined;
+  /** Address of the server, instead of looking for one. */
+  readonly server?: string | undefined;
+}
+
+export interface CheckedIngest {
+  readonly named: Exclude<Named, { kind: 'later' }>;
+  readonly fields: DatasetFields;
+}
+
+/** @throws CliError (exit 2) naming the option and what it may be */
+export function checkIngest(options: IngestOptions, config: Config): CheckedIngest {
+  const named = classify(options.source);
+  if (named.kind === 'later') {
+    throw usage(
+      `Sources of the kind ${named.scheme}: come with a later version.`,
+      'Name a file, a directory or a URL (http, https).',
+    );
+  }
+  const convert = options.convert ?? true;
+  const sensor = checkSensor(options.sensor, convert);
+  const fields = {
+    name: options.name ?? nameOf(named),
+    user_email: options.email ?? config.client?.email ?? localEmail(),
+    sensor,
+    convert: String(convert),
+    is_public: String(options.public ?? false),
+    ...given('folder', options.folder),
+    ...given('team_uuid', options.team),
+    ...given('tags', options.tags),
+    parameters: JSON.stringify(options.parameters ?? {}),
+  };
+  const checked = createDatasetSchema.safeParse(fields);
+  if (checked.success) return { named, fields };
+  const mistakes = checked.error.issues.map(
+    ({ path, message }) => `${optionOf(String(path[0]))}: ${message}`,
+  );
+  throw usage(mistakes.join('; '), 'See `sluice ingest --help`.');
+}
+
+/** @throws CliError (exit 2) listing the sensors */
+function checkSensor(text: string, convert: boolean): Sensor {
+  const sensor = SENSORS.find((known) => known === text);
+  const close = SENSORS.find((known) => known.toLowerCase() === text.trim().toLowerCase());
+  if (sensor === undefined) {
+    const hint = close === undefined ? '' : ` Did you mean ${JSON.stringify(close)}?`;
+    throw usage(`--sensor: ${JSON.stringify(text)} is not known.${hint}`, `Use one of: ${listOf(SENSORS)}.`);
+  }
+  if (convert && !isConvertible(sensor)) {
+    throw usage(
+      `--sensor: this version cannot convert ${sensor} yet.`,
+      `It converts ${listOf(CONVERTIBLE_SENSORS)}; OTHER publishes the files as they are.`,
+    );
+  }
+  return sensor;
+}
+
+const listOf = (words: readonly string[]): string =>
+  words.map((word) => (word.includes(' ') ? `"${word}"` : word)).join(', ');
+
+/** `key=value`; a value that reads as JSON is taken as such, anything else is text. @throws CliError (exit 2) */
+export function addParameter(
+  text: string,
+  before: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  const [, key, value = ''] = /^([A-Za-z_][\w.-]*)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined) {
+    throw usage(
+      `--param: ${JSON.stringify(text)} is not of the form key=value.`,
+      'For example --param variable=temperature.',
+    );
+  }
+  if (Object.hasOwn(before, key)) throw usage(`--param: ${key} is given twice.`);
+  return { ...before, [key]: readValue(value) };
+}
+
+function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+const OPTION_OF_FIELD: Readonly<Record<string, string>> = {
+  user_email: '--email',
+  team_uuid: '--team',
+  is_public: '--public',
+  parameters: '--param',
+};
+const optionOf = (field: string): string => OPTION_OF_FIELD[field] ?? `--${field}`;
+
+function nameOf(named: Exclude<Named, { kind: 'later' }>): string {
+  if (named.kind === 'path') return basename(resolve(named.path)) || 'files';
+  try {
+    const { pathname, hostname } = new URL(named.url);
+    return decodeURIComponent(pathname.split('/').filter(Boolean).at(-1) ?? hostname);
+  } catch {
+    throw usage(`${JSON.stringify(named.url)} is no URL.`);
+  }
+}
+
+/** An address that every check takes, for people who gave none. */
+export function localEmail(user = userName()): string {
+  const safe = user
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  return `${safe || 'user'}@localhost.localdomain`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user id without an entry (containers).
+    return 'user';
+  }
+}
+
+const given = (field: string, value: string | undefined): DatasetFields =>
+  value === undefined ? {} : { [field]: value };

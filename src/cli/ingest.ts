@@ -1,0 +1,200 @@
+// One ingestion from the command line: finds or starts a server, sends, follows, sends again, says how it ended.
+import { ApiError } from '../client/api-error.js';
+import type { Config } from '../config/config.js';
+import type { DatasetDetail, UploadAnswer } from '../contracts/http.js';
+import { type DatasetFields, Delivery, type Load } from './delivery.js';
+import { CliError, EXIT, explain } from './exit.js';
+import { follow, markOf } from './follow.js';
+import type { CheckedIngest, IngestOptions } from './ingest-options.js';
+import type { Io } from './io.js';
+import { endOf, endWithout, type IngestEnd, printEnd } from './outcome.js';
+import { phaseOf, sendingPhase } from './phase.js';
+import { type ProgressView, progressView } from './progress-view.js';
+import { findServer, Server } from './server.js';
+import { type FilesToSend, listFiles } from './source.js';
+import { bytesWords } from './words.js';
+
+/** The reason of the signal that a user's Ctrl-C aborts. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+export class Ingestion {
+  readonly #options: IngestOptions;
+  readonly #config: Config;
+  readonly #io: Io;
+  readonly #signal: AbortSignal;
+  readonly #view: ProgressView;
+  #made: { dataset: string | null; job: string | null } = { dataset: null, job: null };
+  #temporal: string | undefined;
+  #embedded = false;
+
+  constructor(options: IngestOptions, config: Config, io: Io, signal: AbortSignal) {
+    this.#options = options;
+    this.#config = config;
+    this.#io = io;
+    this.#signal = signal;
+    this.#view = progressView(io, options.json === true, () => this.#made.dataset ?? undefined);
+  }
+
+  /** Never throws: whatever happens is an end with its code. */
+  async run(prepare: () => CheckedIngest): Promise<IngestEnd> {
+    let end: IngestEnd;
+    try {
+      end = await this.#ingest(prepare());
+    } catch (error) {
+      end = this.#endOfError(error);
+    }
+    this.#view.end();
+    printEnd(this.#io, end, this.#options.json === true, this.#temporal);
+    return end;
+  }
+
+  async #ingest(checked: CheckedIngest): Promise<IngestEnd> {
+    const files = checked.named.kind === 'path' ? await listFiles(checked.named.path) : undefined;
+    for (const why of files?.skipped ?? []) this.#io.err(`sluice: left out: ${why}`);
+    const server = await findServer(this.#config, this.#options.server ?? this.#config.client?.url);
+    if (server !== undefined) return await this.#with(server, checked, files);
+    if (this.#options.detach === true) {
+      throw new CliError(
+        EXIT.usage,
+        'wrong_usage',
+        '--detach needs a running server: none is running here.',
+        'Start one with `npm start`, or leave --detach out.',
+      );
+    }
+    return await this.#withEmbedded(checked, files);
+  }
+
+  /** A server for the length of this command. */
+  async #withEmbedded(checked: CheckedIngest, files: FilesToSend | undefined): Promise<IngestEnd> {
+    const { withEmbedded } = await import('../embedded/with-embedded.js');
+    this.#embedded = true;
+    const say = (words: string): void => this.#view.note(`sluice: ${words}`);
+    say('no server is running; starting one for this command');
+    return await withEmbedded(
+      this.#config,
+      async ({ url }) => await this.#with(new Server({ url, here: true }, () => undefined), checked, files),
+      say,
+    );
+  }
+
+  async #with(server: Server, checked: CheckedIngest, files: FilesToSend | undefined): Promise<IngestEnd> {
+    try {
+      const { fields, named } = checked;
+      if (files === undefined) {
+        const url = named.kind === 'url' ? named.url : '';
+        return await this.#untilSettled(server, fields, { kind: 'url', url });
+      }
+      const local = await this.#byPath(server, fields, files);
+      return local ?? (await this.#untilSettled(server, fields, { kind: 'files', ...files }));
+    } finally {
+      await server.close();
+    }
+  }
+
+  /** Where the server says that it can reach the files itself, no byte needs to be sent. */
+  async #byPath(server: Server, fields: DatasetFields, files: FilesToSend): Promise<IngestEnd | undefined> {
+    if (!server.here || files.onlyHere) return undefined;
+    try {
+      return await this.#untilSettled(server, fields, { kind: 'local', path: files.top });
+    } catch (error) {
+      const refused =
+        error instanceof ApiError && ['outside_roots', 'path_not_found'].includes(error.code ?? '');
+      if (refused && this.#made.dataset === null) return undefined;
+      throw error;
+    }
+  }
+
+  async #untilSettled(server: Server, fields: DatasetFields, load: Load): Promise<IngestEnd> {
+    const delivery = this.#delivery(server, fields, load);
+    for (let stale: string | undefined; ; ) {
+      const answer = await delivery.send();
+      this.#accepted(answer, load);
+      if (this.#options.detach === true) return this.#detached();
+      const dataset = await this.#follow(server, answer.dataset_uuid, stale);
+      const { failure, uuid } = dataset;
+      const failed = { code: failure?.code ?? '', job: answer.job_id, dataset: uuid };
+      if (!delivery.mayReplace(failed)) return endOf(dataset, answer.job_id);
+      stale = markOf(dataset);
+    }
+  }
+
+  #delivery(server: Server, fields: DatasetFields, load: Load): Delivery {
+    let began = performance.now();
+    return new Delivery(server, fields, load, {
+      signal: this.#signal,
+      say: (words) => this.#view.note(`sluice: ${words}`),
+      onSent: (sent, total) => {
+        if (sent === 0) began = performance.now();
+        this.#view.update(sendingPhase(sent, total, (performance.now() - began) / 1000));
+      },
+    });
+  }
+
+  #accepted(answer: UploadAnswer, load: Load): void {
+    const first = this.#made.dataset === null;
+    this.#made = { dataset: answer.dataset_uuid, job: answer.job_id };
+    if (answer.notice !== undefined) this.#view.note(`sluice: ${answer.notice}`);
+    if (first) this.#view.note(`dataset ${answer.dataset_uuid} (${loadWords(load)})`);
+  }
+
+  async #follow(server: Server, uuid: string, stale: string | undefined): Promise<DatasetDetail> {
+    return await follow(server, uuid, {
+      signal: this.#signal,
+      stale,
+      say: (words) => this.#view.note(`sluice: ${words}`),
+      show: (dataset) => {
+        this.#temporal = this.#embedded ? undefined : dataset.links.temporal;
+        this.#view.update(phaseOf(dataset));
+      },
+    });
+  }
+
+  #detached(): IngestEnd {
+    this.#io.err(`sluice: it goes on; watch it with: sluice datasets watch ${this.#made.dataset}`);
+    return endWithout('accepted', this.#made, { exitCode: EXIT.done });
+  }
+
+  #endOfError(error: unknown): IngestEnd {
+    this.#view.end();
+    if (this.#signal.aborted) return this.#interrupted();
+    this.#made = madeBefore(error) ?? this.#made;
+    const explained = explain(error);
+    const status = explained.exitCode === EXIT.system ? 'errored' : 'refused';
+    return endWithout(status, this.#made, explained);
+  }
+
+  #interrupted(): IngestEnd {
+    const { dataset } = this.#made;
+    const exit = { exitCode: EXIT.interrupted };
+    if (dataset === null) {
+      this.#io.err('sluice: stopped; what was sent is thrown away, nothing is published');
+      return endWithout('interrupted', this.#made, exit);
+    }
+    this.#io.err(
+      this.#embedded
+        ? 'sluice: stopped together with its server; it goes on when one runs here again (npm start)'
+        : `sluice: it goes on; watch it with: sluice datasets watch ${dataset}`,
+    );
+    return endWithout('running', this.#made, exit);
+  }
+}
+
+/** What a refused request had made already. */
+function madeBefore(error: unknown): { dataset: string; job: string } | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  const { dataset_uuid: dataset, job_id: job } = error.problem;
+  return typeof dataset === 'string' && typeof job === 'string' ? { dataset, job } : undefined;
+}
+
+function loadWords(load: Load): string {
+  switch (load.kind) {
+    case 'files':
+      return `${load.files.length} file${load.files.length === 1 ? '' : 's'}, ${bytesWords(load.bytes)}, sent`;
+    case 'local':
+      return `read by the server from ${load.path}`;
+    case 'url':
+      return 'fetched by the server';
+  }
+}

@@ -1,0 +1,117 @@
+// How an ingestion ended: one record for programs, a few lines for people.
+import type { DatasetDetail } from '../contracts/http.js';
+import { EXIT, EXIT_OF_BLAME, type ExitCode, type Explained } from './exit.js';
+import type { Io } from './io.js';
+import { bytesWords, pairs } from './words.js';
+
+/** The last line of `--json`. Paths are absolute, on the server. */
+export interface IngestResult {
+  readonly dataset: string | null;
+  readonly status: string;
+  readonly product: string | null;
+  readonly manifest: string | null;
+  readonly job: string | null;
+  /** Of the product. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Blocks compared with the source, and of how many. */
+  readonly checked: number;
+  readonly blocks: number;
+  readonly preview: string | null;
+  readonly failure?: { readonly code: string; readonly say: string; readonly remedy: string };
+}
+
+export interface IngestEnd {
+  readonly exitCode: ExitCode;
+  readonly result: IngestResult;
+}
+
+const NOTHING = {
+  product: null,
+  manifest: null,
+  files: 0,
+  bytes: 0,
+  checked: 0,
+  blocks: 0,
+  preview: null,
+} as const;
+
+/** A settled dataset. */
+export function endOf(dataset: DatasetDetail, job: string | null): IngestEnd {
+  const { uuid, status, product, failure } = dataset;
+  const known =
+    product === null
+      ? NOTHING
+      : {
+          product: product.directory,
+          manifest: product.manifest,
+          files: product.files,
+          bytes: product.bytes,
+          checked: product.checked,
+          blocks: product.blocks,
+          preview: product.preview,
+        };
+  const result = { dataset: uuid, status, ...known, job };
+  if (status === 'done') return { exitCode: EXIT.done, result };
+  const { code, say, remedy } = failure ?? CANCELLED;
+  const exitCode = failure === null ? EXIT.content : contentOrSystem(EXIT_OF_BLAME[failure.blame]);
+  return { exitCode, result: { ...result, failure: { code, say, remedy } } };
+}
+
+const CANCELLED = {
+  code: 'cancelled',
+  say: 'It was cancelled.',
+  remedy: 'Start it again if that was a mistake.',
+};
+
+/** The command itself was used rightly, so a fault of whoever called (a URL that may not be fetched) is the content's. */
+const contentOrSystem = (code: ExitCode): ExitCode => (code === EXIT.system ? code : EXIT.content);
+
+/** An end without a settled dataset: refused, unreachable, or left running. */
+export function endWithout(
+  status: string,
+  made: { dataset: string | null; job: string | null },
+  explained: Explained | { readonly exitCode: ExitCode },
+): IngestEnd {
+  const base = { dataset: made.dataset, status, ...NOTHING, job: made.job };
+  if (!('code' in explained)) return { exitCode: explained.exitCode, result: base };
+  const { exitCode, code, say, remedy = '' } = explained;
+  return { exitCode, result: { ...base, failure: { code, say, remedy } } };
+}
+
+/** Data to stdout, a failure to stderr. @param temporal link to the story in Temporal Web, when it is known */
+export function printEnd(io: Io, { result }: IngestEnd, json: boolean, temporal?: string): void {
+  if (result.failure !== undefined) {
+    for (const line of failureLines(result, result.failure, temporal)) io.err(line);
+  }
+  if (json) io.out(JSON.stringify(result));
+  else if (result.product !== null && result.failure === undefined) {
+    for (const line of productLines(result)) io.out(line);
+  } else if (result.dataset !== null && result.failure === undefined) io.out(result.dataset);
+}
+
+function productLines(result: IngestResult): string[] {
+  const { dataset, product, manifest, preview, files, bytes, checked, blocks } = result;
+  return pairs([
+    ['published', product],
+    ['dataset', dataset],
+    ['manifest', manifest],
+    ['preview', preview],
+    ['size', `${bytesWords(bytes)} in ${files} file${files === 1 ? '' : 's'}`],
+    ['checked', blocks > 0 ? `${checked} of ${blocks} blocks equal their source` : null],
+  ]);
+}
+
+function failureLines(
+  { dataset, job }: IngestResult,
+  { code, say, remedy }: { code: string; say: string; remedy: string },
+  temporal: string | undefined,
+): string[] {
+  return [
+    `sluice: ${say} (${code})`,
+    ...(remedy === '' ? [] : [`  do:    ${remedy}`]),
+    ...(dataset === null ? [] : [`  see:   sluice datasets show ${dataset}`]),
+    ...(job === null ? [] : [`  log:   sluice jobs logs ${job}`]),
+    ...(temporal === undefined ? [] : [`  story: ${temporal}`]),
+  ];
+}
