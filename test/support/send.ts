@@ -3,14 +3,6 @@ import { openAsBlob, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const FIELDS = {
-  user_email: 'ada@example.org',
-  dataset_name: 'a test',
-  sensor: 'TIFF',
-  convert: 'true',
-  is_public: 'false',
-};
-
 export interface Sent {
   readonly status: number;
   readonly body: Record<string, unknown>;
