@@ -6,7 +6,10 @@ import { ROOT, run, say } from './run.mjs';
 const tool = (path, ...args) => [process.execPath, [join(ROOT, 'node_modules', path), ...args]];
 
 const STEPS = [
-  ['format and lint', ...tool('@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--diagnostic-level=warn', '.')],
+  [
+    'format and lint',
+    ...tool('@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--diagnostic-level=warn', '.'),
+  ],
   ['typed lint', ...tool('eslint/bin/eslint.js', '--max-warnings=0', '.')],
   ['types', ...tool('typescript/bin/tsc', '-p', '.', '--noEmit')],
   ['boundaries', ...tool('dependency-cruiser/bin/dependency-cruise.mjs', 'src', '--config')],
