@@ -3,7 +3,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
+import { Command } from 'commander';
 import { formatOf } from '../../src/activities/convert/formats/registry.js';
+import { registerConfig } from '../../src/cli/commands/config.js';
+import { registerDatasets } from '../../src/cli/commands/datasets.js';
+import { registerDoctor } from '../../src/cli/commands/doctor.js';
+import { registerIngest } from '../../src/cli/commands/ingest.js';
+import { registerJobs } from '../../src/cli/commands/jobs.js';
+import { registerUp } from '../../src/cli/commands/up.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import { settingsSchema } from '../../src/config/settings.js';
 import { DATASET_TRANSITIONS } from '../../src/domain/dataset.js';
@@ -100,6 +107,37 @@ test('every npm script that a page names exists', () => {
   expect(names).toContain('test');
   expect([...names].filter((name) => name === undefined || scripts[name] === undefined)).toEqual([]);
 });
+
+test('every command of sluice that a page names exists', () => {
+  const program = new Command();
+  for (const register of [
+    registerUp,
+    registerIngest,
+    registerDatasets,
+    registerJobs,
+    registerDoctor,
+    registerConfig,
+  ]) {
+    register(program);
+  }
+  const inMain = [...read('src/cli/main.ts').matchAll(/\.command\('(\w+)'\)/g)].map(([, name = '']) => name);
+  const known = new Set([...inMain, ...program.commands.flatMap((one) => namesOf(one))]);
+  const groups = ['datasets', 'jobs', 'config'];
+  const named = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/(?:^|`|npx |\w=\S+ )sluice ([a-z]+)(?: ([a-z]+))?/gm)].flatMap(
+      ([, first = '', second = '']) => [
+        groups.includes(first) && second !== '' ? `${first} ${second}` : first,
+      ],
+    ),
+  );
+  expect(named).toContain('ingest');
+  expect([...new Set(named)].filter((name) => !known.has(name))).toEqual([]);
+});
+
+const namesOf = (command: Command): string[] => [
+  command.name(),
+  ...command.commands.map((below) => `${command.name()} ${below.name()}`),
+];
 
 test('every relative link leads somewhere', () => {
   const dead = PAGES.flatMap((page) =>
