@@ -26,32 +26,21 @@ export interface IngestEnd {
   readonly result: IngestResult;
 }
 
-const NOTHING = {
-  product: null,
-  manifest: null,
-  files: 0,
-  bytes: 0,
-  checked: 0,
-  blocks: 0,
-  preview: null,
-} as const;
+/** The fields in the order in which they are promised. */
+function record(
+  dataset: string | null,
+  status: string,
+  job: string | null,
+  product: DatasetDetail['product'],
+): IngestResult {
+  const { directory = null, manifest = null, preview = null } = product ?? {};
+  const { files = 0, bytes = 0, checked = 0, blocks = 0 } = product ?? {};
+  return { dataset, status, product: directory, manifest, job, files, bytes, checked, blocks, preview };
+}
 
 /** A settled dataset. */
-export function endOf(dataset: DatasetDetail, job: string | null): IngestEnd {
-  const { uuid, status, product, failure } = dataset;
-  const known =
-    product === null
-      ? NOTHING
-      : {
-          product: product.directory,
-          manifest: product.manifest,
-          files: product.files,
-          bytes: product.bytes,
-          checked: product.checked,
-          blocks: product.blocks,
-          preview: product.preview,
-        };
-  const result = { dataset: uuid, status, ...known, job };
+export function endOf({ uuid, status, product, failure }: DatasetDetail, job: string | null): IngestEnd {
+  const result = record(uuid, status, job, product);
   if (status === 'done') return { exitCode: EXIT.done, result };
   const { code, say, remedy } = failure ?? CANCELLED;
   const exitCode = failure === null ? EXIT.content : contentOrSystem(EXIT_OF_BLAME[failure.blame]);
@@ -73,7 +62,7 @@ export function endWithout(
   made: { dataset: string | null; job: string | null },
   explained: Explained | { readonly exitCode: ExitCode },
 ): IngestEnd {
-  const base = { dataset: made.dataset, status, ...NOTHING, job: made.job };
+  const base = record(made.dataset, status, made.job, null);
   if (!('code' in explained)) return { exitCode: explained.exitCode, result: base };
   const { exitCode, code, say, remedy = '' } = explained;
   return { exitCode, result: { ...base, failure: { code, say, remedy } } };
@@ -108,7 +97,7 @@ function failureLines(
   temporal: string | undefined,
 ): string[] {
   return [
-    `sluice: ${say} (${code})`,
+    `sluice: ${say}${code === 'wrong_usage' ? '' : ` (${code})`}`,
     ...(remedy === '' ? [] : [`  do:    ${remedy}`]),
     ...(dataset === null ? [] : [`  see:   sluice datasets show ${dataset}`]),
     ...(job === null ? [] : [`  log:   sluice jobs logs ${job}`]),

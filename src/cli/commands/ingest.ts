@@ -1,7 +1,7 @@
 // sluice ingest: a file, a directory or a URL becomes a published dataset, in one line.
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/env.js';
-import { CONVERTIBLE_SENSORS } from '../../domain/sensor.js';
+import { CONVERTIBLE_SENSORS, SENSORS } from '../../domain/sensor.js';
 import { explain } from '../exit.js';
 import { Ingestion, Interrupted } from '../ingest.js';
 import { addParameter, checkIngest, type IngestOptions } from '../ingest-options.js';
@@ -25,7 +25,7 @@ export function registerIngest(program: Command): void {
     .command('ingest')
     .description('ingest a file, a directory or a URL, and wait until it is published')
     .argument('<source>', 'file, directory or URL (http, https)')
-    .requiredOption('--sensor <sensor>', 'what kind of data it is')
+    .requiredOption('--sensor <sensor>', `what kind of data it is: ${SENSORS.join(', ')}`)
     .option('--name <name>', 'name of the dataset (default: last part of the source)')
     .option('--email <address>', 'owner (default: SLUICE_EMAIL)')
     .option('--no-convert', 'publish the files as they are')
