@@ -9,7 +9,6 @@ export const initiateSchema = sharedFields
     source_config: z.record(z.string(), z.unknown()).default({}),
   })
   .meta({ id: 'CompatInitiate' });
-export type Initiate = z.infer<typeof initiateSchema>;
 
 export const urlConfigSchema = z.object({ url: z.string().min(1).max(8192) });
 
