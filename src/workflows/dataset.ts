@@ -23,7 +23,7 @@ import { DatasetRecord } from './record.js';
 
 export interface DatasetResult {
   readonly uuid: string;
-  readonly status: 'done';
+  readonly status: 'done' | 'unchanged';
   readonly product: ProductSummary | null;
 }
 
@@ -56,6 +56,9 @@ class DatasetRun {
 
   async story(): Promise<DatasetResult> {
     await this.#recall();
+    if (!(await this.#hasSomethingToDo())) {
+      return { uuid: this.#record.uuid, status: 'unchanged', product: null };
+    }
     for (;;) {
       try {
         await this.#bringIn();
@@ -87,6 +90,15 @@ class DatasetRun {
       }
     }
     for (const order of uploads) this.#intake.take(order);
+  }
+
+  /**
+   * A run that nobody gave anything (started by hand in Temporal Web, say) ends quietly and shows nothing: it must
+   * not speak for a dataset whose real run may have published it.
+   */
+  async #hasSomethingToDo(): Promise<boolean> {
+    const known = (): boolean => this.#record.uploads.size > 0 || this.#cancelled !== undefined;
+    return known() || (await condition(known, this.#input.quietMs));
   }
 
   /** Until no upload is open and nothing more is expected. */

@@ -1,5 +1,10 @@
 // Deliveries into a dataset: one child workflow each, started as they come, heard when they end.
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  TypedSearchAttributes,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/common';
 import {
   CancellationScope,
   ChildWorkflowCancellationType,
@@ -83,6 +88,7 @@ export class Intake {
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         staticSummary: `Fetch ${sourceWords(order.source)}`,
+        typedSearchAttributes: this.#searchAttributes(),
       });
       // An upload reports before it ends; one that ends without a report was terminated.
       child.result().catch(() => {
@@ -93,6 +99,17 @@ export class Intake {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return;
       throw error;
     }
+  }
+
+  #searchAttributes(): TypedSearchAttributes {
+    const { uuid, owner, sensor, team } = this.#input;
+    const values = { SluiceKind: 'upload', SluiceDataset: uuid, SluiceOwner: owner, SluiceSensor: sensor };
+    return new TypedSearchAttributes(
+      Object.entries(team === undefined ? values : { ...values, SluiceTeam: team }).map(([name, value]) => ({
+        key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+        value,
+      })),
+    );
   }
 
   #ended(report: UploadReport): void {

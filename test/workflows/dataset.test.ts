@@ -360,3 +360,17 @@ test('a second delivery into a done dataset starts a run that converts both', as
     'done',
   ]);
 });
+
+test('a run that nobody gave anything ends quietly and shows nothing', async () => {
+  const uuid = randomUUID();
+  const acts = stages();
+  await temporal.run(acts, async () => {
+    const handle = await temporal.client.workflow.start('dataset', {
+      workflowId: datasetWorkflowId(uuid),
+      taskQueue: QUEUES.control,
+      args: [inputOf(uuid)],
+    });
+    expect(await handle.result()).toMatchObject({ status: 'unchanged' });
+  });
+  expect(acts.batches).toEqual([]);
+});
