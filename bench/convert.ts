@@ -1,3 +1,189 @@
-// Not yet.
-import type { Bench } from './harness.js';
-export const convert: Bench = () => Promise.reject(new Error('not yet'));
+// Bench convert: our converter programs beside the plain OpenVisus script that one would write first.
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js';
+import { provideTool } from '../src/embedded/tools.js';
+import { startDaemon } from '../src/process/daemon.js';
+import type { BenchOptions, Findings } from './harness.js';
+import { type Comparison, compare, type Figure, figure, interleave } from './stats.js';
+
+const RUNS = 7;
+const MIB_A_SLICE = 0.5;
+const VOLUME_MIB = 256;
+
+export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOptions): Promise<Findings> {
+  const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  try {
+    const python = await provideTool('python', loadConfig(childEnvironment({ SLUICE_HOME: home })), say);
+    const bench = new ConvertBench(home, python.path);
+    say(`writing a volume of ${size} MiB`);
+    await bench.run([peerFile('make_volume.py'), home, String(Math.round(size / MIB_A_SLICE))]);
+    const comparisons: Comparison[] = [];
+    const figures: Figure[] = [];
+    for (const input of INPUTS) {
+      const found = await bench.measure(input, runs, size);
+      comparisons.push(...found.comparisons);
+      figures.push(...found.figures);
+      say(`${input.what}: done`);
+    }
+    return { comparisons, figures, notes: NOTES, versions: { python: python.version, ...pinned() } };
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+const NOTES = [
+  'Each run is a process of its own, start of the interpreter included; the source lies in the page cache; fsync counts on neither side.',
+  'Ours takes digests of every block of the source while it converts, in bounded memory; the peer checks nothing and holds the whole volume.',
+  '"With the proof" adds the stage validate, which reads the product back by OpenVisus and compares it with those digests, block by block, and draws the preview.',
+];
+
+interface Input {
+  readonly what: string;
+  readonly program: string;
+  readonly peer: string;
+  /** Files or a directory of files, below the bench's directory. */
+  readonly path: string;
+}
+
+const converter = (name: string): string => join(PROJECT_ROOT, 'converters', name);
+const peerFile = (name: string): string => join(PROJECT_ROOT, 'bench', 'peer', name);
+
+const INPUTS: readonly Input[] = [
+  { what: 'TIFF stack', program: converter('tiff.py'), peer: converter('peer_plain.py'), path: 'stack' },
+  {
+    what: 'TIFF of many pages',
+    program: converter('tiff.py'),
+    peer: converter('peer_plain.py'),
+    path: 'pages.tif',
+  },
+  { what: 'NetCDF', program: converter('netcdf.py'), peer: peerFile('plain_netcdf.py'), path: 'volume.nc' },
+];
+
+interface Ran {
+  readonly seconds: number;
+  readonly peak_mb: number;
+  readonly exit: number;
+}
+
+class ConvertBench {
+  readonly #home: string;
+  readonly #python: string;
+  #count = 0;
+
+  constructor(home: string, python: string) {
+    this.#home = home;
+    this.#python = python;
+  }
+
+  async measure(
+    input: Input,
+    runs: number,
+    size: number,
+  ): Promise<Pick<Findings, 'comparisons' | 'figures'>> {
+    const memory = { ours: [] as number[], peer: [] as number[] };
+    const proof: number[] = [];
+    const seconds = await interleave(runs, {
+      ours: async () => {
+        const { ran, product } = await this.#convert(input, input.program);
+        memory.ours.push(ran.peak_mb);
+        proof.push((await this.#prove(product)).seconds);
+        return ran.seconds;
+      },
+      peer: async () => {
+        const { ran } = await this.#convert(input, input.peer);
+        memory.peer.push(ran.peak_mb);
+        return ran.seconds;
+      },
+    });
+    const proofs = proof.slice(1);
+    const whole = seconds.ours.map((value, round) => value + (proofs[round] ?? 0));
+    const share = whole.map((value, round) => ((proofs[round] ?? 0) / value) * 100);
+    const words = { peer: 'a plain script', unit: 's', better: 'lower' } as const;
+    return {
+      comparisons: [
+        compare({ ...words, what: input.what }, seconds.ours, seconds.peer),
+        compare({ ...words, what: `${input.what}, with the proof` }, whole, seconds.peer),
+        compare({ ...words, what: `${input.what}, peak memory`, unit: 'MB' }, memory.ours, memory.peer),
+      ],
+      figures: [
+        figure(
+          `${input.what}: speed`,
+          'MiB/s',
+          seconds.ours.map((value) => size / value),
+        ),
+        figure(`${input.what}: the proof's share of the time`, '%', share),
+      ],
+    };
+  }
+
+  /** Converts into a fresh product. The one before is removed, so that the disk stays small. */
+  async #convert({ path }: Input, program: string): Promise<{ ran: Ran; product: string }> {
+    const work = join(this.#home, 'work');
+    await rm(work, { recursive: true, force: true });
+    const product = join(work, 'product');
+    await mkdir(join(product, 'sluice'), { recursive: true });
+    const source = join(this.#home, path);
+    const names = (await stat(source)).isDirectory() ? readdirSync(source) : [''];
+    const sorted = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    const inputs = sorted.map((name) => ({ path: join(source, name), name: name || path }));
+    const request = { inputs, output: product, work, parameters: {}, limits: LIMITS };
+    return { ran: await this.run([program, await this.#write(work, request)]), product };
+  }
+
+  async #prove(product: string): Promise<Ran> {
+    const work = join(this.#home, 'work');
+    const sample = { all_below_bytes: 256 * 2 ** 20, count: 64, seed: 1 };
+    const preview = join(product, 'sluice', 'preview.png');
+    const request = {
+      product,
+      entry: 'visus.idx',
+      proof: 'sluice/proof.json',
+      preview,
+      sample,
+      limits: LIMITS,
+    };
+    return await this.run([converter('prove.py'), await this.#write(work, request)]);
+  }
+
+  async #write(work: string, request: object): Promise<string> {
+    const path = join(work, 'request.json');
+    await writeFile(path, JSON.stringify(request));
+    return path;
+  }
+
+  /** Runs a Python program and learns its time and memory. @throws Error with its last words when it failed */
+  async run(args: readonly string[]): Promise<Ran> {
+    this.#count += 1;
+    const logFile = join(this.#home, 'logs', `${this.#count}.log`);
+    const daemon = startDaemon({
+      name: 'python',
+      command: this.#python,
+      args: [peerFile('measure.py'), this.#python, ...args],
+      env: { HOME: this.#home, TMPDIR: this.#home, ...ENVIRONMENT },
+      logFile,
+    });
+    await daemon.exited;
+    const log = readFileSync(logFile, 'utf8');
+    const ran = JSON.parse(log.trimEnd().split('\n').at(-1) ?? '{}') as Ran;
+    if (ran.exit !== 0) throw new Error(`${args[0]} failed:\n${log}`);
+    return ran;
+  }
+}
+
+/** As src/activities/support/programs.ts sets them. */
+const ENVIRONMENT = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+const LIMITS = { slab_bytes: 32 * 2 ** 20, threads: Math.max(1, Math.min(8, availableParallelism())) };
+
+/** Versions of the libraries both sides use. */
+function pinned(): Record<string, string> {
+  const lines = readFileSync(converter('requirements.txt'), 'utf8').split('\n');
+  const pins = lines.flatMap((line) => {
+    const [, name, version] = /^(\w+)==(\S+)/.exec(line) ?? [];
+    return name === undefined || version === undefined ? [] : [[name, version] as const];
+  });
+  const wanted = ['OpenVisusNoGui', 'numpy', 'tifffile', 'netCDF4', 'isal'];
+  return Object.fromEntries(pins.filter(([name]) => wanted.includes(name)));
+}
