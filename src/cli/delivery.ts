@@ -38,6 +38,7 @@ export class Delivery {
   #fields: DatasetFields;
   #key = randomUUID();
   #resends = 0;
+  #said = '';
 
   constructor(server: Server, fields: DatasetFields, load: Load, hooks: DeliveryHooks) {
     this.#server = server;
@@ -60,7 +61,7 @@ export class Delivery {
         waitingSince = step.counts ? undefined : (waitingSince ?? Date.now());
         if (waitingSince !== undefined && Date.now() - waitingSince > PATIENCE_MS) throw error;
         if (step.counts) this.#resends += 1;
-        this.#hooks.say(waitWords(outcome, this.#resends));
+        this.#say(waitWords(outcome, this.#resends));
         await sleep(backOff(tries), undefined, { signal: this.#hooks.signal });
         this.#server.relocate();
       }
@@ -74,8 +75,14 @@ export class Delivery {
     this.#resends += 1;
     this.#key = randomUUID();
     this.#fields = { dataset: failed.dataset, replaces: failed.job };
-    this.#hooks.say(waitWords(outcome, this.#resends));
+    this.#say(waitWords(outcome, this.#resends));
     return true;
+  }
+
+  /** The same words once, however often they are true. */
+  #say(words: string): void {
+    if (words !== this.#said) this.#hooks.say(words);
+    this.#said = words;
   }
 
   async #once(): Promise<UploadAnswer> {

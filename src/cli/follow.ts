@@ -1,6 +1,7 @@
 // Follows a dataset until nothing runs for it: events wake us, reading it tells the truth, polling covers silence.
 import type { DatasetDetail } from '../contracts/http.js';
 import { isSettled } from '../domain/dataset.js';
+import { isFinal } from '../domain/upload.js';
 import type { Server } from './server.js';
 
 export interface FollowOptions {
@@ -8,30 +9,28 @@ export interface FollowOptions {
   /** Sees the dataset at every change. */
   show(dataset: DatasetDetail): void;
   say(words: string): void;
-  /** A settled state that was there before: what is followed has not begun while it shows. */
-  readonly stale?: string | undefined;
+  /** An upload that was just accepted: a settled state from before it does not count. */
+  readonly job?: string | undefined;
 }
 
 const POLL_MS = 3_000;
 /** Between two readings, however many events come. */
 const GAP_MS = 150;
 
-/** Tells one state of a dataset from another. */
-export const markOf = ({ run_id, revision }: DatasetDetail): string => `${run_id ?? ''}/${revision}`;
-
 /** @returns the settled dataset. @throws ApiError, CliError `unreachable`, the signal's reason */
 export async function follow(server: Server, uuid: string, options: FollowOptions): Promise<DatasetDetail> {
-  const { signal, show, say, stale } = options;
+  const { signal, show, say, job } = options;
   const ending = new AbortController();
   const bell = new Bell(AbortSignal.any([signal, ending.signal]));
+  const isOver = overWith(job);
   void ringAtEvents(server, uuid, bell);
   try {
     for (;;) {
       signal.throwIfAborted();
       const dataset = await server.patient((client) => client.datasets.get(uuid), { onWait: say, signal });
-      const fresh = markOf(dataset) !== stale;
-      if (fresh || !isSettled(dataset.status)) show(dataset);
-      if (fresh && isSettled(dataset.status)) return dataset;
+      const over = isOver(dataset);
+      if (over || !isSettled(dataset.status)) show(dataset);
+      if (over) return dataset;
       await bell.wait();
     }
   } catch (error) {
@@ -40,6 +39,21 @@ export async function follow(server: Server, uuid: string, options: FollowOption
   } finally {
     ending.abort();
   }
+}
+
+/**
+ * Whether nothing runs any more. With a job: it has ended too, or the dataset's row has moved on since the first
+ * look; until then a settled row may be the one that an earlier, failed upload left.
+ */
+export function overWith(job: string | undefined): (dataset: DatasetDetail) => boolean {
+  let first: string | undefined;
+  return (dataset) => {
+    const mark = `${dataset.run_id ?? ''}/${dataset.revision}`;
+    first ??= mark;
+    if (!isSettled(dataset.status)) return false;
+    const upload = dataset.uploads.find(({ job_id }) => job_id === job);
+    return job === undefined || mark !== first || (upload !== undefined && isFinal(upload.upload_status));
+  };
 }
 
 /** Events only wake: a stream that cannot be had leaves the polling. */

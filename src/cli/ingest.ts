@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import type { DatasetDetail, UploadAnswer } from '../contracts/http.js';
 import { type DatasetFields, Delivery, type Load } from './delivery.js';
 import { CliError, EXIT, explain } from './exit.js';
-import { follow, markOf } from './follow.js';
+import { follow } from './follow.js';
 import type { CheckedIngest, IngestOptions } from './ingest-options.js';
 import type { Io } from './io.js';
 import { endOf, endWithout, type IngestEnd, printEnd } from './outcome.js';
@@ -70,7 +70,7 @@ export class Ingestion {
   async #withEmbedded(checked: CheckedIngest, files: FilesToSend | undefined): Promise<IngestEnd> {
     const { withEmbedded } = await import('../embedded/with-embedded.js');
     this.#embedded = true;
-    const say = (words: string): void => this.#view.note(`sluice: ${words}`);
+    const say = (words: string): void => this.#view.note(words);
     say('no server is running; starting one for this command');
     return await withEmbedded(
       this.#config,
@@ -108,15 +108,14 @@ export class Ingestion {
 
   async #untilSettled(server: Server, fields: DatasetFields, load: Load): Promise<IngestEnd> {
     const delivery = this.#delivery(server, fields, load);
-    for (let stale: string | undefined; ; ) {
+    for (;;) {
       const answer = await delivery.send();
       this.#accepted(answer, load);
       if (this.#options.detach === true) return this.#detached();
-      const dataset = await this.#follow(server, answer.dataset_uuid, stale);
+      const dataset = await this.#follow(server, answer);
       const { failure, uuid } = dataset;
       const failed = { code: failure?.code ?? '', job: answer.job_id, dataset: uuid };
       if (!delivery.mayReplace(failed)) return endOf(dataset, answer.job_id);
-      stale = markOf(dataset);
     }
   }
 
@@ -124,7 +123,7 @@ export class Ingestion {
     let began = performance.now();
     return new Delivery(server, fields, load, {
       signal: this.#signal,
-      say: (words) => this.#view.note(`sluice: ${words}`),
+      say: (words) => this.#view.note(words),
       onSent: (sent, total) => {
         if (sent === 0) began = performance.now();
         this.#view.update(sendingPhase(sent, total, (performance.now() - began) / 1000));
@@ -135,15 +134,15 @@ export class Ingestion {
   #accepted(answer: UploadAnswer, load: Load): void {
     const first = this.#made.dataset === null;
     this.#made = { dataset: answer.dataset_uuid, job: answer.job_id };
-    if (answer.notice !== undefined) this.#view.note(`sluice: ${answer.notice}`);
+    if (answer.notice !== undefined) this.#view.note(answer.notice);
     if (first) this.#view.note(`dataset ${answer.dataset_uuid} (${loadWords(load)})`);
   }
 
-  async #follow(server: Server, uuid: string, stale: string | undefined): Promise<DatasetDetail> {
-    return await follow(server, uuid, {
+  async #follow(server: Server, answer: UploadAnswer): Promise<DatasetDetail> {
+    return await follow(server, answer.dataset_uuid, {
       signal: this.#signal,
-      stale,
-      say: (words) => this.#view.note(`sluice: ${words}`),
+      job: answer.job_id,
+      say: (words) => this.#view.note(words),
       show: (dataset) => {
         this.#temporal = this.#embedded ? undefined : dataset.links.temporal;
         this.#view.update(phaseOf(dataset));

@@ -35,7 +35,7 @@ class BarView implements ProgressView {
 
   note(words: string): void {
     this.#close(false);
-    this.#io.err(words);
+    this.#io.err(`sluice: ${words}`);
   }
 
   end(): void {
@@ -105,7 +105,7 @@ export class LineView implements ProgressView {
 
   note(words: string): void {
     this.#flush();
-    this.#io.err(words);
+    this.#io.err(`sluice: ${words}`);
   }
 
   end(): void {

@@ -171,7 +171,7 @@ async function watch(server: Server, io: Io, text: string, json: boolean): Promi
   try {
     const dataset = await follow(server, uuid, {
       signal: leave.signal,
-      say: (words) => view.note(`sluice: ${words}`),
+      say: (words) => view.note(words),
       show: (now) => view.update(phaseOf(now)),
     });
     view.end();
