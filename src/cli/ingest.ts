@@ -40,11 +40,14 @@ export class Ingestion {
   /** Never throws: whatever happens is an end with its code. */
   async run(prepare: () => CheckedIngest): Promise<IngestEnd> {
     let end: IngestEnd;
+    const stopping = (): void => this.#view.note('stopping (again Ctrl-C: at once)');
+    this.#signal.addEventListener('abort', stopping, { once: true });
     try {
       end = await this.#ingest(prepare());
     } catch (error) {
       end = this.#endOfError(error);
     }
+    this.#signal.removeEventListener('abort', stopping);
     this.#view.end();
     printEnd(this.#io, end, this.#options.json === true, this.#temporal);
     return end;

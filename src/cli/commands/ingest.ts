@@ -62,7 +62,7 @@ export async function ingest(
 ): Promise<IngestEnd> {
   try {
     const config = loadConfig();
-    const stop = signal ?? onInterrupt(io);
+    const stop = signal ?? onInterrupt();
     return await new Ingestion(options, config, io, stop).run(() => {
       const parameters = param.reduce((all, text) => addParameter(text, all), { ...options.parameters });
       return checkIngest({ ...options, parameters }, config);
@@ -76,12 +76,11 @@ export async function ingest(
 }
 
 /** The first Ctrl-C asks to stop, the second one ends at once. */
-function onInterrupt(io: Io): AbortSignal {
+function onInterrupt(): AbortSignal {
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(130);
     stop.abort(new Interrupted());
-    io.err('sluice: stopping (again Ctrl-C: at once)');
   });
   return stop.signal;
 }
