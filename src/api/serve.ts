@@ -55,7 +55,7 @@ export async function startApi(
   const client = await connectTemporal(config);
   const deps = makeDeps(config, store, client, log, closing.signal);
   const server = await listen(createApp(deps), host, port);
-  void prepare(deps, client);
+  const preparing = prepare(deps, client);
   return {
     url: urlOf(server),
     deps,
@@ -67,6 +67,8 @@ export async function startApi(
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;
+      // A call that Temporal has not answered yet must not find its channel closed; it ends by its own deadline.
+      await preparing;
       await Promise.allSettled([store.client.close(), client.connection.close()]);
     },
   };

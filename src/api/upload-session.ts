@@ -1,5 +1,7 @@
 // One multipart request: fields and files in any order become a recorded upload whose bytes lie in staging.
+
 import { openReceiver, type Receiver } from '../bytes/receive.js';
+import { quoteName } from '../bytes/safe-names.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { amendDataset } from '../store/datasets.js';
 import type { KeyIds } from '../store/idempotency.js';
@@ -37,6 +39,7 @@ export class UploadSession {
   #folder: string | undefined;
   #bytes = 0;
   #files = 0;
+  #lastName = '';
   #lease: NodeJS.Timeout | undefined;
 
   /** @param announced the body's length, 0 = unknown */
@@ -57,6 +60,7 @@ export class UploadSession {
     this.#folder = before.relative_path?.replace(/^\.?\/+|\/+$/g, '');
     const file = await this.#receiver.file(name !== '' && this.#folder ? `${this.#folder}/${name}` : name);
     this.#files += 1;
+    this.#lastName = name;
     return file;
   }
 
@@ -65,7 +69,8 @@ export class UploadSession {
     const wish = this.#checked(fields);
     const recorded = await this.#recordWhole(wish);
     const received = (await this.#receiver?.finish()) ?? { files: 0, bytes: 0 };
-    if (received.bytes === 0) throw new Fault('empty_file');
+    if (received.bytes === 0)
+      throw new Fault('empty_file', `The file ${quoteName(this.#lastName)} is empty.`);
     const source = { kind: 'received', ...received } as const;
     const notice = await handOver(this.#deps, recorded, { ...recorded.order, source }, received);
     this.#end();

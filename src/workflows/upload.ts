@@ -49,14 +49,20 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
         if (output?.done) return { jobId, outcome: 'delivered', delivery: output.delivery };
       }
     }
-    await discardLeftovers({ uuid: input.uuid, jobIds: [jobId], keepPartials: false });
-    return { jobId, outcome: 'cancelled' };
+    return await cancelled(input);
   } catch (error) {
     const failure = noteOf(error);
+    // Cancelled while a client was still sending: the API could only tell it in the order itself.
+    if (failure.code === 'cancelled') return await cancelled(input);
     log.warn(`upload ended: ${failure.code}`, { say: failure.say });
     await discardLeftovers({ uuid: input.uuid, jobIds: [jobId], keepPartials: failure.blame === 'system' });
     return { jobId, outcome: 'failed', failure };
   }
+}
+
+async function cancelled({ uuid, order: { jobId } }: UploadInput): Promise<UploadReport> {
+  await discardLeftovers({ uuid, jobIds: [jobId], keepPartials: false });
+  return { jobId, outcome: 'cancelled' };
 }
 
 const fetchWithSummary = (input: UploadInput) =>
