@@ -1,6 +1,7 @@
 // sluice datasets: what is there, how far it is, and the commands on one dataset.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { DatasetDetail, DatasetResource, History } from '../../contracts/http.js';
+import type { CommandAnswer, DatasetDetail, DatasetResource, History } from '../../contracts/http.js';
 import { DATASET_STATUSES } from '../../domain/dataset.js';
 import { SENSORS } from '../../domain/sensor.js';
 import { EXIT } from '../exit.js';
@@ -66,9 +67,21 @@ export function registerDatasets(program: Command): void {
         withServer(async (server, io) => {
           const uuid = await resolveDataset(server, text);
           const answer = await server.call((client) => client.datasets.command(uuid, verb));
+          await untilShown(server, uuid, answer);
           printAnswer(io, verb, uuid, answer, options.json === true);
         }),
       );
+  }
+}
+
+const SHOWN_MS = 3_000;
+
+/** A new run shows in the row a moment later: whoever watches next should not see the old failure. */
+async function untilShown(server: Server, uuid: string, { run_id, done }: CommandAnswer): Promise<void> {
+  if (run_id === undefined || !done) return;
+  for (const end = Date.now() + SHOWN_MS; Date.now() < end; await sleep(100)) {
+    const dataset = await server.call((client) => client.datasets.get(uuid));
+    if (dataset.run_id === run_id) return;
   }
 }
 
