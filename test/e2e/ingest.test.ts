@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readProduct, runPython, sha256sumCheck, tree, volume, writeStack } from '../support/data.js';
 import { postJson, sendDirectory } from '../support/send.js';
-import { Stack } from '../support/stack.js';
+import { Stack, until } from '../support/stack.js';
 
 let stack: Stack;
 let files: string;
@@ -184,7 +184,7 @@ test('a second delivery into a done dataset converts both and moves the row forw
   }
   const more = await sendDirectory(stack.apiUrl, second, { dataset: sent.uuid });
   expect(more.status).toBe(201);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until('the second upload is done', async () => (await stack.job(more.job)).status === 'completed');
   const product = await expectPublished(sent.uuid);
   expect(readProduct(join(product, 'visus.idx'))).toMatchObject({ sha256: data.sha256, shape: [6, 8, 8] });
   const after = await stack.dataset(sent.uuid);
@@ -226,5 +226,8 @@ test('an empty file is refused at once, by name, and leaves nothing', async () =
     body: { code: 'empty_file', detail: expect.stringContaining('hollow.bin') },
   });
   expect(tree(join(stack.in, '.staging'))).toEqual([]);
-  expect(await stack.store.datasets.countDocuments({ status: 'uploading' })).toBe(0);
+  await until('its row says so', async () => {
+    const row = await stack.store.datasets.findOne({}, { sort: { created_at: -1 } });
+    return row?.status === 'failed' && row.sluice.failure?.code === 'empty_file';
+  });
 });
