@@ -106,7 +106,11 @@ class ConvertBench {
       comparisons: [
         compare({ ...words, what: input.what }, seconds.ours, seconds.peer),
         compare({ ...words, what: `${input.what}, with the proof` }, whole, seconds.peer),
-        compare({ ...words, what: `${input.what}, peak memory`, unit: 'MB' }, memory.ours, memory.peer),
+        compare(
+          { ...words, what: `${input.what}, peak memory`, unit: 'MB' },
+          memory.ours.slice(1),
+          memory.peer.slice(1),
+        ),
       ],
       figures: [
         figure(

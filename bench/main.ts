@@ -3,21 +3,17 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROJECT_ROOT } from '../src/config/env.js';
-import { convert } from './convert.js';
 import { type Bench, runBench } from './harness.js';
-import { orchestration } from './orchestration.js';
 import { runPeer } from './peer/servers.js';
 import { printReport } from './print.js';
-import { reactionUpload } from './reaction-upload.js';
-import { status } from './status.js';
-import { upload } from './upload.js';
 
-const BENCHES: Readonly<Record<string, Bench>> = {
-  orchestration,
-  convert,
-  'reaction-upload': reactionUpload,
-  upload,
-  status,
+// Loaded when they are run: a peer that is this program again must not carry what the benches need.
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  orchestration: async () => (await import('./orchestration.js')).orchestration,
+  convert: async () => (await import('./convert.js')).convert,
+  'reaction-upload': async () => (await import('./reaction-upload.js')).reactionUpload,
+  upload: async () => (await import('./upload.js')).upload,
+  status: async () => (await import('./status.js')).status,
 };
 
 const USAGE = `npm run bench -- <${Object.keys(BENCHES).join('|')}> [--json] [--runs <n>] [--size <MiB>] [--save]
@@ -37,12 +33,12 @@ async function main(): Promise<number> {
   });
   if (values.peer !== undefined) return await runPeer(values.peer, positionals);
   const [name = ''] = positionals;
-  const bench = BENCHES[name];
-  if (bench === undefined || positionals.length !== 1) {
+  const load = BENCHES[name];
+  if (load === undefined || positionals.length !== 1) {
     process.stderr.write(USAGE);
     return 2;
   }
-  const report = await runBench(name, bench, {
+  const report = await runBench(name, await load(), {
     ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
     ...(values.size === undefined ? {} : { size: Number(values.size) }),
     say: (text) => process.stderr.write(`bench: ${text}\n`),

@@ -23,7 +23,7 @@ import { openVault } from '../src/secrets/vault.js';
 import { insertDataset } from '../src/store/datasets.js';
 import { ensureIndexes } from '../src/store/indexes.js';
 import { insertJob } from '../src/store/jobs.js';
-import { type BenchOptions, type Findings, packageVersions } from './harness.js';
+import { type BenchOptions, cpuTime, type Findings, packageVersions } from './harness.js';
 import { type BareRow, createBareActivities } from './peer/activities.js';
 import { type Servers, withServers } from './stack.js';
 import { compare, figure, interleave, timed } from './stats.js';
@@ -46,38 +46,59 @@ async function measure(
   runs: number | undefined,
   say: (text: string) => void,
 ): Promise<Findings> {
-  const one = (kind: Kind) => async () => await timed(await prepare(servers, kind));
-  const many = (kind: Kind) => async () => {
-    const started = await Promise.all(Array.from({ length: AT_ONCE }, () => prepare(servers, kind)));
-    const ms = await timed(() => Promise.all(started.map((run) => run())));
-    return (AT_ONCE * 1000) / ms;
-  };
-  const kinds = <T>(make: (kind: Kind) => T) => ({
-    ours: make('ours'),
-    pair: make('pair'),
-    single: make('single'),
-  });
-  const latency = await interleave(runs ?? SINGLES, kinds(one));
-  say('one at a time: done');
-  const speed = await interleave(Math.min(runs ?? ROUNDS, ROUNDS), kinds(many), (round) =>
-    say(`${AT_ONCE} at once: round ${round}`),
+  const latency = await interleave(
+    runs ?? SINGLES,
+    kinds((kind) => async () => await timed(await prepare(servers, kind))),
   );
-  const time = { what: 'one at a time', unit: 'ms', better: 'lower' } as const;
-  const rate = { what: `${AT_ONCE} at once`, unit: '1/s', better: 'higher' } as const;
+  say('one at a time: done');
+  const work: Record<Kind, number[]> = { ours: [], pair: [], routed: [], single: [] };
+  const speed = await interleave(
+    Math.min(runs ?? ROUNDS, ROUNDS),
+    kinds((kind) => () => many(servers, kind, work[kind])),
+    (round) => say(`${AT_ONCE} at once: round ${round}`),
+  );
+  for (const kind of Object.values(work)) kind.shift();
+  const peers = Object.keys(BARE_WORDS) as Bare[];
+  const rows = (what: string, unit: string, better: 'lower' | 'higher', values: Record<Kind, number[]>) =>
+    peers.map((peer) => compare({ what, unit, better, peer: BARE_WORDS[peer] }, values.ours, values[peer]));
   return {
     comparisons: [
-      compare({ ...time, peer: 'bare parent and child' }, latency.ours, latency.pair),
-      compare({ ...time, peer: 'one bare workflow' }, latency.ours, latency.single),
-      compare({ ...rate, peer: 'bare parent and child' }, speed.ours, speed.pair),
-      compare({ ...rate, peer: 'one bare workflow' }, speed.ours, speed.single),
+      ...rows('one at a time', 'ms', 'lower', latency),
+      ...rows(`${AT_ONCE} at once`, '1/s', 'higher', speed),
+      ...rows('processor time of one', 'ms', 'lower', work),
     ],
     figures: await historyFigures(servers),
-    notes: [
-      'Five stages that do nothing, started by the same signalWithStart call and awaited by their result; same server, flags and worker options.',
-      'The peer writes one row to MongoDB in each of its five activities (majority, journaled); ours writes through its mirror. fsync of the journal counts on both sides.',
-    ],
+    notes: NOTES,
     versions: { ...servers.versions, ...packageVersions('@temporalio/worker', 'mongodb') },
   };
+}
+
+const NOTES = [
+  'Five stages that do nothing, started by the same signalWithStart call and awaited by their result; same server, flags and worker options.',
+  'The peer writes one row to MongoDB in each of its five activities (majority, journaled); ours writes through its mirror. The journal is synced on both sides.',
+  'Ours runs on three queues, so that stages may run on other machines; the bare ones run on one, unless "on three queues" is said.',
+  'Processor time: workers, client, Temporal and MongoDB together, measured with many at once.',
+];
+
+const kinds = <T>(make: (kind: Kind) => T): Record<Kind, T> => ({
+  ours: make('ours'),
+  pair: make('pair'),
+  routed: make('routed'),
+  single: make('single'),
+});
+
+/** @returns runs in a second; adds the processor time of one run to `work`, ms */
+async function many(servers: Servers, kind: Kind, work: number[]): Promise<number> {
+  const started = await Promise.all(Array.from({ length: AT_ONCE }, () => prepare(servers, kind)));
+  const before = await usedTime(servers);
+  const ms = await timed(() => Promise.all(started.map((run) => run())));
+  work.push(((await usedTime(servers)) - before) / AT_ONCE);
+  return (AT_ONCE * 1000) / ms;
+}
+
+async function usedTime({ pids }: Servers): Promise<number> {
+  const all = await Promise.all([process.pid, ...pids].map(cpuTime));
+  return all.reduce((sum, ms) => sum + ms, 0);
 }
 
 async function historyFigures(servers: Servers) {
@@ -98,7 +119,14 @@ async function historyFigures(servers: Servers) {
   ];
 }
 
-type Kind = 'ours' | 'pair' | 'single';
+type Kind = 'ours' | Bare;
+type Bare = keyof typeof BARE_TYPES;
+const BARE_TYPES = { pair: 'bareParent', routed: 'routedParent', single: 'bareSingle' } as const;
+const BARE_WORDS: Readonly<Record<Bare, string>> = {
+  pair: 'bare parent and child',
+  routed: 'bare parent and child on three queues',
+  single: 'one bare workflow',
+};
 interface Started {
   readonly ids: readonly string[];
   run(): Promise<unknown>;
@@ -149,14 +177,14 @@ const FIELDS = {
   parameters: {},
 } as const;
 
-async function prepareBare({ client, store }: Servers, kind: 'pair' | 'single'): Promise<Started> {
+async function prepareBare({ client, store }: Servers, kind: Bare): Promise<Started> {
   const id = randomUUID();
   await bareRows(store.db).insertOne({ _id: id, status: 'queued', updated_at: new Date() });
   const workflowId = `bare-${id}`;
   return {
-    ids: kind === 'pair' ? [workflowId, `child-${id}`] : [workflowId],
+    ids: kind === 'single' ? [workflowId] : [workflowId, `child-${id}`],
     run: async () => {
-      await client.workflow.signalWithStart(kind === 'pair' ? 'bareParent' : 'bareSingle', {
+      await client.workflow.signalWithStart(BARE_TYPES[kind], {
         workflowId,
         taskQueue: BARE_QUEUE,
         args: [id],
@@ -182,6 +210,7 @@ async function withWorkers<T>(servers: Servers, work: () => Promise<T>): Promise
     workflowsPath: fileURLToPath(new URL('./peer/workflows.js', import.meta.url)),
     logger: new DefaultLogger('WARN'),
   });
+  const activities = createBareActivities(bareRows(store.db));
   const workers = await Promise.all([
     create(QUEUES.control, {
       workflowBundle: { codePath: join(PROJECT_ROOT, 'dist', 'workflows.bundle.js') },
@@ -189,7 +218,9 @@ async function withWorkers<T>(servers: Servers, work: () => Promise<T>): Promise
     }),
     create(QUEUES.transfer, { activities: NO_TRANSFER }),
     create(QUEUES.compute, { activities: NO_COMPUTE }),
-    create(BARE_QUEUE, { workflowBundle: peer, activities: createBareActivities(bareRows(store.db)) }),
+    create(BARE_QUEUE, { workflowBundle: peer, activities }),
+    create('bare-transfer', { activities }),
+    create('bare-compute', { activities }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   try {

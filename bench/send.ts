@@ -63,9 +63,15 @@ async function writeContent(socket: Socket, content: Buffer | number): Promise<v
     socket.write(content);
     return;
   }
+  // Woken by either; one pair of listeners for the whole body.
+  let wake: () => void = () => undefined;
+  socket.on('drain', () => wake()).on('close', () => wake());
   for (let left = content; left > 0 && !socket.destroyed; left -= CHUNK.length) {
     const chunk = left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK;
-    if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    const drained = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    if (!socket.write(chunk)) await drained;
   }
 }
 

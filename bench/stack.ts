@@ -22,6 +22,8 @@ export interface Servers {
   readonly mongoUrl: string;
   readonly client: Client;
   readonly store: Store;
+  /** Processes of the servers. */
+  readonly pids: readonly number[];
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -83,6 +85,7 @@ async function startServers(home: string, daemons: Daemon[], say: Say): Promise<
     mongoUrl: mongo.url,
     client: new Client({ connection }),
     store: openStore(mongo.url, config.mongo.db),
+    pids: [temporal.daemon.pid, mongo.daemon.pid],
     versions: { temporal: temporalTool.version, mongod: mongodTool.version },
   };
 }

@@ -5,9 +5,6 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { finished, pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
-import { serve } from '@hono/node-server';
-import { Hono } from 'hono';
-import { MongoClient } from 'mongodb';
 
 /** Runs a peer until it is told to stop. @param rest its port, and what it needs */
 export async function runPeer(name: string, [port = '0', ...rest]: readonly string[]): Promise<number> {
@@ -22,6 +19,11 @@ const PEERS: Readonly<Record<string, (port: number, rest: readonly string[]) => 
   pipe: (port, rest) => receive(port, rest, pipeToDisk),
   busboy: (port, rest) => receive(port, rest, parseToDisk),
   status: async (port, [url = '', db = '']) => {
+    const [{ serve }, { Hono }, { MongoClient }] = await Promise.all([
+      import('@hono/node-server'),
+      import('hono'),
+      import('mongodb'),
+    ]);
     const jobs = new MongoClient(url).db(db).collection<{ job_id: string }>('jobs');
     const app = new Hono();
     app.get('/', (c) => c.text('ready'));

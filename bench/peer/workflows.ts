@@ -2,9 +2,19 @@
 import { condition, defineSignal, executeChild, proxyActivities, setHandler } from '@temporalio/workflow';
 import type { BareActivities } from './activities.js';
 
-const { bareFetch, bareExtract, bareConvert, bareValidate, barePublish } = proxyActivities<BareActivities>({
-  startToCloseTimeout: '1 minute',
-});
+const startToCloseTimeout = '1 minute';
+/** The activities on the queue of their workflow, where its worker may take them at once. */
+const here = proxyActivities<BareActivities>({ startToCloseTimeout });
+const transfer = proxyActivities<BareActivities>({ startToCloseTimeout, taskQueue: 'bare-transfer' });
+const compute = proxyActivities<BareActivities>({ startToCloseTimeout, taskQueue: 'bare-compute' });
+/** The activities on queues of their own, as ours are. */
+const away: BareActivities = {
+  bareFetch: transfer.bareFetch,
+  bareExtract: compute.bareExtract,
+  bareConvert: compute.bareConvert,
+  bareValidate: compute.bareValidate,
+  barePublish: compute.barePublish,
+};
 
 /** Starts the work; sent with the start call, as ours is. */
 export const orderSignal = defineSignal<[string]>('order');
@@ -13,18 +23,29 @@ export const orderSignal = defineSignal<[string]>('order');
 export async function bareParent(id: string): Promise<string> {
   await ordered();
   await executeChild(bareChild, { workflowId: `child-${id}`, args: [id] });
-  return await bareStages(id);
+  return await stages(here, id);
 }
 
 export async function bareChild(id: string): Promise<string> {
-  return await bareFetch(id);
+  return await here.bareFetch(id);
+}
+
+/** The same on three queues. */
+export async function routedParent(id: string): Promise<string> {
+  await ordered();
+  await executeChild(routedChild, { workflowId: `child-${id}`, args: [id] });
+  return await stages(away, id);
+}
+
+export async function routedChild(id: string): Promise<string> {
+  return await away.bareFetch(id);
 }
 
 /** One workflow with all five. */
 export async function bareSingle(id: string): Promise<string> {
   await ordered();
-  await bareFetch(id);
-  return await bareStages(id);
+  await here.bareFetch(id);
+  return await stages(here, id);
 }
 
 async function ordered(): Promise<void> {
@@ -35,9 +56,9 @@ async function ordered(): Promise<void> {
   await condition(() => order !== undefined);
 }
 
-async function bareStages(id: string): Promise<string> {
-  await bareExtract(id);
-  await bareConvert(id);
-  await bareValidate(id);
-  return await barePublish(id);
+async function stages(activities: BareActivities, id: string): Promise<string> {
+  await activities.bareExtract(id);
+  await activities.bareConvert(id);
+  await activities.bareValidate(id);
+  return await activities.barePublish(id);
 }
