@@ -1,5 +1,5 @@
 // Rows of the database as resources of the native API. Rows of older programs may lack what is ours.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Config } from '../config/config.js';
 import type { DatasetDocument, HistoryDocument, JobDocument } from '../contracts/documents.js';
 import type { DatasetDetail, DatasetResource, History, JobResource } from '../contracts/http.js';
@@ -83,7 +83,7 @@ function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['p
     checked,
     blocks,
     directory,
-    manifest: join(dirs[manifest.store], manifest.key),
+    manifest: join(directory, basename(manifest.key)),
     preview: preview === null ? null : join(directory, preview),
   };
 }

@@ -130,6 +130,9 @@ export interface MirrorBatch {
     readonly paused: { readonly by: string; readonly at: number } | null;
     readonly failure: FailureNote | null;
     readonly product: ProductSummary | null;
+    /** Of everything delivered so far. */
+    readonly bytes: number;
+    readonly files: number;
   };
   readonly uploads: readonly {
     readonly jobId: string;

@@ -66,13 +66,15 @@ async function writeDataset(store: Store, batch: MirrorBatch, writer: Writer): P
 }
 
 function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetDocument> {
-  const { status, stage, paused, failure, product } = batch.dataset;
+  const { status, stage, paused, failure, product, bytes, files } = batch.dataset;
   const settledAt = status === 'done' ? new Date() : null;
   return {
     $set: {
       status,
       status_message: failure?.say ?? (status === 'done' ? 'published' : ''),
       error_message: failure === null ? null : errorText(failure),
+      total_size_bytes: bytes,
+      file_count: files,
       updated_at: new Date(),
       completed_at: settledAt,
       'sluice.runId': runId,

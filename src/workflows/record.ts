@@ -119,7 +119,11 @@ export class DatasetRecord {
     this.#history = [];
     this.#touched.clear();
     this.#dirty = false;
-    return { uuid, revision, dataset: { status, stage, paused, failure, product }, uploads, history };
+    const delivered = this.delivered().map(({ delivery }) => delivery);
+    const bytes = delivered.reduce((sum, delivery) => sum + delivery.bytes, 0);
+    const files = delivered.reduce((sum, delivery) => sum + delivery.files, 0);
+    const dataset = { status, stage, paused, failure, product, bytes, files };
+    return { uuid, revision, dataset, uploads, history };
   }
 
   #uploadRow(jobId: string): MirrorBatch['uploads'][number][] {

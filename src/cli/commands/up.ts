@@ -1,8 +1,7 @@
 // sluice up: the whole of Sluice on this machine, until Ctrl-C.
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/env.js';
-import { type Running, startSupervisor } from '../../embedded/supervisor.js';
-import { provideTools } from '../../embedded/with-embedded.js';
+import type { Running } from '../../embedded/supervisor.js';
 import { showDemo } from '../demo.js';
 
 export function registerUp(program: Command): void {
@@ -21,6 +20,9 @@ async function up(demo: boolean): Promise<void> {
   const config = loadConfig();
   const started = performance.now();
   const stop = awaitStop();
+  // Loaded only here: every other command starts faster without the servers' libraries.
+  const { provideTools } = await import('../../embedded/with-embedded.js');
+  const { startSupervisor } = await import('../../embedded/supervisor.js');
   const tools = await Promise.race([provideTools(config, say), stop.asked]);
   if (tools === undefined) process.exit(0);
   const starting = startSupervisor(config, tools, say);

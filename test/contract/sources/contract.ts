@@ -81,7 +81,9 @@ export function sourceContract(name: string, harness: SourceHarness): void {
       await bench.prove(other, { [path]: two });
     });
 
-    (harness.transfers ? describe : describe.skip)('interrupted', () => {
+    // Bytes that lie in the staging area already are not transferred, so nothing of it can be interrupted.
+    if (!harness.transfers) return;
+    describe('interrupted', () => {
       const half = ({ done }: { done: number }): boolean => done >= 24 * MIB;
 
       test('pause returns what is confirmed, resume fetches the rest only', async () => {
