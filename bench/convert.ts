@@ -98,7 +98,7 @@ class ConvertBench {
         return ran.seconds;
       },
     });
-    const proofs = proof.slice(1);
+    const proofs = proof.slice(-runs);
     const whole = seconds.ours.map((value, round) => value + (proofs[round] ?? 0));
     const share = whole.map((value, round) => ((proofs[round] ?? 0) / value) * 100);
     const words = { peer: 'a plain script', unit: 's', better: 'lower' } as const;
@@ -108,8 +108,8 @@ class ConvertBench {
         compare({ ...words, what: `${input.what}, with the proof` }, whole, seconds.peer),
         compare(
           { ...words, what: `${input.what}, peak memory`, unit: 'MB' },
-          memory.ours.slice(1),
-          memory.peer.slice(1),
+          memory.ours.slice(-runs),
+          memory.peer.slice(-runs),
         ),
       ],
       figures: [

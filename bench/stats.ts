@@ -28,7 +28,8 @@ export interface Figure {
 }
 
 /**
- * Runs every contestant once untimed, then `runs` rounds; each round turns the order, so that none always comes first.
+ * Runs every contestant once untimed (unless one round is asked for), then `runs` rounds. Each round turns the order,
+ * so that none always comes first.
  * @returns the figures by contestant, in the order of the rounds
  */
 export async function interleave<K extends string>(
@@ -38,7 +39,7 @@ export async function interleave<K extends string>(
 ): Promise<Record<K, number[]>> {
   const names = Object.keys(contestants) as K[];
   const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
-  for (const name of names) await contestants[name]();
+  if (runs > 1) for (const name of names) await contestants[name]();
   for (let round = 0; round < runs; round += 1) {
     const first = round % names.length;
     for (const name of [...names.slice(first), ...names.slice(0, first)]) {
