@@ -3,6 +3,8 @@ import { Fault } from '../domain/fault.js';
 
 const PART_BYTES = 255;
 const PATH_BYTES = 1000;
+/** What follows the last dot of a name is its extension up to this length, and part of the name beyond. */
+const EXTENSION_BYTES = 100;
 /** First parts that would read like one of our own directories. */
 const OURS = ['.staging', '.receipts', '.manifests', '.secrets', '.versions'];
 
@@ -33,9 +35,17 @@ export function besidePath(path: string, tag: string): string {
   const slash = path.lastIndexOf('/') + 1;
   const name = path.slice(slash);
   const dot = name.lastIndexOf('.');
-  const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+  const hasExtension = dot > 0 && Buffer.byteLength(name.slice(dot)) <= EXTENSION_BYTES;
+  const [stem, extension] = hasExtension ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
   const room = PART_BYTES - Buffer.byteLength(extension) - tag.length - 1;
-  return `${path.slice(0, slash)}${cutBytes(stem, Math.max(room, 1))}-${tag}${extension}`;
+  return `${path.slice(0, slash)}${cutBytes(stem, room)}-${tag}${extension}`;
+}
+
+/** Without the slashes behind it. By hand, because a regular expression takes the square of a stranger's length. */
+export function trimSlashes(name: string): string {
+  let end = name.length;
+  while (end > 0 && name.at(end - 1) === '/') end -= 1;
+  return name.slice(0, end);
 }
 
 /** What is wrong with a path, as the end of a sentence; undefined = nothing. */

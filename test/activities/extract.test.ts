@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
+import { checkEntry } from '../../src/activities/extract/archive.js';
 import { createExtractActivities } from '../../src/activities/extract/index.js';
 import { archiveKind } from '../../src/activities/fetch/archive-kind.js';
 import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
@@ -219,6 +220,13 @@ describe('refuses', () => {
     await proveEmptyStaging();
     expect(await readdir(join(roots.in, UUID))).toEqual(['a.zip']);
     expect(await readdir(join(roots.in, '.receipts')).catch(() => [])).toEqual([]);
+  });
+
+  test('a name that goes on for ever, in no time', async () => {
+    const name = `a${'/'.repeat(60_000)}a`;
+    const began = performance.now();
+    expect(() => checkEntry('a.tar', { name, type: 'file', size: 1 })).toThrow('has a name that is not safe');
+    expect(performance.now() - began).toBeLessThan(500);
   });
 
   test('names the entry', async () => {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Roots } from '../../src/bytes/layout.js';
 import { openReceiver, readReceived } from '../../src/bytes/receive.js';
-import { besidePath, safeRelativePath } from '../../src/bytes/safe-names.js';
+import { besidePath, safeRelativePath, trimSlashes } from '../../src/bytes/safe-names.js';
 
 let dir: string;
 let roots: Roots;
@@ -53,6 +53,16 @@ describe('names', () => {
   test('a second name keeps the extension and fits the disk', () => {
     expect(besidePath('d/scan.tif', '0a1b')).toBe('d/scan-0a1b.tif');
     expect(Buffer.byteLength(besidePath(`${'é'.repeat(125)}.tif`, '0a1b'))).toBeLessThanOrEqual(255);
+    const odd = besidePath(`d/a.${'é'.repeat(126)}`, '0a1b');
+    expect(odd.endsWith('-0a1b')).toBe(true);
+    expect(Buffer.byteLength(odd)).toBeLessThanOrEqual(257);
+  });
+
+  test('slashes behind a name go, in no time', () => {
+    expect(['a/b//', '//', '', 'a'].map(trimSlashes)).toEqual(['a/b', '', '', 'a']);
+    const began = performance.now();
+    trimSlashes(`${'/'.repeat(100_000)}a`);
+    expect(performance.now() - began).toBeLessThan(500);
   });
 });
 

@@ -1,6 +1,6 @@
 // The port of an archive format, and what all of them must refuse.
 import { errnoOf } from '../../bytes/disk-fault.js';
-import { quoteName, safeRelativePath } from '../../bytes/safe-names.js';
+import { quoteName, safeRelativePath, trimSlashes } from '../../bytes/safe-names.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 
 /** An entry as the archive tells it; nothing of it is trusted yet. */
@@ -33,6 +33,9 @@ export interface ExtractLimits {
 
 /** So little is harmless whatever its ratio, and a mask of zeros is real data. */
 const RATIO_COUNTS_ABOVE = 1024 * 1024;
+
+/** A name in a tar may be a megabyte; beyond this none can be a path of a dataset, characters. */
+const LONGEST_NAME = 4096;
 
 /** Counts entries and bytes against the limits: first what is announced, then what really comes. */
 export class Meter {
@@ -78,8 +81,10 @@ export function checkEntry(archive: string, entry: RawEntry): string | undefined
   if (entry.type === 'device')
     throw new Fault('archive_unsafe', `${what} is neither a file nor a directory.`);
   if (entry.encrypted === true) throw new Fault('archive_encrypted', `${what} is protected by a password.`);
+  if (entry.name.length > LONGEST_NAME)
+    throw new Fault('archive_unsafe', `${what} has a name that is not safe: it is too long.`);
   // Many programs write `./a` for `a` and `d/` for a directory; both are harmless.
-  const name = entry.name.replace(/^(\.\/+)+/, '').replace(/\/+$/, '');
+  const name = trimSlashes(entry.name.replace(/^(\.\/+)+/, ''));
   if (name === '' || name === '.') return undefined;
   try {
     const path = safeRelativePath(name);
