@@ -40,6 +40,8 @@ export function watchProgram(
   const interval = setInterval(guardedLook, Math.min(LONGEST_INTERVAL, spec.stallLimitMs / 4));
   const limit = setTimeout(onTime, Math.min(spec.timeLimitMs, 2 ** 31 - 1));
   hooks.signal.addEventListener('abort', onAbort, { once: true });
+  // An abort that came before is not told again.
+  if (hooks.signal.aborted) onAbort();
   return () => {
     clearInterval(interval);
     clearTimeout(limit);

@@ -130,6 +130,13 @@ test('exit 0 without a result is program_failed', async () => {
   expect(fault.message).toContain('without a result');
 });
 
+test('an abort between the call and the start of the program is heard', async () => {
+  const controller = new AbortController();
+  const run = runProgram(specFor('stall', { stallLimitMs: 4_000 }), watchAll(controller.signal).hooks);
+  controller.abort(new Error('paused'));
+  await expect(run).rejects.toThrow('paused');
+});
+
 test('a program that is not there is program_missing', async () => {
   expect((await faultOf(specFor('good', { command: 'no-such-program' }))).code).toBe('program_missing');
 });
