@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { commandOf, signalGroup, startTimeOf } from '../process/proc.js';
+import { commandOf, signalGroup, signalProcess, startTimeOf } from '../process/proc.js';
 
 const processRecord = z.object({
   pid: z.int().positive(),
@@ -83,9 +83,10 @@ function isLiving({ pid, startTime, command }: ProcessRecord): boolean {
   return startTime !== undefined && startTimeOf(pid) === startTime && commandOf(pid) === command;
 }
 
-async function endProcess(child: ProcessRecord, graceMs: number): Promise<void> {
+/** SIGTERM, SIGKILL to its group after the grace time; resolves when it is gone, also if it was already. */
+export async function endProcess(child: ProcessRecord, graceMs: number): Promise<void> {
   const end = performance.now() + graceMs;
-  process.kill(child.pid, 'SIGTERM');
+  signalProcess(child.pid, 'SIGTERM');
   while (isLiving(child) && performance.now() < end) await sleep(50);
   signalGroup(child.pid, 'SIGKILL');
   while (isLiving(child)) await sleep(20);

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Fault } from '../domain/fault.js';
 import { guarded, PROGRAM_PATH } from './guard.js';
-import { signalGroup, startTimeOf } from './proc.js';
+import { signalGroup, signalProcess, startTimeOf } from './proc.js';
 
 export interface DaemonSpec {
   readonly name: string;
@@ -90,21 +90,13 @@ async function stopChild(
 ): Promise<Exit> {
   if (ended()) return exited;
   // To the leader alone: a second signal by way of the group would make a worker give up its clean stop.
-  signalOne(pid, 'SIGTERM');
+  signalProcess(pid, 'SIGTERM');
   const kill = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
   try {
     return await exited;
   } finally {
     clearTimeout(kill);
     signalGroup(pid, 'SIGKILL');
-  }
-}
-
-function signalOne(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended a moment ago.
   }
 }
 

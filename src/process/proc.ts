@@ -42,6 +42,15 @@ export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/** Sends a signal to one process; false when it has ended. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
 // Places in /proc/<pid>/stat, counted after the command's closing bracket (proc(5) counts from 1, the state is 3).
 const STATE = 0;
 const GROUP = 2;

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import {
   endLeftovers,
+  endProcess,
   findRunning,
   type RunRecord,
   readRun,
@@ -162,6 +163,15 @@ test('leftovers that outlived their supervisor are ended; a stranger with a reus
   expect(await leftover.exited).toMatchObject({ signal: 'SIGTERM' });
   expect(startTimeOf(stranger.pid)).toBe(stranger.startTime);
   await stranger.stop(1_000);
+});
+
+test('a leftover that ends by itself a moment before its signal is no error', async () => {
+  const home = scratch();
+  const spec = { name: 'worker', command: process.execPath, args: ['-e', '0'], env: {} };
+  const gone = startDaemon({ ...spec, logFile: join(home, 'worker.log') });
+  const record = recordOf(gone.pid, gone.commandLine);
+  await gone.exited;
+  await expect(endProcess(record, 1_000)).resolves.toBeUndefined();
 });
 
 test('a taken port and a HOST that is not loopback are refused with the variable, and nothing is started', async () => {
