@@ -1,7 +1,7 @@
 // One multipart request: fields and files in any order become a recorded upload whose bytes lie in staging.
 
 import { openReceiver, type Receiver } from '../bytes/receive.js';
-import { quoteName } from '../bytes/safe-names.js';
+import { quoteName, trimSlashes } from '../bytes/safe-names.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { amendDataset } from '../store/datasets.js';
 import type { KeyIds } from '../store/idempotency.js';
@@ -57,7 +57,7 @@ export class UploadSession {
   /** The place of the next file. Before the first one the upload is recorded, if its fields have come by then. */
   async open(name: string, before: FormFields): Promise<FormSink> {
     this.#receiver ??= await this.#begin(name, before);
-    this.#folder = before.relative_path?.replace(/^\.?\/+|\/+$/g, '');
+    this.#folder = before.relative_path === undefined ? undefined : folderOf(before.relative_path);
     const file = await this.#receiver.file(name !== '' && this.#folder ? `${this.#folder}/${name}` : name);
     this.#files += 1;
     this.#lastName = name;
@@ -195,4 +195,10 @@ export class UploadSession {
     clearInterval(this.#lease);
     this.#deps.receiving.delete(this.#ids.jobId);
   }
+}
+
+/** It goes with every file, so its length is looked at before its form. */
+function folderOf(path: string): string {
+  if (path.length > 500) throw new Fault('invalid_field', 'relative_path has more than 500 characters.');
+  return trimSlashes(path.replace(/^\.?\/+/, ''));
 }
