@@ -41,6 +41,12 @@ export function besidePath(path: string, tag: string): string {
   return `${path.slice(0, slash)}${cutBytes(stem, room)}-${tag}${extension}`;
 }
 
+/** The path with `end` behind its last part, which is cut to what a disk takes. */
+export function longerPath(path: string, end: string): string {
+  const slash = path.lastIndexOf('/') + 1;
+  return `${path.slice(0, slash)}${cutBytes(path.slice(slash), PART_BYTES - Buffer.byteLength(end))}${end}`;
+}
+
 /** Without the slashes behind it. By hand, because a regular expression takes the square of a stranger's length. */
 export function trimSlashes(name: string): string {
   let end = name.length;

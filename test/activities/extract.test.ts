@@ -9,6 +9,7 @@ import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { checkEntry } from '../../src/activities/extract/archive.js';
+import { attemptName } from '../../src/activities/extract/attempt.js';
 import { createExtractActivities } from '../../src/activities/extract/index.js';
 import { archiveKind } from '../../src/activities/fetch/archive-kind.js';
 import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
@@ -135,25 +136,75 @@ describe('unpacks', () => {
   test('an attempt that was killed after its rename is recognised', async () => {
     const zip = makeZip(IN);
     const output = await extract({ 'a.zip': zip });
-    const { files } = await readManifest(roots, output.manifest);
-    const plan = files.map((file) => ({ ...file, path: file.path.slice('a/'.length) }));
-    // As it stood between the rename and the receipt.
     await rm(join(roots.in, '.receipts'), { recursive: true });
-    const staging = join(roots.in, `.staging/${UUID}-extract/${digest(zip).slice(0, 32)}`);
-    await mkdir(staging, { recursive: true });
-    await writeFile(join(staging, 'plan.json'), JSON.stringify({ files: plan }));
+    await leaveAttempt(zip, { files: await filesBelow(output, 'a'), place: 'a' });
     await prove(await extract({ 'a.zip': zip }), out('a'));
     expect((await readdir(join(roots.in, UUID))).sort()).toEqual(['a', 'a.zip']);
   });
 
+  test('... also when another archive has files of the same names and sizes', async () => {
+    const [one, two] = [randomBytes(1000), randomBytes(1000)];
+    const [zip, tar] = [makeZip([{ name: 'f', content: one }]), makeTar([{ name: 'f', content: two }])];
+    await prove(await extract({ 'a.zip': zip }), { 'a/f': one });
+    const place = `a-${digest(tar).slice(0, 8)}`;
+    const output = await extract({ 'a.tar': tar });
+    await prove(output, { [`${place}/f`]: two });
+    await rm(join(roots.in, '.receipts'), { recursive: true });
+    await leaveAttempt(tar, { files: await filesBelow(output, place), place });
+    await prove(await extract({ 'a.tar': tar }), { [`${place}/f`]: two });
+  });
+
   test('the rest of an attempt that was killed in the middle is thrown away', async () => {
     const zip = makeZip(IN);
-    const tree = join(roots.in, `.staging/${UUID}-extract/${digest(zip).slice(0, 32)}/tree`);
-    await mkdir(tree, { recursive: true });
+    const tree = join(await leaveAttempt(zip), 'tree');
+    await mkdir(tree);
     await writeFile(join(tree, 'b.bin'), 'half');
     await prove(await extract({ 'a.zip': zip }), out('a'));
   });
+
+  test('the tree of an attempt that was killed before its rename is used, unless files are missing in it', async () => {
+    const zip = makeZip([{ name: 'f', content: A }]);
+    const files = [{ path: 'f', size: A.length, sha256: digest(A) }];
+    for (const whole of [false, true]) {
+      const tree = join(await leaveAttempt(zip, { files }), 'tree');
+      await mkdir(tree);
+      if (whole) await writeFile(join(tree, 'f'), A);
+      await prove(await extract({ 'a.zip': zip }), { 'a/f': A });
+      // Nothing but unpacking tells bytes.
+      expect(reports.some(({ note }) => note === 'f')).toBe(!whole);
+      reports = [];
+      await rm(join(roots.in, '.receipts'), { recursive: true });
+      await rm(inDataset('a'), { recursive: true });
+    }
+  });
+
+  test('two attempts at the same time do not touch each other', async () => {
+    const files = { 'a.zip': makeZip(IN), 'b.tar': makeTar([...TAR_IN, { name: 'x', content: B }]) };
+    await deliver(files);
+    const outputs = await Promise.all([extract(files), extract(files), extract(files)]);
+    for (const output of outputs) {
+      const { files: found } = await readManifest(roots, output.manifest);
+      expect(found).toHaveLength(9);
+      for (const { path, sha256 } of found) expect(digest(await readFile(inDataset(path)))).toBe(sha256);
+    }
+    await proveEmptyStaging();
+  });
 });
+
+/** The directory of an attempt whose process is gone. */
+async function leaveAttempt(archive: Buffer, plan?: object): Promise<string> {
+  const dead = attemptName().replace(/-\d+-\d+-/, `-${2 ** 22 - 1}-1-`);
+  const path = join(roots.in, `.staging/${UUID}-extract/${digest(archive).slice(0, 32)}/${dead}`);
+  await mkdir(path, { recursive: true });
+  if (plan !== undefined) await writeFile(join(path, 'plan.json'), JSON.stringify(plan));
+  return path;
+}
+
+/** The files of a list as a plan names them. */
+async function filesBelow({ manifest }: ExtractOutput, place: string): Promise<FileEntry[]> {
+  const { files } = await readManifest(roots, manifest);
+  return files.map((file) => ({ ...file, path: file.path.slice(place.length + 1) }));
+}
 
 describe('refuses', () => {
   const zeros = Buffer.alloc(40_000_000);

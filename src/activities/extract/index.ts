@@ -1,6 +1,6 @@
 // Activity extractArchives: what the archives of a dataset hold, each archive unpacked once.
 import { Context } from '@temporalio/activity';
-import { freeBytes, removeTree } from '../../bytes/files.js';
+import { freeBytes } from '../../bytes/files.js';
 import { keys, pathOf, type Roots } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import { extractStagingKey } from '../../bytes/staging.js';
@@ -11,6 +11,7 @@ import { Fault } from '../../domain/fault.js';
 import { type ProgressSink, startHeart } from '../support/heartbeat.js';
 import { runStage } from '../support/run-stage.js';
 import type { ExtractLimits } from './archive.js';
+import { dropDead, inAttempt } from './attempt.js';
 import { settleTree } from './settle.js';
 import { type ArchiveAtHand, inspect, unpack } from './unpack.js';
 
@@ -52,6 +53,7 @@ async function extractArchives(
   const open: { archive: Archive; hand: ArchiveAtHand; bytes: number }[] = [];
   for (const archive of archives) {
     if ((await findReceipt(deps.roots, uuid, 'extract', receiptKey(archive))) !== undefined) continue;
+    await dropDead(stagingOf(deps.roots, uuid, archive));
     const hand = await atHand(deps.roots, uuid, archive);
     const tick = (): void => beat(0, 0, `looking into ${archive.path}`);
     open.push({ archive, hand, bytes: await inspect(hand, deps.limits, signal, tick) });
@@ -94,7 +96,7 @@ async function checkRoom({ roots, limits }: ExtractDeps, total: number): Promise
   if (total > 0 && (await freeBytes(roots.in)) < total) throw new Fault('disk_full');
 }
 
-/** Unpacks beside the dataset, moves the whole tree into it, leaves the receipt. */
+/** Unpacks beside the dataset, moves the whole tree into it, leaves the receipt. Two attempts may do it at once. */
 async function extractOne(
   deps: ExtractDeps,
   uuid: string,
@@ -105,18 +107,23 @@ async function extractOne(
 ): Promise<void> {
   const startedAt = new Date();
   const key = receiptKey(archive);
-  const staging = pathOf(deps.roots, 'in', `${extractStagingKey(uuid)}/${key}`);
-  const dataset = pathOf(deps.roots, 'in', keys.received(uuid));
-  const files = await settleTree({
-    staging,
-    dataset,
-    archive: { path: archive.path, tag: archive.sha256.slice(0, 8) },
-    unpack: (tree) => unpack(hand, tree, deps.limits, signal, advance),
+  const isDone = async (): Promise<boolean> => {
+    signal.throwIfAborted();
+    return (await findReceipt(deps.roots, uuid, 'extract', key)) !== undefined;
+  };
+  await inAttempt(stagingOf(deps.roots, uuid, archive), async (staging) => {
+    const files = await settleTree({
+      staging,
+      dataset: pathOf(deps.roots, 'in', keys.received(uuid)),
+      archive: { path: archive.path, tag: archive.sha256.slice(0, 8) },
+      unpack: (tree) => unpack(hand, tree, deps.limits, signal, advance),
+      superseded: isDone,
+    });
+    if (files === undefined || (await isDone())) return;
+    const manifest = await putManifest(deps.roots, uuid, nameOfList(key, files), { version: 1, files });
+    const output: ExtractOutput = { manifest, files: files.length, bytes: sizeOfAll(files) };
+    await leaveReceipt(deps.roots, uuid, 'extract', key, { input: archive.sha256, output, startedAt });
   });
-  const manifest = await putManifest(deps.roots, uuid, `extract-${key}`, { version: 1, files });
-  const output: ExtractOutput = { manifest, files: files.length, bytes: sizeOfAll(files) };
-  await leaveReceipt(deps.roots, uuid, 'extract', key, { input: archive.sha256, output, startedAt });
-  await removeTree(staging);
 }
 
 /** One list of the files of all archives, from their receipts. */
@@ -128,11 +135,16 @@ async function summary(roots: Roots, uuid: string, archives: readonly Archive[])
     files.push(...(await readManifest(roots, receipt.output.manifest)).files);
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  const name = `extracted-${digestOf(archives.map(({ sha256 }) => sha256)).slice(0, 16)}`;
+  const name = nameOfList('all', files);
   const manifest = await putManifest(roots, uuid, name, { version: 1, files });
-  await removeTree(pathOf(roots, 'in', extractStagingKey(uuid)));
   return { manifest, files: files.length, bytes: sizeOfAll(files) };
 }
 
+/** Lists of other files have other names, so an attempt that is believed dead never replaces the list of another. */
+const nameOfList = (key: string, files: readonly FileEntry[]): string =>
+  `extract-${key}-${digestOf(files).slice(0, 16)}`;
+/** Holds a directory for every attempt; the dataset's clean-up removes what the dead left. */
+const stagingOf = (roots: Roots, uuid: string, archive: Archive): string =>
+  pathOf(roots, 'in', `${extractStagingKey(uuid)}/${receiptKey(archive)}`);
 const receiptKey = ({ sha256 }: Archive): string => sha256.slice(0, 32);
 const sizeOfAll = (files: readonly FileEntry[]): number => files.reduce((sum, { size }) => sum + size, 0);

@@ -1,58 +1,78 @@
 // From a finished tree in staging to its place in the dataset, in one rename that may be repeated after any death.
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rmdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, onDisk } from '../../bytes/disk-fault.js';
 import { removeTree, sizeOf } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
+import { longerPath } from '../../bytes/safe-names.js';
 import type { FileEntry } from '../../contracts/claim.js';
+import { dropAttempt, PLAN } from './attempt.js';
 
 export interface TreeWork {
-  /** Directory of this archive alone; removed by the caller after the receipt. */
+  /** Directory of this attempt alone; removed by the caller after the receipt. */
   readonly staging: string;
   readonly dataset: string;
   /** Path inside the dataset, and the beginning of its digest for the case that its name is taken. */
   readonly archive: { readonly path: string; readonly tag: string };
   unpack(tree: string): Promise<FileEntry[]>;
+  /** Asked before the tree is moved: whether another attempt has finished, and nothing is to be moved. */
+  superseded(): Promise<boolean>;
+}
+
+interface Plan {
+  readonly files: readonly FileEntry[];
+  /** Where the tree is about to go; it is there when it is in staging no more. */
+  readonly place?: string;
 }
 
 /**
  * Unpacks unless an earlier attempt has, and moves the tree to a free name.
- * @returns the files with their paths inside the dataset
+ * @returns the files with their paths inside the dataset; undefined when the work was superseded
  */
-export async function settleTree(work: TreeWork): Promise<FileEntry[]> {
+export async function settleTree(work: TreeWork): Promise<FileEntry[] | undefined> {
+  const plan = (await readJson(join(work.staging, PLAN))) as Plan | undefined;
+  const place = plan === undefined ? undefined : await placeBefore(work, plan);
+  if (plan !== undefined && place !== undefined) return inPlace(plan.files, place);
   const tree = join(work.staging, 'tree');
-  const planFile = join(work.staging, 'plan.json');
-  // The plan is written when the tree is whole; a tree without it is the rest of a killed attempt.
-  const plan = (await readJson(planFile)) as { files: FileEntry[] } | undefined;
-  const files = plan?.files ?? (await unpackAnew(work, tree));
-  if (plan === undefined) await writeJson(planFile, { files });
-  const place = await settled(work, tree, files);
-  return files.map((file) => ({ ...file, path: `${place}/${file.path}` }));
+  const files = plan !== undefined && (await holds(tree, plan.files)) ? plan.files : await unpackAnew(work);
+  if (await work.superseded()) return undefined;
+  return inPlace(files, await move(work, tree, files));
 }
 
-async function unpackAnew(work: TreeWork, tree: string): Promise<FileEntry[]> {
+const inPlace = (files: readonly FileEntry[], place: string): FileEntry[] =>
+  files.map((file) => ({ ...file, path: `${place}/${file.path}` }));
+
+/** Where the attempt that wrote the plan has moved its tree. */
+async function placeBefore(work: TreeWork, { place, files }: Plan): Promise<string | undefined> {
+  if (place === undefined || existsSync(join(work.staging, 'tree'))) return undefined;
+  return (await holds(join(work.dataset, place), files)) ? place : undefined;
+}
+
+async function unpackAnew(work: TreeWork): Promise<readonly FileEntry[]> {
   await removeTree(work.staging);
+  const tree = join(work.staging, 'tree');
   try {
-    return await work.unpack(tree);
+    const files = await work.unpack(tree);
+    // An attempt that is believed dead may have lost files to the dataset's clean-up while it wrote others.
+    if (!(await holds(tree, files)))
+      throw new Error(`files of ${work.archive.path} were removed from staging`);
+    await writeJson(join(work.staging, PLAN), { files } satisfies Plan);
+    return files;
   } catch (error) {
-    await removeTree(work.staging);
-    // The dataset's directory goes with its last archive.
-    await rmdir(dirname(work.staging)).catch(() => undefined);
+    await dropAttempt(work.staging);
     throw error;
   }
 }
 
-async function settled(
-  { dataset, archive }: TreeWork,
-  tree: string,
-  files: readonly FileEntry[],
-): Promise<string> {
+/** The plan tells the place before the rename, so that a later attempt need not guess whose files lie there. */
+async function move(work: TreeWork, tree: string, files: readonly FileEntry[]): Promise<string> {
+  const { archive, dataset, staging } = work;
   for (const place of places(archive.path, archive.tag)) {
     const to = join(dataset, place);
-    if (existsSync(tree)) {
-      if (await moved(tree, to)) return place;
-    } else if (await holds(to, files)) return place;
+    if (existsSync(to)) continue;
+    await writeJson(join(staging, PLAN), { files, place } satisfies Plan);
+    if (await moved(tree, to)) return place;
   }
   throw new Error(`there is no free name for what ${archive.path} holds`);
 }
@@ -60,10 +80,10 @@ async function settled(
 /** The archive's name without its ending; a name without one of its endings gets `-files`. */
 function* places(path: string, tag: string): Generator<string> {
   const bare = path.replace(/\.(zip|tar|tar\.gz|tgz)$/i, '');
-  const stem = bare === path || bare === '' || bare.endsWith('/') ? `${path}-files` : bare;
+  const stem = bare === path || bare === '' || bare.endsWith('/') ? longerPath(path, '-files') : bare;
   yield stem;
-  yield `${stem}-${tag}`;
-  for (let count = 1; count < 100; count++) yield `${stem}-${tag}-${count}`;
+  yield longerPath(stem, `-${tag}`);
+  for (let count = 1; count < 100; count++) yield longerPath(stem, `-${tag}-${count}`);
 }
 
 /** False when the name is taken: rename does not replace a directory that holds something, nor a file. */
@@ -78,7 +98,7 @@ async function moved(tree: string, to: string): Promise<boolean> {
   }
 }
 
-/** Whether an earlier attempt moved the tree here. */
+/** Whether the directory has all these files, by their sizes. */
 async function holds(directory: string, files: readonly FileEntry[]): Promise<boolean> {
   for (const { path, size } of files) {
     if ((await sizeOf(join(directory, path))) !== size) return false;
