@@ -1,6 +1,14 @@
 // The native dialect: how a request under /api/v1 reads as a wish, and how answers are worded.
 import type { z } from 'zod';
-import { existingDatasetSchema, newDatasetUploadSchema, type UploadAnswer } from '../contracts/http.js';
+import {
+  existingDatasetSchema,
+  formParts,
+  newDatasetUploadSchema,
+  type SourceBody,
+  startExistingSchema,
+  startNewSchema,
+  type UploadAnswer,
+} from '../contracts/http.js';
 import type { UploadWish } from './intake.js';
 import type { FormFields } from './receive-form.js';
 import { check } from './route.js';
@@ -8,13 +16,25 @@ import type { SessionResult } from './upload-session.js';
 
 type NativeUpload = z.output<typeof existingDatasetSchema> | z.output<typeof newDatasetUploadSchema>;
 
+const existingForm = existingDatasetSchema.extend(formParts);
+const newForm = newDatasetUploadSchema.extend(formParts);
+
 /** A form's fields. @throws InvalidRequest */
 export function nativeWish(fields: FormFields): UploadWish {
-  const schema = fields.dataset === undefined ? newDatasetUploadSchema : existingDatasetSchema;
-  return wishOf(check<typeof existingDatasetSchema | typeof newDatasetUploadSchema>(schema, fields, 'body'));
+  const schema = fields.dataset === undefined ? newForm : existingForm;
+  return wishOf(check<typeof existingForm | typeof newForm>(schema, fields, 'body'));
 }
 
-export function wishOf(upload: NativeUpload): UploadWish {
+/** A JSON body whose source the server fetches. @throws InvalidRequest */
+export function nativeStart(body: unknown): { wish: UploadWish; source: SourceBody } {
+  // Not the union of both: its mistakes would be those of whichever has fewer.
+  const into = typeof body === 'object' && body !== null && 'dataset' in body;
+  const schema = into ? startExistingSchema : startNewSchema;
+  const upload = check<typeof startExistingSchema | typeof startNewSchema>(schema, body, 'body');
+  return { wish: wishOf(upload), source: upload.source };
+}
+
+function wishOf(upload: NativeUpload): UploadWish {
   const { seal, replaces, user_email: by } = upload;
   const target = 'dataset' in upload ? { dataset: upload.dataset.toLowerCase() } : { fields: upload };
   return { target, seal, replaces, by };

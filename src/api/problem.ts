@@ -2,18 +2,10 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { $ZodIssue } from 'zod/v4/core';
 import type { Problem } from '../contracts/http.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { isStoreDown } from '../store/mongo.js';
-
-/** One mistake in a request, in the words that older clients know. */
-export interface FieldError {
-  readonly type: string;
-  readonly loc: readonly (string | number)[];
-  readonly msg: string;
-  readonly input: unknown;
-}
+import { type FieldError, UNKNOWN_FIELD } from './field-errors.js';
 
 /** A request that does not fit its schema. */
 export class InvalidRequest extends Fault {
@@ -26,34 +18,6 @@ export class InvalidRequest extends Fault {
     );
     this.errors = errors;
   }
-}
-
-/** Where in the request the values stood. */
-export type RequestPart = 'body' | 'query' | 'path';
-
-/** zod's issues in the contract's words. */
-export function fieldErrors(part: RequestPart, issues: readonly $ZodIssue[]): FieldError[] {
-  return issues.flatMap((issue) => {
-    // A union reports the mistakes of its nearest alternative.
-    if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-      const nearest = [...issue.errors].sort((a, b) => a.length - b.length)[0] ?? [];
-      return fieldErrors(
-        part,
-        nearest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
-      );
-    }
-    return [fieldError(part, issue)];
-  });
-}
-
-function fieldError(part: RequestPart, issue: $ZodIssue): FieldError {
-  const loc = [part, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))];
-  const { input } = issue as { input?: unknown };
-  // Every issue carries its value (reportInput): none means that the field was not sent.
-  const missing = input === undefined;
-  return missing
-    ? { type: 'missing', loc, msg: 'Field required', input: null }
-    : { type: issue.code, loc, msg: issue.message, input };
 }
 
 /** The answer to an error, whatever it is. */
@@ -106,6 +70,7 @@ function describe(fault: Fault, path: string): { status: number; body: unknown }
 
 function codeOf(errors: readonly FieldError[]): 'unknown_sensor' | 'invalid_field' {
   const [only] = errors;
-  const isSensor = errors.length === 1 && only?.loc.at(-1) === 'sensor' && only.type !== 'missing';
+  const isSensor =
+    errors.length === 1 && only?.loc.at(-1) === 'sensor' && !['missing', UNKNOWN_FIELD].includes(only.type);
   return isSensor ? 'unknown_sensor' : 'invalid_field';
 }

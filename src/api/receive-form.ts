@@ -22,6 +22,8 @@ export interface FormOptions {
   readonly signal: AbortSignal;
   /** Opens the place for the next part `file`. `before` are the fields that came before it in the form. */
   open(name: string, before: FormFields): Promise<FormSink>;
+  /** Told of a file under another name than `file`; it is not kept. */
+  stray(part: string): void;
   /** Told after every chunk of a file. */
   onBytes(bytes: number): void;
 }
@@ -112,6 +114,7 @@ class FormReading {
     stream.on('error', () => undefined);
     if (part !== 'file' || this.#failed) {
       stream.resume();
+      if (part !== 'file') this.#tryTo(() => this.#options.stray(part));
       return;
     }
     this.#waiting.add(stream);
@@ -131,8 +134,12 @@ class FormReading {
   #count(bytes: number): void {
     this.#bytes += bytes;
     this.#options.onBytes(bytes);
+    this.#tryTo(() => refuseTooLong(this.#bytes, this.#options.maxBytes));
+  }
+
+  #tryTo(work: () => void): void {
     try {
-      refuseTooLong(this.#bytes, this.#options.maxBytes);
+      work();
     } catch (error) {
       this.#fail(error);
     }

@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { problemSchema } from '../contracts/http.js';
 import { Fault } from '../domain/fault.js';
 import type { ApiEnv } from './deps.js';
-import { fieldErrors, InvalidRequest, type RequestPart } from './problem.js';
+import { fieldErrors, type RequestPart } from './field-errors.js';
+import { InvalidRequest } from './problem.js';
 
 export type App = OpenAPIHono<ApiEnv>;
 export type ApiContext = Context<ApiEnv>;
@@ -85,9 +86,9 @@ function describeRoute({
 
 /** The value as the schema makes it. @throws InvalidRequest naming every mistake */
 export function check<S extends z.ZodType>(schema: S, value: unknown, part: RequestPart): z.output<S> {
-  const parsed = schema.safeParse(value, { reportInput: true });
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InvalidRequest(fieldErrors(part, parsed.error.issues));
+  throw new InvalidRequest(fieldErrors({ schema, value, part }, parsed.error.issues));
 }
 
 /** The query's parameters, checked. */

@@ -26,7 +26,10 @@ export async function checkSource(deps: ApiDeps, body: SourceBody): Promise<Chec
 
 /** The real path, if it lies below one of the roots. */
 async function pathUnderRoots(roots: readonly string[], path: string): Promise<string> {
-  const outside = new Fault('outside_roots', 'The path is not below a directory that this server may read.');
+  const outside = new Fault(
+    'outside_roots',
+    `The path ${quoted(path)} is not below a directory that this server may read.`,
+  );
   if (!isAbsolute(path) || path.includes('\0')) throw outside;
   const real = await realOrNothing(path);
   const realRoots = await Promise.all(roots.map(async (root) => (await realOrNothing(root)) ?? root));
@@ -36,8 +39,11 @@ async function pathUnderRoots(roots: readonly string[], path: string): Promise<s
   }
   // What is not there is told only to those who may look there.
   if (!isBelow([...roots, ...realRoots], resolve(path))) throw outside;
-  throw new Fault('path_not_found', 'The path does not exist on the server.');
+  throw new Fault('path_not_found', `The path ${quoted(path)} does not exist on the server.`);
 }
+
+/** As the client sent it, whole: a path is often told from others by its end. */
+const quoted = (path: string): string => JSON.stringify(path.replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD'));
 
 async function realOrNothing(path: string): Promise<string | undefined> {
   try {

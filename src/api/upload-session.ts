@@ -8,6 +8,7 @@ import type { KeyIds } from '../store/idempotency.js';
 import { findJob } from '../store/jobs.js';
 import { RECEIVER_RENEW_MS, type Received, renewReceiver } from '../store/receivers.js';
 import type { ApiDeps } from './deps.js';
+import { UNKNOWN_FIELD } from './field-errors.js';
 import type { KeyHold } from './idempotency-key.js';
 import { handOver, type Recorded, record, type UploadWish } from './intake.js';
 import { newIds } from './new-ids.js';
@@ -52,6 +53,17 @@ export class UploadSession {
 
   onBytes(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  /** A file came under another name than `file`. @throws InvalidRequest where the dialect has no such field */
+  stray(part: string): void {
+    try {
+      this.#parse({ [part]: '' });
+    } catch (error) {
+      if (!(error instanceof InvalidRequest)) throw error;
+      const unknown = error.errors.filter(({ type }) => type === UNKNOWN_FIELD);
+      if (unknown.length > 0) throw new InvalidRequest(unknown);
+    }
   }
 
   /** The place of the next file. Before the first one the upload is recorded, if its fields have come by then. */

@@ -36,6 +36,7 @@ export async function uploadForm(
       idleMs: IDLE_MS,
       signal: AbortSignal.any([deps.closing, session.stop.signal]),
       open: (name, before) => session.open(name, before),
+      stray: (part) => session.stray(part),
       onBytes: (bytes) => session.onBytes(bytes),
     });
     const { status, body } = word(await session.finish(fields));

@@ -1,7 +1,7 @@
 // HTTP bodies of the older upload routes (/api/upload/*), spelled as their clients expect them.
 import { z } from 'zod';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
-import { sharedFields } from './http-fields.js';
+import { countField, sharedFields } from './http-fields.js';
 
 export const initiateSchema = sharedFields
   .extend({
@@ -57,8 +57,8 @@ export const compatJobListSchema = z
 export const compatJobQuerySchema = z.object({
   user_id: z.string().max(254).optional(),
   status: z.enum(UPLOAD_STATUSES).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
-  offset: z.coerce.number().int().min(0).default(0),
+  limit: countField(1, 1000, 50),
+  offset: countField(0, Number.MAX_SAFE_INTEGER, 0),
 });
 
 export const messageSchema = z.object({ message: z.string() }).meta({ id: 'CompatMessage' });

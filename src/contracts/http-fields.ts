@@ -29,6 +29,13 @@ const optionalText = (max: number) =>
     .nullish()
     .transform((text) => (text === undefined || text === '' ? null : text));
 
+/** A whole number in a query, where everything is text. */
+export function countField(min: number, max: number, usual: number) {
+  const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`;
+  const words = `Input should be a whole number, ${range}`;
+  return z.coerce.number({ error: words }).int(words).min(min, words).max(max, words).default(usual);
+}
+
 export const emailField = z.email().max(254).meta({ description: 'Owner, an e-mail address' });
 export const sensorField = z
   .enum(SENSORS)

@@ -7,6 +7,7 @@ import { STAGES } from '../domain/stage.js';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
 import {
   booleanField,
+  countField,
   datasetNameField,
   descriptionFields,
   emailField,
@@ -41,7 +42,7 @@ const newDataset = {
   parameters: parametersField,
 };
 
-export const createDatasetSchema = z.object(newDataset).meta({ id: 'CreateDataset' });
+export const createDatasetSchema = z.strictObject(newDataset).meta({ id: 'CreateDataset' });
 export type CreateDataset = z.infer<typeof createDatasetSchema>;
 
 const deliveryFields = {
@@ -53,31 +54,49 @@ const deliveryFields = {
     .meta({ description: 'Job id of a failed upload that is sent again' }),
 };
 
+// Clients that send a whole description each time may go on doing so.
+const own = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
+const described = {
+  name: own,
+  sensor: own,
+  convert: own,
+  is_public: own,
+  is_public_downloadable: own,
+  folder: own,
+  team_uuid: own,
+  tags: own,
+  parameters: own,
+} satisfies Record<Exclude<keyof typeof newDataset, 'user_email'>, typeof own>;
+
 /** A delivery into a dataset that exists. */
-export const existingDatasetSchema = z.object({
+export const existingDatasetSchema = z.strictObject({
   dataset: z.uuid(),
   user_email: emailField.optional(),
+  ...described,
   ...deliveryFields,
 });
 /** A delivery that makes its dataset. */
-export const newDatasetUploadSchema = z.object({ ...newDataset, ...deliveryFields });
+export const newDatasetUploadSchema = z.strictObject({ ...newDataset, ...deliveryFields });
+
+/** What a form holds beside the fields of its upload. */
+export const formParts = {
+  relative_path: z.string().max(500).optional().meta({ description: 'Directory of the files that follow' }),
+  file: z.any().optional().meta({ type: 'string', format: 'binary' }),
+};
 
 export const sourceSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('url'), url: z.string().min(1).max(8192) }),
-  z.object({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
+  z.strictObject({ type: z.literal('url'), url: z.string().min(1).max(8192) }),
+  z.strictObject({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
 ]);
 export type SourceBody = z.infer<typeof sourceSchema>;
 
-export const startUploadSchema = z
-  .union([
-    existingDatasetSchema.extend({ source: sourceSchema }),
-    newDatasetUploadSchema.extend({ source: sourceSchema }),
-  ])
-  .meta({ id: 'StartUpload' });
+export const startExistingSchema = existingDatasetSchema.extend({ source: sourceSchema });
+export const startNewSchema = newDatasetUploadSchema.extend({ source: sourceSchema });
+export const startUploadSchema = z.union([startExistingSchema, startNewSchema]).meta({ id: 'StartUpload' });
 export type StartUpload = z.input<typeof startUploadSchema>;
 
 export const commandBodySchema = z
-  .object({
+  .strictObject({
     by: z.string().max(254).optional().meta({ description: 'Who asks; default: the owner' }),
     reason: z.string().max(1000).optional(),
   })
@@ -255,7 +274,7 @@ export const readySchema = z
 export type Ready = z.infer<typeof readySchema>;
 
 const cursor = z.string().max(300).optional();
-const limit = z.coerce.number().int().min(1).max(500).default(50);
+const limit = countField(1, 500, 50);
 
 export const datasetQuerySchema = z.object({
   status: z.enum(DATASET_STATUSES).optional(),

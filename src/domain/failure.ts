@@ -46,7 +46,13 @@ export const FAILURES = {
     'Rename the file.',
   ),
   wrong_route: caller(400, 'This route does not take that source.', 'Use the route that is named.'),
+  missing_parameter: caller(
+    400,
+    'A parameter of the query is missing that this route needs.',
+    'Add the parameter that is named.',
+  ),
   not_found: caller(404, 'There is no such thing.', 'Check the identifier.'),
+  job_ended: caller(404, 'The job has ended already.', 'Nothing is left to cancel; see its status.'),
   conflict: caller(409, 'The present state does not allow this.', 'See which commands are open now.'),
   idempotency_mismatch: caller(
     422,

@@ -265,7 +265,7 @@ test('a product shows its picture and manifest, and its cache', async () => {
   expect((await get(`${url}/manifest`)).body).toEqual({ version: 1 });
   expect((await get(url)).body.product).toMatchObject({
     directory: join(out, uuid),
-    manifest: join(out, key),
+    manifest: join(out, uuid, 'manifest.json'),
   });
   const none = await putRows(at.store);
   expect((await get(`${at.url}/api/v1/datasets/${none.uuid}/manifest`)).status).toBe(404);

@@ -50,7 +50,7 @@ export function compatJobRoutes(app: App, deps: ApiDeps): void {
       summary: 'Cancel an upload',
       params,
       answers: { 200: { description: 'Cancelled, or about to be', schema: messageSchema } },
-      refusals: [404, 503],
+      refusals: [404, 409, 503],
     },
     (c) => cancelUpload(c, deps),
   );
@@ -94,27 +94,33 @@ function supportedSources(app: App): void {
 const parameters = (which: 'required' | 'optional') =>
   Object.fromEntries(SOURCE_TYPES.map((type) => [type, SOURCE_PARAMETERS[type][which]]));
 
-/** These clients know one word for "too late" and "unknown": 404. */
+/** These clients take 404 for "too late" as well as for "unknown". */
 async function cancelUpload(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const job = await requireUpload(c, deps);
-  if (isFinal(job.upload_status)) throw finished(job);
+  if (isFinal(job.upload_status)) throw ended(job);
   try {
     const { status } = await commandJob(deps, job, 'cancel', {});
     const done = status === 200 ? 'cancelled' : 'will be cancelled when a worker runs';
     return c.json({ message: `Upload ${job.job_id} ${done}` });
   } catch (error) {
-    if (error instanceof Fault && error.code === 'conflict') throw finished(job, error.message);
-    throw error;
+    if (!(error instanceof Fault) || error.code !== 'conflict') throw error;
+    // It may have ended between the look and the command.
+    const now = await requireUpload(c, deps);
+    throw isFinal(now.upload_status) ? ended(now) : error;
   }
 }
 
-const finished = ({ job_id, upload_status }: JobDocument, why?: string): Fault =>
-  new Fault('not_found', `404: upload ${job_id} cannot be cancelled: ${why ?? `it is ${upload_status}`}`);
+function ended({ job_id, upload_status: how, completed_at, sluice, error }: JobDocument): Fault {
+  const when = completed_at ? ` at ${completed_at.toISOString()}` : '';
+  const why = how === 'failed' ? `: ${sluice?.failure?.say ?? error ?? 'no reason is known'}` : '';
+  const detail = `404: upload ${job_id} cannot be cancelled: it ended as "${how}"${when}${why}`;
+  return new Fault('job_ended', detail, { facts: { upload_status: how } });
+}
 
 async function listUploads(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const { user_id, status, limit, offset } = checkQuery(c, compatJobQuerySchema);
   if (user_id === undefined || user_id === '') {
-    throw new Fault('wrong_route', 'The query must name user_id, an e-mail address.');
+    throw new Fault('missing_parameter', 'user_id is missing: the e-mail address whose uploads are listed.');
   }
   const filter = { user_email: user_id, upload_status: status };
   const { rows, total } = await listJobsAt(deps.store, filter, limit, offset);

@@ -8,6 +8,7 @@ import {
   jobQuerySchema,
   jobSchema,
 } from '../../contracts/http.js';
+import { countField } from '../../contracts/http-fields.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
 import { datasetsByUuid, findDataset } from '../../store/datasets.js';
@@ -97,7 +98,7 @@ function commandRoutes(app: App, deps: ApiDeps): void {
   }
 }
 
-const logQuery = z.object({ tail: z.coerce.number().int().min(1).max(16_777_216).default(1_048_576) });
+const logQuery = z.object({ tail: countField(1, 16_777_216, 1_048_576) });
 
 export async function listJobsRoute(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const { limit, cursor, ...filter } = checkQuery(c, jobQuery);

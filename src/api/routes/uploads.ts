@@ -1,6 +1,7 @@
 // POST /api/v1/uploads: bytes in a form, or a source in JSON. An upload is a job; reading one is reading that job.
 import { z } from 'zod';
 import {
+  formParts,
   jobListSchema,
   jobSchema,
   newDatasetUploadSchema,
@@ -8,8 +9,8 @@ import {
   uploadAnswerSchema,
 } from '../../contracts/http.js';
 import type { ApiDeps } from '../deps.js';
-import { nativeAnswer, nativeWish, wishOf } from '../dialect.js';
-import { type App, check, mount, parseJson, readText } from '../route.js';
+import { nativeAnswer, nativeStart, nativeWish } from '../dialect.js';
+import { type App, mount, parseJson, readText } from '../route.js';
 import { uploadForm, uploadFromSource } from '../upload.js';
 import { jobQuery, listJobsRoute, showJob } from './jobs.js';
 
@@ -17,8 +18,7 @@ const formSchema = newDatasetUploadSchema
   .partial()
   .extend({
     dataset: z.uuid().optional(),
-    relative_path: z.string().max(500).optional(),
-    file: z.any().meta({ type: 'string', format: 'binary' }),
+    ...formParts,
   })
   .meta({ id: 'UploadForm' });
 
@@ -44,9 +44,7 @@ export function uploadRoutes(app: App, deps: ApiDeps): void {
         return await uploadForm(c, deps, nativeWish, nativeAnswer);
       }
       const body = parseJson(await readText(c));
-      const upload = check(startUploadSchema, body, 'body');
-      const { source } = upload;
-      return await uploadFromSource(c, deps, { wish: wishOf(upload), source, body }, nativeAnswer);
+      return await uploadFromSource(c, deps, { ...nativeStart(body), body }, nativeAnswer);
     },
   );
   mount(
