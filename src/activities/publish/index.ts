@@ -74,7 +74,13 @@ async function show(roots: Roots, uuid: string, name: string): Promise<void> {
 async function moveOldDirectory(roots: Roots, uuid: string, target: string): Promise<void> {
   const found = await lstat(target).catch(() => undefined);
   if (found?.isDirectory() !== true) return;
-  await rename(target, pathOf(roots, 'out', `${keys.versions(uuid)}/before-sluice`));
+  const versions = pathOf(roots, 'out', keys.versions(uuid));
+  for (let count = 1; ; count++) {
+    const place = join(versions, count === 1 ? 'before-sluice' : `before-sluice-${count}`);
+    if (await exists(place)) continue;
+    await rename(target, place);
+    return;
+  }
 }
 
 async function isShown(roots: Roots, uuid: string, name: string): Promise<boolean> {
