@@ -1,9 +1,11 @@
 // Source `url` by the contract, and every fault a server may have.
 import { createHash } from 'node:crypto';
+import { readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { splitUrl } from '../../../src/net/http.js';
+import { download } from '../../../src/activities/fetch/url/download.js';
+import { createHttp, splitUrl } from '../../../src/net/http.js';
 import { type Behaviour, type FaultServer, startFaultServer } from '../../support/fault-server.js';
 import { Bench, failure, MIB, someBytes, UUID } from './bench.js';
 import { sourceContract } from './contract.js';
@@ -233,4 +235,26 @@ describe('names and digests', () => {
     await bench.prove(await fetchFrom({ headers }), { 'f.bin': content });
     expect((await readFile(join(bench.roots.in, UUID, 'f.bin'))).length).toBe(content.length);
   });
+});
+
+test('a journal that cannot be written any more is the error, and no file stays open', async () => {
+  const { origin } = await serve({ content, pace: 100 * MIB });
+  const partial = join(bench.dir, 'gone/partial');
+  const advance = (done: number): void => {
+    if (done > 0) rmSync(dirname(partial), { recursive: true, force: true });
+  };
+  const http = createHttp({ allow: ['127.0.0.0/8'], stallMs: 1_000 });
+  const settings = { ...SETTINGS, streams: 1, tries: 1 };
+  const signal = new AbortController().signal;
+  const owner = { runId: 'r', attempt: 1, since: 1 };
+  const target = { url: new URL(`${origin}/f.bin`) };
+  await expect(download({ http, target, settings, path: partial, owner, signal, advance })).rejects.toThrow();
+  const open = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  expect(open.filter((name) => name.startsWith(bench.dir))).toEqual([]);
 });

@@ -50,10 +50,21 @@ export async function download(job: DownloadJob): Promise<Delivery> {
     }
     file = await PartialFile.open(job.path, job.owner, first.validator, sameVersion);
     await fill(job, file, first);
-    return first;
-  } finally {
+  } catch (error) {
     first.answer.body.destroy();
+    // What came before the error is what counts, not what became of its last bytes.
+    await confirmAndClose(file).catch(() => undefined);
+    throw error;
+  }
+  first.answer.body.destroy();
+  await confirmAndClose(file);
+  return first;
+}
+
+async function confirmAndClose(file: PartialFile | undefined): Promise<void> {
+  try {
     await file?.flush();
+  } finally {
     await file?.close();
   }
 }
