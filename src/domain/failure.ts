@@ -100,6 +100,7 @@ export const FAILURES = {
   no_files: content('There is no file to ingest.', 'Check the path or the directory.'),
   path_not_found: content('The path does not exist on the server.', 'Check the path.'),
   path_is_link: content('The path leads through a link.', 'Name the real path.'),
+  file_changed: content('The file changed while it was read.', 'Ingest it again when it is complete.'),
   url_not_found: content('The server of the URL does not have that file.', 'Check the address.'),
   url_denied: content('The server of the URL refused access.', 'Check the credentials in the URL.'),
   url_refused: content('The server of the URL answered that the request is wrong.', 'Check the address.'),

@@ -13,6 +13,9 @@ export interface LocalFile {
   readonly from: string;
   readonly size: number;
   readonly mtimeMs: number;
+  /** With the device it names the file itself, whatever its path leads to later. */
+  readonly ino: number;
+  readonly dev: number;
 }
 
 /**
@@ -84,7 +87,8 @@ async function walk(top: string, below: string): Promise<LocalFile[]> {
 function asFile(way: string, from: string, found: Stats): LocalFile {
   if (found.isSymbolicLink()) throw new Fault('path_is_link', `${quoteName(way)} is a link.`);
   if (!found.isFile()) throw new Fault('unsafe_name', `${quoteName(way)} is neither a file nor a directory.`);
-  return { path: safeRelativePath(way), from, size: found.size, mtimeMs: found.mtimeMs };
+  const { size, mtimeMs, ino, dev } = found;
+  return { path: safeRelativePath(way), from, size, mtimeMs, ino, dev };
 }
 
 /** Two names that differ on this disk may be one name after Unicode normalisation. */

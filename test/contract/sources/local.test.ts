@@ -1,4 +1,5 @@
 // Source `local` by the contract, and the paths that it must refuse.
+import { appendFileSync, rmSync, symlinkSync } from 'node:fs';
 import { appendFile, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -95,6 +96,41 @@ test('a file that changes while it is paused is copied from its start', async ()
   const other = someBytes(40 * MIB);
   await write(join(local, 'big'), other);
   await bench.prove(await bench.run(source), { big: other });
+});
+
+test.each([
+  ['path_is_link', 'a link to another file', (b: string) => [rmSync(b), symlinkSync('/etc/hostname', b)]],
+  ['file_changed', 'nothing', (b: string) => rmSync(b)],
+  ['file_changed', 'a longer file', (b: string) => appendFileSync(b, 'more')],
+  [
+    'path_is_link',
+    'a file in a linked directory',
+    (b: string) => [
+      rmSync(dirname(b), { recursive: true }),
+      symlinkSync(join(dirname(b), '../../../twin'), dirname(b)),
+    ],
+  ],
+])('%s: a file that became %s after it was listed', async (code, _what, change) => {
+  await write(join(local, 'x/a'), 'bytes');
+  await write(join(local, 'x/d/b'), 'bytes');
+  await write(join(bench.dir, 'twin/b'), 'bytes');
+  let changed = false;
+  const onProgress = (): void => {
+    if (!changed) change(join(local, 'x/d/b'));
+    changed = true;
+  };
+  const source = { kind: 'local', path: join(local, 'x') } as const;
+  await expect(bench.run(source, { onProgress })).rejects.toEqual(failure(code));
+  await bench.proveEmptyStaging();
+});
+
+test('a file that is written to while it is copied is refused', async () => {
+  await write(join(local, 'big'), someBytes(40 * MIB));
+  const onProgress = ({ done }: { done: number }): void => {
+    if (done > 0 && done < 40 * MIB) appendFileSync(join(local, 'big'), 'more');
+  };
+  const source = { kind: 'local', path: join(local, 'big') } as const;
+  await expect(bench.run(source, { onProgress })).rejects.toEqual(failure('file_changed'));
 });
 
 test('archives are known by their content, not their name', async () => {

@@ -1,5 +1,5 @@
 // Source `local`: a file or a directory on the server, cloned (reflink) or copied, never linked.
-import { type FileHandle, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, rename, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onDisk } from '../../../bytes/disk-fault.js';
 import { cloneFile, freeBytes, reflink, removeTree } from '../../../bytes/files.js';
@@ -9,6 +9,7 @@ import { digestOf } from '../../../bytes/receipts.js';
 import { Fault } from '../../../domain/fault.js';
 import type { LocalSource } from '../../../domain/source.js';
 import { findLocalFiles, type LocalFile } from '../local-files.js';
+import { changed, type OpenFile, withLocalFile } from '../open-local.js';
 import type { FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../source.js';
 
 /** Larger files are copied with a journal, so that a killed copy goes on. */
@@ -53,12 +54,13 @@ type Tell = (bytes: number) => void;
 async function bring(context: FetchContext, file: LocalFile, to: string, tell: Tell): Promise<boolean> {
   if (await isThere(file, to)) return true;
   const partial = partialOf(context, file);
-  if (file.size > JOURNAL_ABOVE) {
-    if (!(await bringLarge(context, file, partial, tell))) return false;
-  } else {
+  const isWhole = await withLocalFile(file, async (source) => {
+    if (file.size > JOURNAL_ABOVE) return await bringLarge(context, file, source, partial, tell);
     await removePartial(partial);
-    await cloneFile(file.from, partial);
-  }
+    await cloneFile(source.path, partial);
+    return true;
+  });
+  if (!isWhole) return false;
   // The source's time goes along: it shows the next attempt that this file is done and still the same.
   await utimes(partial, file.mtimeMs / 1000, file.mtimeMs / 1000);
   await onDisk(() => mkdir(dirname(to), { recursive: true }));
@@ -70,34 +72,35 @@ async function bring(context: FetchContext, file: LocalFile, to: string, tell: T
 async function bringLarge(
   context: FetchContext,
   file: LocalFile,
+  source: OpenFile,
   partial: string,
   tell: Tell,
 ): Promise<boolean> {
   if ((await confirmedBytes(partial)) === 0) {
     await removePartial(partial);
     await onDisk(() => mkdir(dirname(partial), { recursive: true }));
-    if (await reflink(file.from, partial)) return true;
+    if (await reflink(source.path, partial)) return true;
   }
-  return await copyLarge(context, file, partial, tell);
+  return await copyLarge(context, file, source, partial, tell);
 }
 
 async function copyLarge(
   context: FetchContext,
   file: LocalFile,
+  source: OpenFile,
   partial: string,
   tell: Tell,
 ): Promise<boolean> {
   const validator: Validator = { etag: String(file.mtimeMs), size: file.size };
   const same = (a: Validator, b: Validator): boolean => a.etag === b.etag && a.size === b.size;
   const target = await PartialFile.open(partial, context.owner, validator, same);
-  const source = await open(file.from, 'r');
   try {
     if ((await freeBytes(dirname(partial))) < file.size - target.confirmed) throw new Fault('disk_full');
     let copied = target.confirmed;
     for (const range of target.missing(file.size)) {
       for (let at = range.start; at < range.end; ) {
         if (context.signal.aborted) break;
-        const chunk = await readChunk(source, at, Math.min(CHUNK, range.end - at), file);
+        const chunk = await readChunk(source.handle, at, Math.min(CHUNK, range.end - at), file);
         await target.write(chunk, at);
         at += chunk.length;
         copied += chunk.length;
@@ -107,14 +110,13 @@ async function copyLarge(
     await target.flush();
     return target.missing(file.size).length === 0;
   } finally {
-    await Promise.all([source.close(), target.close()]);
+    await target.close();
   }
 }
 
 async function readChunk(source: FileHandle, at: number, length: number, file: LocalFile): Promise<Buffer> {
   const { buffer, bytesRead } = await source.read(Buffer.allocUnsafe(length), 0, length, at);
-  if (bytesRead === 0)
-    throw new Fault('internal', `The file ${file.path} became shorter while it was copied.`);
+  if (bytesRead === 0) throw changed(file);
   return buffer.subarray(0, bytesRead);
 }
 
