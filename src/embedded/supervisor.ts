@@ -11,6 +11,7 @@ import { type Databases, type SupervisorTools, startDatabases } from './database
 import { claimPort } from './ports.js';
 import { waitReady } from './ready.js';
 import { endLeftovers, findRunning, type RunRecord, recordOf } from './run-file.js';
+import { lockHome } from './supervisor-lock.js';
 
 export interface Running {
   /** Address of the API. */
@@ -38,6 +39,23 @@ export async function startSupervisor(
 ): Promise<Running> {
   const { home } = config;
   refuseSecond(home);
+  const unlock = await lockHome(home);
+  try {
+    return await startAlone(config, tools, say, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** As the only one on this home, until `unlock` is called. */
+async function startAlone(
+  config: Config,
+  tools: SupervisorTools,
+  say: (text: string) => void,
+  unlock: () => void,
+): Promise<Running> {
+  const { home } = config;
   const left = await endLeftovers(home, GRACE_MS);
   if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
   const port = await claimPort(config.api.port, 'PORT', config.api.host);
@@ -51,8 +69,14 @@ export async function startSupervisor(
     return {
       url,
       temporalUrl: databases.temporalUrl,
-      stop: () => children.stop(),
-      kill: () => children.kill(),
+      stop: async () => {
+        await children.stop();
+        unlock();
+      },
+      kill: () => {
+        children.kill();
+        unlock();
+      },
     };
   } catch (error) {
     await children.stop();

@@ -1,7 +1,7 @@
 // sluice up, whole: it starts, heals, stops cleanly, and leaves nothing behind however it dies.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import {
   recordOf,
   writeRun,
 } from '../../src/embedded/run-file.js';
+import { lockHome } from '../../src/embedded/supervisor-lock.js';
 import { type Daemon, startDaemon } from '../../src/process/daemon.js';
 import { commandOf, startTimeOf } from '../../src/process/proc.js';
 
@@ -172,6 +173,32 @@ test('a leftover that ends by itself a moment before its signal is no error', as
   const record = recordOf(gone.pid, gone.commandLine);
   await gone.exited;
   await expect(endProcess(record, 1_000)).resolves.toBeUndefined();
+});
+
+test('of two that start together one gets the home; a dead one does not keep it', async () => {
+  const home = scratch();
+  writeFileSync(join(home, `supervisor-${2 ** 22 - 1}-1.lock`), '');
+  const unlock = await lockHome(home);
+  await expect(lockHome(home)).rejects.toMatchObject({ code: 'already_running' });
+  expect(readdirSync(home)).toHaveLength(1);
+  unlock();
+
+  const other = startDaemon({
+    name: 'other',
+    command: process.execPath,
+    args: ['-e', 'setInterval(() => {}, 60000)'],
+    env: {},
+    logFile: join(scratch(), 'other.log'),
+  });
+  const theirs = join(home, `supervisor-${other.pid}-${other.startTime}.lock`);
+  writeFileSync(theirs, '');
+  await expect(lockHome(home)).rejects.toMatchObject({ code: 'already_running', facts: { pid: other.pid } });
+  // One that only began as well steps back, and then the home is free.
+  const waiting = lockHome(home);
+  rmSync(theirs);
+  (await waiting)();
+  expect(readdirSync(home)).toEqual([]);
+  await other.stop(1_000);
 });
 
 test('a taken port and a HOST that is not loopback are refused with the variable, and nothing is started', async () => {
