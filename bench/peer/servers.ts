@@ -49,14 +49,17 @@ async function receive(port: number, [directory = '']: readonly string[], take: 
   await once(server.listen(port, '127.0.0.1'), 'listening');
 }
 
-const pipeToDisk: Take = (request, path) => pipeline(request, createWriteStream(path));
+/** As much as our own receiving may hold back, so that the peers write in pieces as large as ours. */
+const open = (path: string) => createWriteStream(path, { highWaterMark: 1024 * 1024 });
+
+const pipeToDisk: Take = (request, path) => pipeline(request, open(path));
 
 const parseToDisk: Take = async (request, path) => {
   const form = new Busboy({
     headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
   });
   const written: Promise<void>[] = [];
-  form.on('file', (_part, stream) => written.push(pipeline(stream, createWriteStream(path))));
+  form.on('file', (_part, stream) => written.push(pipeline(stream, open(path))));
   request.pipe(form);
   await finished(form);
   await Promise.all(written);
