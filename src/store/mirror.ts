@@ -20,9 +20,10 @@ export interface Writer {
  */
 export async function writeMirror(store: Store, batch: MirrorBatch, writer: Writer): Promise<boolean> {
   await writeHistory(store, batch, writer.runId);
-  const written = await writeDataset(store, batch, writer);
-  if (written) await writeUploads(store, batch, writer.runId);
-  return written;
+  const row = await writeDataset(store, batch, writer);
+  // Also beside a dataset that shows it already: an earlier attempt may have died in between. Each has its own guard.
+  if (row !== 'foreign') await writeUploads(store, batch, writer.runId);
+  return row === 'shown';
 }
 
 async function writeHistory(store: Store, batch: MirrorBatch, runId: string): Promise<void> {
@@ -51,18 +52,28 @@ async function writeHistory(store: Store, batch: MirrorBatch, runId: string): Pr
   await store.history.bulkWrite(rows, { ordered: false });
 }
 
-async function writeDataset(store: Store, batch: MirrorBatch, writer: Writer): Promise<boolean> {
+/** `newer`: this very run has shown something newer meanwhile. */
+async function writeDataset(
+  store: Store,
+  batch: MirrorBatch,
+  writer: Writer,
+): Promise<'shown' | 'newer' | 'foreign'> {
   const update = datasetUpdate(batch, writer.runId);
   const { uuid, revision } = batch;
   const own: Filter<DatasetDocument> = { 'sluice.runId': writer.runId, 'sluice.revision': { $lt: revision } };
   const first: Filter<DatasetDocument> = { 'sluice.runId': null };
   const direct = await store.datasets.updateOne({ uuid, $or: [own, first] }, update);
-  if (direct.matchedCount > 0) return true;
+  if (direct.matchedCount > 0) return 'shown';
   const row = await store.datasets.findOne({ uuid }, { projection: { sluice: 1 } });
-  if (row === null || row.sluice.runId === writer.runId) return false;
-  if (!(await writer.isCurrent())) return false;
+  if (row?.sluice.runId === writer.runId) return shows(row, batch) ? 'shown' : 'newer';
+  if (row === null || !(await writer.isCurrent())) return 'foreign';
   const handedOver = await store.datasets.updateOne({ uuid, 'sluice.runId': row.sluice.runId }, update);
-  return handedOver.matchedCount > 0;
+  return handedOver.matchedCount > 0 ? 'shown' : 'foreign';
+}
+
+/** A repair of a terminated run counts one revision of its own, which may be the number of this one. */
+function shows({ sluice }: Pick<DatasetDocument, 'sluice'>, { revision, dataset }: MirrorBatch): boolean {
+  return sluice.revision === revision && sluice.status === dataset.status;
 }
 
 function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetDocument> {

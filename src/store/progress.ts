@@ -1,6 +1,7 @@
 // Progress of bytes: written by the activity that moves them, at most once a second, never a status.
 import type { UpdateFilter } from 'mongodb';
 import type { DatasetDocument, JobDocument, StoredProgress } from '../contracts/documents.js';
+import { DATASET_SETTLED } from '../domain/dataset.js';
 import type { Store } from './mongo.js';
 
 /** Only a later attempt of the same run, or another run, may replace what a measurement says. */
@@ -27,7 +28,7 @@ export async function writeUploadProgress(
   await store.jobs.updateOne({ job_id: jobId, ...guard(progress) }, update);
 }
 
-/** Shows how far a stage of a dataset is. */
+/** Shows how far a stage of a dataset is; too late for a dataset that settled meanwhile. */
 export async function writeDatasetProgress(
   store: Store,
   uuid: string,
@@ -36,5 +37,6 @@ export async function writeDatasetProgress(
   const update: UpdateFilter<DatasetDocument> = {
     $set: { 'sluice.progress': progress, 'sluice.stage': progress.stage },
   };
-  await store.datasets.updateOne({ uuid, ...guard(progress) }, update);
+  const open = { status: { $nin: [...DATASET_SETTLED] } };
+  await store.datasets.updateOne({ uuid, ...open, ...guard(progress) }, update);
 }

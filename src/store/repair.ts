@@ -1,23 +1,41 @@
 // Rows whose run ended without a last word, because somebody terminated it.
+import type { Filter } from 'mongodb';
 import type { DatasetDocument } from '../contracts/documents.js';
 import { DATASET_SETTLED, type DatasetStatus, routeTo } from '../domain/dataset.js';
 import { type FailureNote, noteFailure } from '../domain/failure.js';
 import { UPLOAD_FINAL } from '../domain/upload.js';
 import type { Store } from './mongo.js';
 
-/** Rows that are open and were not written since `before`: their run may be gone. Oldest first, at most 200. */
-export async function suspects(store: Store, before: Date): Promise<readonly DatasetDocument[]> {
+/** The last row of the page before. */
+export type SuspectCursor = Pick<DatasetDocument, 'uuid' | 'updated_at'>;
+
+/**
+ * A page of the rows that are open and were not written since `before`: their run may be gone. Oldest first.
+ * @param page where it begins (default: at the oldest) and how many rows it has (default 200)
+ */
+export async function suspects(
+  store: Store,
+  before: Date,
+  { after, limit = 200 }: { readonly after?: SuspectCursor | undefined; readonly limit?: number } = {},
+): Promise<readonly DatasetDocument[]> {
+  const quiet: Filter<DatasetDocument> = {
+    status: { $nin: [...DATASET_SETTLED, 'submitted'] },
+    sluice: { $exists: true },
+    updated_at: { $lt: before },
+  };
+  const beyond: Filter<DatasetDocument> =
+    after === undefined
+      ? {}
+      : {
+          $or: [
+            { updated_at: { $gt: after.updated_at } },
+            { updated_at: after.updated_at, uuid: { $gt: after.uuid } },
+          ],
+        };
   return await store.datasets
-    .find(
-      {
-        status: { $nin: [...DATASET_SETTLED, 'submitted'] },
-        sluice: { $exists: true },
-        updated_at: { $lt: before },
-      },
-      { projection: { _id: 0 } },
-    )
-    .sort({ updated_at: 1 })
-    .limit(200)
+    .find({ ...quiet, ...beyond }, { projection: { _id: 0 } })
+    .sort({ updated_at: 1, uuid: 1 })
+    .limit(limit)
     .toArray();
 }
 
@@ -49,7 +67,7 @@ export async function repairTerminated(store: Store, row: DatasetDocument, runId
   );
   if (modifiedCount === 0) return false;
   await noteHistory(store, { row, runId, revision, to, at });
-  await failUploads(store, row.uuid, failure, at);
+  await failUploads(store, { uuid: row.uuid, runId, revision, failure, at });
   return true;
 }
 
@@ -90,9 +108,14 @@ async function noteHistory(
   );
 }
 
-async function failUploads(store: Store, uuid: string, failure: FailureNote, at: Date): Promise<void> {
+/** Not those whose bytes still come: their receiver gives them to a new run, or the keeper does when it dies. */
+async function failUploads(
+  store: Store,
+  note: { uuid: string; runId: string; revision: number; failure: FailureNote; at: Date },
+): Promise<void> {
+  const { uuid, runId, revision, failure, at } = note;
   await store.jobs.updateMany(
-    { dataset_uuid: uuid, upload_status: { $nin: [...UPLOAD_FINAL] } },
+    { dataset_uuid: uuid, upload_status: { $nin: [...UPLOAD_FINAL] }, receiver: null },
     {
       $set: {
         status: 'failed',
@@ -100,6 +123,9 @@ async function failUploads(store: Store, uuid: string, failure: FailureNote, at:
         error: `${failure.say} ${failure.remedy}`,
         updated_at: at,
         completed_at: at,
+        // Like a write of the mirror, so that a late one of the dead run does not open them again.
+        'sluice.runId': runId,
+        'sluice.revision': revision,
         'sluice.failure': failure,
       },
     },

@@ -116,7 +116,7 @@ test('failures carry code, sentence and facts; errors without a code are interna
   });
 });
 
-test('heartbeats are throttled, the end is always told, and a wait hands back its result', async () => {
+test('heartbeats are throttled, the end is always told, once, and a wait hands back its result', async () => {
   const env = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
   const beats: unknown[] = [];
   env.on('heartbeat', (details) => beats.push(details));
@@ -125,6 +125,7 @@ test('heartbeats are throttled, the end is always told, and a wait hands back it
     const heart = startHeart({ report: (progress) => reports.push(progress) }, { uuid: UUID, jobId: JOB });
     const at = (done: number) => ({ stage: 'fetch', done, total: 50, unit: 'bytes' }) as const;
     for (let done = 0; done <= 50; done++) heart.beat(at(done));
+    for (let more = 0; more < 50; more++) heart.beat(at(50));
     expect(await heart.waiting(Promise.resolve('value'), 0)).toBe('value');
   });
   expect(beats).toEqual([expect.objectContaining({ done: 0 }), expect.objectContaining({ done: 50 })]);

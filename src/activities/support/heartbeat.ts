@@ -5,6 +5,9 @@ import type { Progress } from '../../domain/progress.js';
 const APART_MS = 200;
 const WAITING_MS = 4_000;
 
+/** Reading 64 MiB (the distance of two signs of life while hashing) takes no longer on any disk worth its name. */
+export const SLOW_DISK_MS = 120_000;
+
 /** Progress with whom it belongs to and who measured it. */
 export interface ProgressReport extends Progress {
   readonly uuid: string;
@@ -41,6 +44,7 @@ export function startHeart(
   let last: Progress | undefined;
   let advanced = Date.now();
   let sent = 0;
+  let endTold = '';
   const send = (): void => {
     sent = Date.now();
     context.heartbeat(last);
@@ -50,9 +54,11 @@ export function startHeart(
     beat(progress) {
       last = progress;
       advanced = Date.now();
-      // The end of a stage is always told.
-      const atEnd = progress.total > 0 && progress.done >= progress.total;
+      // The end of a stage is always told, once: a stage may look through many files when it has all bytes.
+      const end = `${progress.stage} ${progress.done}`;
+      const atEnd = progress.total > 0 && progress.done >= progress.total && end !== endTold;
       if (Date.now() - sent < apartMs && !atEnd) return;
+      if (atEnd) endTold = end;
       send();
       sink.report({ ...progress, ...subject, runId, attempt });
     },

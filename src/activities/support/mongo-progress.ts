@@ -8,11 +8,16 @@ import type { ProgressReport, ProgressSink } from './heartbeat.js';
 const APART_MS = 1_000;
 /** Speed is measured over this long, so that it neither jumps nor lies about a stall. */
 const WINDOW_MS = 15_000;
+/** A stage that was silent for so long has ended, or its attempt has; it is forgotten. */
+const FORGET_MS = 600_000;
 
 interface Track {
-  samples: { at: number; done: number }[];
+  readonly samples: { at: number; done: number }[];
+  heardAt: number;
   writtenAt: number;
   writing: boolean;
+  /** The end that was written: told again, it waits like everything else. */
+  endedAt: number | undefined;
 }
 
 /** A sink that writes to MongoDB; an outage of the database drops reports and disturbs nothing. */
@@ -21,15 +26,15 @@ export function createProgressSink(store: Store, onError: (error: unknown) => vo
   return {
     report(progress) {
       const key = `${progress.jobId ?? progress.uuid}/${progress.stage}/${progress.runId}/${progress.attempt}`;
-      const track = tracks.get(key) ?? { samples: [], writtenAt: 0, writing: false };
-      tracks.set(key, track);
       const now = Date.now();
-      const ended = progress.total > 0 && progress.done >= progress.total;
+      const track = tracks.get(key) ?? newTrack(tracks, key, now);
+      track.heardAt = now;
       sample(track, now, progress.done);
-      if (ended) tracks.delete(key);
+      const ended = progress.total > 0 && progress.done >= progress.total && track.endedAt !== progress.done;
       if (track.writing || (!ended && now - track.writtenAt < APART_MS)) return;
       track.writing = true;
       track.writtenAt = now;
+      if (ended) track.endedAt = progress.done;
       void write(store, progress, stored(progress, track, now))
         .catch(onError)
         .finally(() => {
@@ -37,6 +42,14 @@ export function createProgressSink(store: Store, onError: (error: unknown) => vo
         });
     },
   };
+}
+
+/** Begins one, and forgets those that nobody reports to any more. */
+function newTrack(tracks: Map<string, Track>, key: string, now: number): Track {
+  for (const [old, { heardAt }] of tracks) if (now - heardAt > FORGET_MS) tracks.delete(old);
+  const track: Track = { samples: [], heardAt: now, writtenAt: 0, writing: false, endedAt: undefined };
+  tracks.set(key, track);
+  return track;
 }
 
 function sample(track: Track, at: number, done: number): void {
