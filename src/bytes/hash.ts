@@ -9,7 +9,10 @@ export type ExtraDigest = 'md5' | 'sha1' | 'sha512';
 
 export interface HashOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Bytes read so far; called at most every 64 MiB and at the end. */
+  /**
+   * Bytes read so far; called at most every 64 MiB and at the end. 0: the file still waits for its turn, and one of
+   * those at work has advanced.
+   */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /** Digests wanted beside SHA-256. */
   readonly also?: readonly ExtraDigest[];
@@ -33,10 +36,12 @@ export async function hashFile(path: string, options: HashOptions = {}): Promise
   return await new Promise<FileHash>((resolve, reject) => {
     const stop = new Int32Array(new SharedArrayBuffer(4));
     // The thread works synchronously and hears no messages; it looks at the shared flag between two reads.
-    const onAbort = (): void => void Atomics.store(stop, 0, 1);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
+    const onAbort = (): void => {
+      Atomics.store(stop, 0, 1);
+      dropQueued(job);
+    };
     const settle = (): void => options.signal?.removeEventListener('abort', onAbort);
-    queue.push({
+    const job: Job = {
       task: { path, algorithms: ['sha256', ...(options.also ?? [])], stop },
       progress: (bytes) => options.onProgress?.(bytes),
       done: ({ digests: { sha256 = '', ...also }, size }) => {
@@ -47,7 +52,9 @@ export async function hashFile(path: string, options: HashOptions = {}): Promise
         settle();
         reject(options.signal?.aborted === true ? options.signal.reason : error);
       },
-    });
+    };
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    queue.push(job);
     dispatch();
   });
 }
@@ -70,8 +77,21 @@ function dispatch(): void {
     if (thread === undefined || job === undefined) return;
     busy.set(thread, job);
     thread.ref();
-    thread.postMessage(job.task);
+    try {
+      thread.postMessage(job.task);
+    } catch (error) {
+      setIdle(thread);
+      job.failed(error instanceof Error ? error : new Error(String(error)));
+    }
   }
+}
+
+/** What waits for its turn ends at once; what a thread works on ends at its next read. */
+function dropQueued(job: Job): void {
+  const at = queue.indexOf(job);
+  if (at < 0) return;
+  queue.splice(at, 1);
+  job.failed(new Error('stopped'));
 }
 
 function startThread(): Worker {
@@ -87,19 +107,20 @@ function hear(thread: Worker, answer: HashAnswer): void {
   if (job === undefined) return;
   if (answer.kind === 'progress') {
     job.progress(answer.bytes);
+    for (const waiting of [...queue]) waiting.progress(0);
     return;
   }
-  release(thread);
+  setIdle(thread);
+  dispatch();
   if (answer.kind === 'done') job.done(answer);
   else job.failed(Object.assign(new Error(answer.message), { code: answer.code }));
 }
 
 /** Back to the idle ones; an idle thread does not keep the process alive. */
-function release(thread: Worker): void {
+function setIdle(thread: Worker): void {
   busy.delete(thread);
   idle.push(thread);
   thread.unref();
-  dispatch();
 }
 
 function lost(thread: Worker, error: Error): void {

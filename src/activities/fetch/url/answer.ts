@@ -86,16 +86,17 @@ export function announcedDigests({ answer, partial }: Delivery): Announced[] {
   return found.filter((one) => one !== undefined && one.hex !== '') as Announced[];
 }
 
-const ALGORITHMS: Readonly<Record<string, 'sha256' | ExtraDigest>> = {
-  md5: 'md5',
-  sha: 'sha1',
-  'sha-256': 'sha256',
-  'sha-512': 'sha512',
-};
+/** A map, because an object answers also to names that all objects have. */
+const ALGORITHMS = new Map<string, 'sha256' | ExtraDigest>([
+  ['md5', 'md5'],
+  ['sha', 'sha1'],
+  ['sha-256', 'sha256'],
+  ['sha-512', 'sha512'],
+]);
 
 function oneDigest(text: string): Announced | undefined {
   const at = text.indexOf('=');
-  const algorithm = ALGORITHMS[text.slice(0, at).trim().toLowerCase()];
+  const algorithm = ALGORITHMS.get(text.slice(0, at).trim().toLowerCase());
   // Structured fields put the bytes between colons, the older Digest header does not.
   return (
     algorithm && {
