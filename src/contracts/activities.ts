@@ -85,12 +85,12 @@ export interface ControlActivities {
   mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;
   /** The dataset's status and its uploads that already have a receipt. */
   recallDataset(input: { readonly uuid: string }): Promise<RecallOutput>;
-  /** Removes what a cancelled or failed run left in staging: of the dataset, and of these uploads. Partial files stay when a system broke. */
-  discardLeftovers(input: {
-    readonly uuid: string;
-    readonly jobIds: readonly string[];
-    readonly keepPartials: boolean;
-  }): Promise<void>;
+  /** Removes what an upload left in staging; its secret too, when it will never be asked for again. */
+  discardUpload(input: { readonly jobId: string; readonly forgetSecret: boolean }): Promise<void>;
+  /** Removes what the dataset's stages left in staging; a finished product stays when only a system broke. */
+  discardDataset(input: { readonly uuid: string; readonly keepProducts: boolean }): Promise<void>;
+  /** Answers when the upload's workflow, started by an earlier run, has closed. */
+  watchUpload(input: { readonly jobId: string }): Promise<void>;
   /** Requests the cancellation of a run that ends because our own command cancelled it. */
   requestCancellation(input: { readonly workflowId: string; readonly runId: string }): Promise<void>;
 }

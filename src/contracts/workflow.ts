@@ -79,6 +79,8 @@ export interface Command {
 /** What a dataset's run knows of one of its uploads. */
 export interface UploadState {
   readonly jobId: string;
+  /** What was asked for; kept while the upload may have to be started (again). */
+  readonly order?: UploadOrder;
   status: UploadStatus;
   delivery?: Delivery;
   failure?: FailureNote;

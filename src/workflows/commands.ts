@@ -12,9 +12,13 @@ import {
   sealSignal,
   stateQuery,
 } from './messages.js';
+import { quietly } from './quietly.js';
 import type { DatasetRecord } from './record.js';
 
 type Verb = 'pause' | 'resume' | 'cancel';
+
+/** A signal sent in Temporal Web may carry nothing. */
+const BY_HAND: Command = { by: 'Temporal Web' };
 
 /** What the story does when a command was accepted. */
 export interface CommandEffects {
@@ -34,27 +38,34 @@ export function listen(record: DatasetRecord, effects: CommandEffects, root: Can
   const signals = { pause: pauseSignal, resume: resumeSignal, cancel: cancelSignal };
   const updates = { pause: pauseUpdate, resume: resumeUpdate, cancel: cancelUpdate };
   for (const verb of ['pause', 'resume', 'cancel'] as const) {
-    setHandler(signals[verb], (command = { by: 'Temporal Web' }) => {
-      if (isForThisRun(command) && refusal(record, verb, command) === undefined) act[verb](command);
-    });
+    setHandler(signals[verb], (given) =>
+      quietly(() => {
+        const command = given ?? BY_HAND;
+        if (isForThisRun(command) && refusal(record, verb, command) === undefined) act[verb](command);
+      }),
+    );
     setHandler(
       updates[verb],
       (command) => {
-        if (isForThisRun(command)) act[verb](command);
+        act[verb](command);
         return effects.view();
       },
       {
         validator: (command) => {
-          const why = refusal(record, verb, command);
+          const why = isForThisRun(command)
+            ? refusal(record, verb, command)
+            : 'the run changed meanwhile; ask again';
           if (why !== undefined)
             throw ApplicationFailure.create({ type: 'conflict', message: why, nonRetryable: true });
         },
       },
     );
   }
-  setHandler(sealSignal, (command) => {
-    if (isForThisRun(command)) effects.seal();
-  });
+  setHandler(sealSignal, (given) =>
+    quietly(() => {
+      if (isForThisRun(given ?? BY_HAND)) effects.seal();
+    }),
+  );
   setHandler(stateQuery, () => effects.view());
   root.cancelRequested.catch(() => effects.cancel('Temporal Web', 'cancellation requested'));
 }

@@ -3,8 +3,10 @@ import {
   allHandlersFinished,
   CancellationScope,
   CancelledFailure,
+  ContinueAsNew,
   condition,
   continueAsNew,
+  log,
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -18,7 +20,7 @@ import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
 import { Mirror } from './mirror.js';
 import { makeProduct, StageRunner } from './pass.js';
-import { discardLeftovers, recallDataset } from './proxies.js';
+import { discardDataset, discardUpload, recallDataset } from './proxies.js';
 import { DatasetRecord } from './record.js';
 
 export interface DatasetResult {
@@ -26,6 +28,11 @@ export interface DatasetResult {
   readonly status: 'done' | 'unchanged';
   readonly product: ProductSummary | null;
 }
+
+/** A history of this many events is handed over to a new run: whichever worker takes it over has little to replay. */
+const LONG_HISTORY = 1_000;
+const isLong = (): boolean =>
+  workflowInfo().historyLength > LONG_HISTORY || workflowInfo().continueAsNewSuggested;
 
 /** Workflow `dataset`, id `dataset:<uuid>`: one run from the first delivery to the published product. */
 export async function dataset(input: DatasetInput): Promise<DatasetResult> {
@@ -56,9 +63,9 @@ class DatasetRun {
 
   async story(): Promise<DatasetResult> {
     await this.#recall();
-    if (!(await this.#hasSomethingToDo())) {
-      return { uuid: this.#record.uuid, status: 'unchanged', product: null };
-    }
+    if (!(await this.#hasSomethingToDo())) return this.#unchanged();
+    if (this.#record.status === 'cancelled') return await this.#sendBack();
+    this.#intake.open();
     for (;;) {
       try {
         await this.#bringIn();
@@ -68,20 +75,22 @@ class DatasetRun {
         if (!this.#hasNews())
           return { uuid: this.#record.uuid, status: 'done', product: this.#record.product };
       } catch (error) {
+        if (error instanceof ContinueAsNew) throw error;
         const failure = await this.#settle(error);
         const ranIn = await this.#mirror.flush();
+        if (this.#cancelled !== undefined) throw failure;
         // The flush is recorded by the run that wrote it. If that was not this run, somebody reset the workflow to
         // after the failure, and means: try again. News that came while it failed are taken up likewise.
         const wasReset = ranIn !== workflowInfo().runId;
-        if (this.#cancelled === undefined && (wasReset || this.#hasNews())) continue;
-        throw failure;
+        if (wasReset) this.#fetchFailedAgain();
+        if (!wasReset && !this.#hasNews()) throw failure;
       }
     }
   }
 
   /** A run into a dataset that exists asks what is there; then it takes up what it was started with. */
   async #recall(): Promise<void> {
-    const { uuid, fresh, carried, uploads = [] } = this.#input;
+    const { uuid, by, fresh, carried, uploads = [] } = this.#input;
     if (!fresh && carried === undefined) {
       const known = await recallDataset({ uuid });
       this.#record.status = known.status;
@@ -89,7 +98,7 @@ class DatasetRun {
         if (!this.#record.uploads.has(jobId)) this.#record.uploads.set(jobId, { jobId, status, delivery });
       }
     }
-    for (const order of uploads) this.#intake.take(order);
+    for (const order of uploads) this.#intake.takeAgain(order, by);
   }
 
   /**
@@ -101,13 +110,28 @@ class DatasetRun {
     return known() || (await condition(known, this.#input.quietMs));
   }
 
+  #unchanged(): DatasetResult {
+    return { uuid: this.#record.uuid, status: 'unchanged', product: null };
+  }
+
+  /** A cancelled dataset takes nothing more: what was still on its way ends as cancelled too. */
+  async #sendBack(): Promise<DatasetResult> {
+    this.#intake.close('dataset');
+    const late = this.#record.open().map(({ jobId }) => jobId);
+    await this.#intake.tell('cancel', 'dataset');
+    for (const jobId of late) await discardUpload({ jobId, forgetSecret: true });
+    await this.#mirror.flush();
+    return this.#unchanged();
+  }
+
   /** Until no upload is open and nothing more is expected. */
   async #bringIn(): Promise<void> {
     const { quietMs } = this.#input;
     if (this.#record.open().length > 0) this.#stages.show('fetch');
+    const isCalm = (): boolean => this.#record.open().length === 0 || this.#cancelled !== undefined;
     while (this.#cancelled === undefined) {
-      await condition(() => this.#record.open().length === 0 || this.#cancelled !== undefined);
-      if (workflowInfo().continueAsNewSuggested) await this.#handOver();
+      await condition(() => isCalm() || isLong());
+      if (isLong() && this.#cancelled === undefined) await this.#handOver();
       if (this.#record.sealed) break;
       const seen = this.#intake.arrivals;
       const hasNews = () =>
@@ -129,6 +153,8 @@ class DatasetRun {
       this.#seen = this.#intake.arrivals;
       const inPass = this.#record.delivered();
       const actor = this.#input.by;
+      // Without conversion no stage shows in the status, so a retry leaves its error state here.
+      if (!this.#input.convert && this.#record.status !== 'done') this.#record.enter('uploading', { actor });
       for (const { jobId, status } of inPass) {
         if (status === 'failed') this.#record.moveUpload(jobId, 'processing', { actor, reason: 'retry' });
       }
@@ -146,31 +172,37 @@ class DatasetRun {
 
   #finish(): void {
     this.#record.stage = null;
-    this.#record.enter('done', { actor: 'dataset', reason: 'published' });
+    const isDone = this.#record.enter('done', { actor: 'dataset', reason: 'published' });
+    if (!isDone)
+      log.error('published, but no row of the table leads to done', { status: this.#record.status });
     setCurrentDetails('Published.');
   }
 
   /** Ends what is open, words the failure, and shows it. */
   async #settle(error: unknown): Promise<Error> {
-    const cancelled = this.#cancelled;
-    if (cancelled !== undefined) return await this.#settleCancelled(cancelled);
+    if (this.#cancelled !== undefined) return await this.#settleCancelled(this.#cancelled);
     const { stage, note } =
       error instanceof StageFailed ? error : new StageFailed('fetch', noteFailure('internal', String(error)));
-    await this.#discard(note.blame === 'system');
+    await discardDataset({ uuid: this.#record.uuid, keepProducts: note.blame === 'system' });
+    // It was cancelled while it settled: that was answered with yes.
+    if (this.#cancelled !== undefined) return await this.#settleCancelled(this.#cancelled);
     this.#record.failure = note;
     this.#record.stage = stage;
     const cause = { actor: 'dataset', reason: note.say };
     this.#record.enter(ERROR_STATUS_OF_STAGE[stage], cause);
     if (note.blame !== 'system') this.#record.enter('failed', cause);
     this.#failUploads(note);
+    // Also when nothing moved: the write tells which run it was made in.
+    this.#record.touch();
     setCurrentDetails(`**${note.code}** while ${STAGE_WORDS[stage]}: ${note.say}\n\n${note.remedy}`);
     return closingFailure(note, stage);
   }
 
   async #settleCancelled({ by, reason }: { by: string; reason: string | undefined }): Promise<Error> {
+    this.#intake.close(by);
     await this.#intake.tell('cancel', by);
     await condition(() => this.#record.open().length === 0);
-    await this.#discard(false);
+    await discardDataset({ uuid: this.#record.uuid, keepProducts: false });
     const cause = { actor: by, ...(reason ? { reason } : {}) };
     for (const { jobId, status } of this.#record.uploads.values()) {
       if (status === 'processing') this.#record.moveUpload(jobId, 'cancelled', cause);
@@ -181,17 +213,19 @@ class DatasetRun {
     return new CancelledFailure(`Cancelled by ${by}.`);
   }
 
+  /** After a Reset to behind a failed upload, trying again means fetching it again. */
+  #fetchFailedAgain(): void {
+    for (const { order, status, delivery, replaced } of [...this.#record.uploads.values()]) {
+      if (order && status === 'failed' && !delivery && !replaced) this.#intake.takeAgain(order, 'Reset');
+    }
+  }
+
   #failUploads(note: FailureNote): void {
     for (const upload of this.#record.uploads.values()) {
       if (upload.status !== 'processing') continue;
       upload.failure = note;
       this.#record.moveUpload(upload.jobId, 'failed', { actor: 'dataset', reason: note.say });
     }
-  }
-
-  async #discard(keepPartials: boolean): Promise<void> {
-    const jobIds = [...this.#record.uploads.keys()];
-    await discardLeftovers({ uuid: this.#record.uuid, jobIds, keepPartials });
   }
 
   /** Goes on in a new run before the history grows too long; uploads under way report to whichever run is current. */

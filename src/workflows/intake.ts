@@ -28,58 +28,130 @@ import {
   uploadPausedSignal,
   WORKFLOW_TYPES,
 } from './messages.js';
+import { watchUpload } from './proxies.js';
+import { quietly } from './quietly.js';
 import type { DatasetRecord } from './record.js';
+
+/** How far the child of an upload is: a child that is being started cannot be told anything yet. */
+type Child = 'waiting' | 'starting' | 'started';
+type Verb = 'pause' | 'resume' | 'cancel';
 
 export class Intake {
   readonly #input: DatasetInput;
   readonly #record: DatasetRecord;
+  readonly #children = new Map<string, Child>();
+  readonly #paused = new Set<string>();
+  readonly #replaced = new Set<string>();
+  #open = false;
+  #closed: string | undefined;
   /** Counts deliveries that came, so that the story can tell that something new arrived. */
   arrivals = 0;
 
   constructor(input: DatasetInput, record: DatasetRecord) {
     this.#input = input;
     this.#record = record;
-    setHandler(addUploadSignal, (order) => this.take(order));
-    setHandler(uploadEndedSignal, (report) => this.#ended(report));
-    setHandler(uploadPausedSignal, ({ jobId, paused, by }) => {
-      record.moveUpload(jobId, paused ? 'paused' : 'uploading', { actor: by });
-    });
+    setHandler(addUploadSignal, (order) => quietly(() => this.take(order)));
+    setHandler(uploadEndedSignal, (report) => quietly(() => this.#ended(report)));
+    setHandler(uploadPausedSignal, (report) =>
+      quietly(() => {
+        const { jobId, paused, by } = report;
+        record.moveUpload(jobId, paused ? 'paused' : 'uploading', { actor: by });
+      }),
+    );
+  }
+
+  /** From now on uploads may start: what the dataset is, is known. */
+  open(): void {
+    this.#open = true;
+    for (const { order } of this.#record.open())
+      if (order && !this.#children.has(order.jobId)) this.#begin(order);
+  }
+
+  /** From now on uploads end as cancelled as they come: the dataset was cancelled. */
+  close(by: string): void {
+    this.#closed = by;
   }
 
   /** Takes a delivery up, once: the same order may come again after a Reset or a repeated call. */
   take(order: UploadOrder): void {
     const { jobId } = order;
-    const known = this.#record.uploads.get(jobId);
-    if (known !== undefined && known.failure === undefined) return;
-    if (known?.delivery !== undefined) return;
-    this.#record.uploads.set(jobId, { jobId, status: 'uploading' });
+    if (this.#record.uploads.has(jobId)) return;
+    const replaced = this.#replaced.has(jobId) ? { replaced: true } : {};
+    this.#record.uploads.set(jobId, { jobId, order, status: 'uploading', ...replaced });
     this.#record.sealed ||= order.seal;
     this.arrivals += 1;
-    const replaced = order.replaces === undefined ? undefined : this.#record.uploads.get(order.replaces);
-    if (replaced !== undefined) replaced.replaced = true;
-    void CancellationScope.nonCancellable(() => this.#start(order));
+    if (order.replaces !== undefined) this.#replace(order.replaces);
+    this.#begin(order);
+  }
+
+  /** Starts an upload that failed once more. */
+  takeAgain(order: UploadOrder, by: string): void {
+    const { jobId } = order;
+    this.#record.uploads.set(jobId, { jobId, order, status: 'failed' });
+    this.#record.moveUpload(jobId, 'queued', { actor: by, reason: 'retry' });
+    this.#record.moveUpload(jobId, 'uploading', { actor: by, reason: 'retry' });
+    this.arrivals += 1;
+    this.#begin(order);
   }
 
   /** Tells every open upload (or one) to pause, resume or cancel. */
-  async tell(what: 'pause' | 'resume' | 'cancel', by: string, jobId?: string): Promise<void> {
+  async tell(verb: Verb, by: string, jobId?: string): Promise<void> {
     const open = this.#record.open().filter((upload) => jobId === undefined || upload.jobId === jobId);
     await CancellationScope.nonCancellable(() =>
-      Promise.all(open.map((upload) => this.#tellOne(upload.jobId, what, by))),
+      Promise.all(open.map((upload) => this.#tellOne(upload.jobId, verb, by, jobId !== undefined))),
     );
   }
 
-  async #tellOne(jobId: string, what: 'pause' | 'resume' | 'cancel', by: string): Promise<void> {
+  async #tellOne(jobId: string, verb: Verb, by: string, alone: boolean): Promise<void> {
+    if (alone && verb === 'pause') this.#paused.add(jobId);
+    if (verb === 'resume') this.#paused.delete(jobId);
+    if (this.#children.get(jobId) === 'waiting') {
+      if (verb === 'cancel') this.#ended({ jobId, outcome: 'cancelled' });
+      return;
+    }
+    // The server refuses a task that starts a child and cancels it.
+    await condition(() => this.#children.get(jobId) !== 'starting');
     const handle = getExternalWorkflowHandle(uploadWorkflowId(jobId));
     try {
-      if (what === 'cancel') await handle.cancel();
-      else await handle.signal(what === 'pause' ? pauseSignal : resumeSignal, { by });
+      if (verb === 'cancel') await handle.cancel();
+      else await handle.signal(verb === 'pause' ? pauseSignal : resumeSignal, { by });
     } catch (error) {
       log.info('the upload ended meanwhile', { jobId, error: String(error) });
     }
   }
 
-  async #start(order: UploadOrder): Promise<void> {
-    await condition(() => this.#record.paused === null);
+  #replace(jobId: string): void {
+    this.#replaced.add(jobId);
+    const known = this.#record.uploads.get(jobId);
+    if (known !== undefined) known.replaced = true;
+  }
+
+  #begin(order: UploadOrder): void {
+    const { jobId } = order;
+    if (this.#closed !== undefined) return this.#ended({ jobId, outcome: 'cancelled' });
+    this.#children.set(jobId, 'waiting');
+    void CancellationScope.nonCancellable(() => this.#run(order));
+  }
+
+  /** Starts the child as soon as that is allowed; one that an earlier run left behind is waited for. */
+  async #run(order: UploadOrder): Promise<void> {
+    const { jobId } = order;
+    const isOpen = (): boolean => this.#record.open().some((upload) => upload.jobId === jobId);
+    const mayStart = (): boolean => this.#open && this.#record.paused === null && !this.#paused.has(jobId);
+    while (isOpen()) {
+      await condition(() => mayStart() || !isOpen());
+      if (!isOpen()) return;
+      this.#children.set(jobId, 'starting');
+      const started = await this.#start(order);
+      this.#children.set(jobId, 'started');
+      if (started) return;
+      await watchUpload({ jobId });
+      this.#children.set(jobId, 'waiting');
+    }
+  }
+
+  /** @returns false when it runs already, started by a run of this dataset before this one */
+  async #start(order: UploadOrder): Promise<boolean> {
     const { uuid, owner, sensor, team } = this.#input;
     try {
       const child = await startChild(WORKFLOW_TYPES.upload, {
@@ -94,9 +166,9 @@ export class Intake {
       child.result().catch(() => {
         this.#ended({ jobId: order.jobId, outcome: 'failed', failure: noteFailure('terminated') });
       });
+      return true;
     } catch (error) {
-      // It runs already: started by a run of this dataset before a Reset. It will report to this run.
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
       throw error;
     }
   }

@@ -5,7 +5,7 @@ import type { Command, DatasetView, UploadOrder, UploadReport } from '../contrac
 /** A delivery; starts the dataset's workflow when it does not run. Deduplicated by job id. */
 export const addUploadSignal = defineSignal<[UploadOrder]>('addUpload');
 /** Nothing more is coming. */
-export const sealSignal = defineSignal<[Command]>('seal');
+export const sealSignal = defineSignal<[Command?]>('seal');
 export const pauseSignal = defineSignal<[Command?]>('pause');
 export const resumeSignal = defineSignal<[Command?]>('resume');
 export const cancelSignal = defineSignal<[Command?]>('cancel');

@@ -50,9 +50,19 @@ const quick: ActivityOptions = {
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 };
 
+/** Waiting for a workflow that another run started: as long as an upload may take. */
+const watching: ActivityOptions = {
+  taskQueue: QUEUES.control,
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout: '30 seconds',
+  cancellationType,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
 export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
 export const { extractArchives, convertDataset, validateProduct, publishProduct } =
   proxyActivities<ComputeActivities>(compute);
 export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
-export const { recallDataset, discardLeftovers, requestCancellation } =
-  proxyActivities<Omit<ControlActivities, 'mirror'>>(quick);
+export const { recallDataset, discardUpload, discardDataset, requestCancellation } =
+  proxyActivities<Omit<ControlActivities, 'mirror' | 'watchUpload'>>(quick);
+export const { watchUpload } = proxyActivities<Pick<ControlActivities, 'watchUpload'>>(watching);

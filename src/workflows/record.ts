@@ -61,9 +61,13 @@ export class DatasetRecord {
     this.#note(`dataset:${this.uuid}`, from, to, cause);
   }
 
-  /** Moves to a status, through its queued state if need be; stays where it is when no row leads there. */
-  enter(to: DatasetStatus, cause: Cause): void {
+  /**
+   * Moves to a status, through its queued state if need be.
+   * @returns whether it is there now; without a row that leads there it stays where it is
+   */
+  enter(to: DatasetStatus, cause: Cause): boolean {
     for (const step of routeTo(this.status, to) ?? []) this.move(step, cause);
+    return this.status === to;
   }
 
   moveUpload(jobId: string, to: UploadStatus, cause: Cause): void {

@@ -1,6 +1,5 @@
 // One delivery: fetch its bytes, stand still when asked to, tell the dataset how it ended.
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -22,7 +21,7 @@ import {
   uploadEndedSignal,
   uploadPausedSignal,
 } from './messages.js';
-import { discardLeftovers, fetchSource } from './proxies.js';
+import { discardUpload, fetchSource } from './proxies.js';
 
 /** Workflow `upload`, id `upload:<jobId>`: a child of its dataset that may outlive one run of it. */
 export async function upload(input: UploadInput): Promise<UploadReport> {
@@ -55,13 +54,15 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
     // Cancelled while a client was still sending: the API could only tell it in the order itself.
     if (failure.code === 'cancelled') return await cancelled(input);
     log.warn(`upload ended: ${failure.code}`, { say: failure.say });
-    await discardLeftovers({ uuid: input.uuid, jobIds: [jobId], keepPartials: failure.blame === 'system' });
+    // What a system broke goes on from its partial files; of what can never be delivered nothing is kept but the
+    // secret, for a retry when the source was mended.
+    if (failure.blame !== 'system') await discardUpload({ jobId, forgetSecret: false });
     return { jobId, outcome: 'failed', failure };
   }
 }
 
-async function cancelled({ uuid, order: { jobId } }: UploadInput): Promise<UploadReport> {
-  await discardLeftovers({ uuid, jobIds: [jobId], keepPartials: false });
+async function cancelled({ order: { jobId } }: UploadInput): Promise<UploadReport> {
+  await discardUpload({ jobId, forgetSecret: true });
   return { jobId, outcome: 'cancelled' };
 }
 
@@ -135,7 +136,6 @@ async function signalDataset(
   try {
     await send(getExternalWorkflowHandle(datasetWorkflowId(input.uuid)));
   } catch (error) {
-    if (error instanceof ApplicationFailure || isCancellation(error)) throw error;
     log.warn('the dataset does not run any more', { error: String(error) });
   }
 }

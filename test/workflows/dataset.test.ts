@@ -83,7 +83,12 @@ function stages(over: Partial<AllActivities> = {}): Stage {
       },
     })),
     recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
-    discardLeftovers: say('discard', () => undefined),
+    discardUpload: say('discard upload', () => undefined),
+    discardDataset: say('discard', () => undefined),
+    watchUpload: async ({ jobId }) => {
+      const child = temporal.client.workflow.getHandle(uploadWorkflowId(jobId));
+      while ((await child.describe()).status.name === 'RUNNING') await later(50);
+    },
     requestCancellation: async ({ workflowId, runId }) => {
       await temporal.client.workflow.getHandle(workflowId, runId).cancel();
     },
@@ -129,7 +134,6 @@ test('a small dataset goes from its upload to done, in at most 75 events', async
       await eventCount(datasetWorkflowId(uuid)),
       await eventCount(uploadWorkflowId('upload_1_a')),
     ];
-    console.log('events', events);
     expect((events[0] ?? 0) + (events[1] ?? 0)).toBeLessThanOrEqual(75);
   });
   expect(acts.ran).toEqual(['fetch', 'convert', 'validate', 'publish']);
@@ -325,7 +329,7 @@ test('Reset to the last workflow task of a failed run tries the failed stage aga
     await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
     await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-reset', reset.runId ?? '');
   });
-  expect(acts.ran.filter((name) => name !== 'discard')).toEqual([
+  expect(acts.ran.filter((name) => !name.startsWith('discard'))).toEqual([
     'fetch',
     'convert',
     'convert',
@@ -374,3 +378,237 @@ test('a run that nobody gave anything ends quietly and shows nothing', async () 
   });
   expect(acts.batches).toEqual([]);
 });
+
+const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const notFound = async (): Promise<never> => {
+  throw ApplicationFailure.create({ type: 'url_not_found', nonRetryable: true });
+};
+
+test('an upload that fails touches nothing of the conversion that runs beside it', async () => {
+  const uuid = randomUUID();
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let converting = false;
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      if (jobId.endsWith('b')) return await notFound();
+      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    },
+    convertDataset: async () => {
+      converting = true;
+      await gate;
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_10_a')]);
+    while (!converting) await later(20);
+    await handle.signal(addUploadSignal, order('upload_10_b'));
+    while (!acts.ran.includes('discard upload')) await later(20);
+    expect(acts.ran).not.toContain('discard');
+    release();
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'url_not_found' } });
+  });
+});
+
+test('an upload and a cancel in one task, before any worker ran, end as cancelled', async () => {
+  const uuid = randomUUID();
+  const acts = stages();
+  const handle = await start(uuid, [order('upload_11_a')]);
+  await handle.signal('cancel', { by: 'ada@example.org' });
+  await temporal.run(acts, async () => {
+    await expect(handle.result()).rejects.toThrow();
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`).at(-1)).toBe('cancelled');
+});
+
+test('cancel reaches an upload that waits for the end of a pause', async () => {
+  const uuid = randomUUID();
+  let converting = false;
+  const acts = stages(
+    blocking(() => {
+      converting = true;
+    }),
+  );
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_12_a')]);
+    while (!converting) await later(20);
+    await handle.executeUpdate(pauseUpdate, { args: [{ by: 'a' }] });
+    await handle.signal(addUploadSignal, order('upload_12_b'));
+    await handle.executeUpdate(cancelUpdate, { args: [{ by: 'a' }] });
+    await expect(handle.result()).rejects.toThrow();
+  });
+  expect(statuses(acts.batches, 'upload:upload_12_b')).toEqual(['cancelled']);
+  expect(acts.ran.filter((name) => name === 'fetch').length).toBe(1);
+});
+
+test('a pause in the task of the first upload is heard', async () => {
+  const uuid = randomUUID();
+  const acts = stages();
+  const handle = await start(uuid, [order('upload_13_a')]);
+  await handle.signal('pause');
+  await temporal.run(acts, async () => {
+    await later(1_000);
+    expect(acts.ran).toEqual([]);
+    await handle.signal('resume');
+    await handle.result();
+  });
+});
+
+test('a delivery into a cancelled dataset is sent back', async () => {
+  const uuid = randomUUID();
+  const acts = stages({ recallDataset: async () => ({ status: 'cancelled', delivered: [] }) });
+  await temporal.run(acts, async () => {
+    const handle = await start(
+      uuid,
+      [order('upload_14_a')],
+      inputOf(uuid, { fresh: false, status: 'uploading' }),
+    );
+    expect(await handle.result()).toMatchObject({ status: 'unchanged' });
+  });
+  expect(acts.ran).toEqual(['discard upload']);
+  expect(statuses(acts.batches, 'upload:upload_14_a')).toEqual(['cancelled']);
+});
+
+test('messages that carry nothing do not stop a run', async () => {
+  const uuid = randomUUID();
+  const acts = stages();
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_15_a', { seal: false })]);
+    for (const signal of ['seal', 'resume', 'addUpload', 'uploadEnded', 'uploadPaused'])
+      await handle.signal(signal);
+    await handle.signal('pause', null);
+    await handle.signal('resume', null);
+    await handle.result();
+  });
+});
+
+test('a retry without conversion leaves its error state', async () => {
+  const uuid = randomUUID();
+  const delivery = { manifest: claim('x'), files: 1, bytes: 4, archives: 0 };
+  const acts = stages({
+    recallDataset: async () => ({
+      status: 'conversion error',
+      delivered: [{ jobId: 'upload_16_a', status: 'failed', delivery }],
+    }),
+  });
+  await temporal.run(acts, async () => {
+    const input = inputOf(uuid, {
+      fresh: false,
+      convert: false,
+      reason: 'retry',
+      status: 'conversion error',
+    });
+    const handle = await temporal.client.workflow.start('dataset', {
+      workflowId: datasetWorkflowId(uuid),
+      taskQueue: QUEUES.control,
+      args: [input],
+    });
+    await handle.result();
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['upload queued', 'uploading', 'done']);
+});
+
+test('a retry of a failed fetch shows in the row of the upload', async () => {
+  const uuid = randomUUID();
+  const acts = stages({ recallDataset: async () => ({ status: 'failed', delivered: [] }) });
+  await temporal.run(acts, async () => {
+    const uploads = [order('upload_17_a')];
+    const input = inputOf(uuid, { fresh: false, reason: 'retry', status: 'failed', uploads });
+    const handle = await temporal.client.workflow.start('dataset', {
+      workflowId: datasetWorkflowId(uuid),
+      taskQueue: QUEUES.control,
+      args: [input],
+    });
+    await handle.result();
+  });
+  expect(statuses(acts.batches, 'upload:upload_17_a')).toEqual([
+    'queued',
+    'uploading',
+    'processing',
+    'completed',
+  ]);
+  expect(acts.batches[0]?.uploads[0]).toMatchObject({ status: 'uploading', failure: null });
+});
+
+test('Reset behind a failed fetch fetches again, once', async () => {
+  const uuid = randomUUID();
+  let broken = true;
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      acts.ran.push('fetch');
+      if (broken) return await notFound();
+      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_18_a')]);
+    await expect(handle.result()).rejects.toThrow();
+    broken = false;
+    const { events } = await handle.fetchHistory();
+    const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
+    const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
+      namespace: temporal.namespace,
+      workflowExecution: { workflowId: datasetWorkflowId(uuid), runId: handle.signaledRunId },
+      reason: 'mended',
+      requestId: randomUUID(),
+      workflowTaskFinishEventId: last?.eventId ?? null,
+    });
+    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
+  });
+  expect(acts.ran.filter((name) => name === 'fetch').length).toBe(2);
+});
+
+test('an upload terminated by hand fails its dataset, and does not leave it waiting', async () => {
+  const uuid = randomUUID();
+  let fetching = false;
+  const acts = stages({
+    fetchSource: async () => {
+      fetching = true;
+      const beat = setInterval(() => heartbeat(), 50);
+      await Context.current().cancelled.finally(() => clearInterval(beat));
+      throw new Error('not reached');
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_19_a')]);
+    while (!fetching) await later(20);
+    await temporal.client.workflow.getHandle(uploadWorkflowId('upload_19_a')).terminate();
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'terminated' } });
+  });
+});
+
+test('a run whose history grows long goes on in a new one, with its uploads still under way', async () => {
+  const uuid = randomUUID();
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      const beat = setInterval(() => heartbeat(), 500);
+      await gate.finally(() => clearInterval(beat));
+      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_20_a')]);
+    const current = async (): Promise<string> =>
+      (await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).describe()).runId;
+    // Orders that are known already, until the run goes on in a new one.
+    while ((await current()) === handle.signaledRunId) {
+      await Promise.all(
+        Array.from({ length: 100 }, () =>
+          handle.signal(addUploadSignal, order('upload_20_a')).catch(() => undefined),
+        ),
+      );
+    }
+    release();
+    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result();
+    expect(await current()).not.toBe(handle.signaledRunId);
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
+}, 120_000);

@@ -11,7 +11,7 @@ import { extractStagingKey } from '../../bytes/staging.js';
 import type { ControlActivities } from '../../contracts/activities.js';
 import type { Delivery } from '../../contracts/workflow.js';
 import { readStatus } from '../../domain/dataset.js';
-import { datasetWorkflowId } from '../../domain/ids.js';
+import { datasetWorkflowId, uploadWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
@@ -36,7 +36,9 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
         return { runId };
       }),
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
-    discardLeftovers: (input) => runStage(() => discard(deps, input)),
+    discardUpload: (input) => runStage(() => discardUpload(deps, input)),
+    discardDataset: (input) => runStage(() => discardDataset(deps, input)),
+    watchUpload: ({ jobId }) => runStage(() => watchUpload(deps.client, jobId)),
     requestCancellation: ({ workflowId, runId }) =>
       runStage(() => ignoreMissing(() => deps.client.workflow.getHandle(workflowId, runId).cancel())),
   };
@@ -57,28 +59,57 @@ async function recall(
   const jobs = await store.jobs
     .find({ dataset_uuid: uuid }, { projection: { job_id: 1, upload_status: 1 } })
     .toArray();
-  const statusOf = new Map(jobs.map((job) => [job.job_id, job.upload_status]));
+  const statusOfJob = new Map(jobs.map((job) => [job.job_id, job.upload_status]));
   return {
     status: readStatus(dataset?.status ?? 'submitted'),
-    delivered: receipts.map(({ key, output }) => ({
-      jobId: key,
-      status: statusOf.get(key) ?? 'processing',
-      delivery: output,
-    })),
+    // An upload that was cancelled after its bytes came is no part of the dataset.
+    delivered: receipts
+      .map(({ key, output }) => ({
+        jobId: key,
+        status: statusOfJob.get(key) ?? 'processing',
+        delivery: output,
+      }))
+      .filter(({ status }) => status !== 'cancelled'),
   };
 }
 
-async function discard(
+async function discardUpload(
   { roots, secrets }: StatusDeps,
-  { uuid, jobIds, keepPartials }: Parameters<ControlActivities['discardLeftovers']>[0],
+  { jobId, forgetSecret }: Parameters<ControlActivities['discardUpload']>[0],
+): Promise<void> {
+  await removeTree(pathOf(roots, 'in', keys.uploadStaging(jobId)));
+  if (forgetSecret) await secrets.forget(jobId);
+}
+
+async function discardDataset(
+  { roots }: StatusDeps,
+  { uuid, keepProducts }: Parameters<ControlActivities['discardDataset']>[0],
 ): Promise<void> {
   const staging = pathOf(roots, 'out', keys.datasetStaging(uuid));
   await removeTree(pathOf(roots, 'in', extractStagingKey(uuid)));
-  if (keepPartials) return await removeAttempts(staging);
-  await removeTree(staging);
-  for (const jobId of jobIds) {
-    await removeTree(pathOf(roots, 'in', keys.uploadStaging(jobId)));
-    await secrets.forget(jobId);
+  if (keepProducts) await removeAttempts(staging);
+  else await removeTree(staging);
+}
+
+const LOOK_EVERY_MS = 2_000;
+
+/** Looks until the upload's workflow has closed. */
+async function watchUpload(client: Client, jobId: string): Promise<void> {
+  const context = Context.current();
+  for (;;) {
+    context.heartbeat();
+    const status = await statusOf(client, uploadWorkflowId(jobId));
+    if (status !== 'RUNNING') return;
+    await context.sleep(LOOK_EVERY_MS);
+  }
+}
+
+async function statusOf(client: Client, workflowId: string): Promise<string> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND';
+    throw error;
   }
 }
 
