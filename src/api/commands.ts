@@ -1,11 +1,9 @@
 // Commands on datasets and uploads: asked of the workflow; what it does not run, the row answers for.
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { CommandAnswer, CommandBody } from '../contracts/http.js';
-import type { UploadOrder } from '../contracts/workflow.js';
+import type { DatasetInput } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
-import { isFinal } from '../domain/upload.js';
-import { findDataset } from '../store/datasets.js';
-import { orderOf, uploadsOfDataset } from '../store/jobs.js';
+import { uploadsOfDataset } from '../store/jobs.js';
 import type { ApiDeps } from './deps.js';
 import type { Verb } from './engine.js';
 import { NO_WORKER } from './intake.js';
@@ -13,10 +11,13 @@ import {
   type CommandName,
   openForDataset,
   openForUpload,
+  openWhileRunning,
+  refusal,
   refuseDataset,
   refuseUpload,
 } from './open-commands.js';
 import { datasetInput } from './records.js';
+import { contextsOf, NO_CONTEXT, planRetry } from './repeat.js';
 
 export interface CommandOutcome {
   readonly status: 200 | 202;
@@ -31,17 +32,18 @@ export async function commandDataset(
   body: CommandBody,
 ): Promise<CommandOutcome> {
   const by = body.by ?? row.user_email ?? row.user;
+  const refused = async (): Promise<Fault> =>
+    refuseDataset(command, row, await uploadsOfDataset(deps.store, row.uuid));
   switch (command) {
     case 'pause':
     case 'resume':
     case 'cancel':
-      return await tell(deps, row.uuid, command, { ...body, by }, () => refuseDataset(command, row));
+      return await tell(deps, row.uuid, command, { ...body, by }, refused);
     case 'seal':
-      if (!(await deps.engine.seal(row.uuid, { by }))) throw refuseDataset(command, row);
+      if (!(await deps.engine.seal(row.uuid, { by }))) throw await refused();
       return await accepted(deps);
     case 'retry':
     case 'convert':
-      if (!openForDataset(row.status, false).includes(command)) throw refuseDataset(command, row);
       return await again(deps, row, command, by);
   }
 }
@@ -53,14 +55,14 @@ export async function commandJob(
   command: 'pause' | 'resume' | 'cancel' | 'retry',
   body: CommandBody,
 ): Promise<CommandOutcome> {
-  const receiving = job.receiver !== null && !isFinal(job.upload_status);
-  if (!openForUpload(job.upload_status, receiving).includes(command)) throw refuseUpload(command, job);
   const by = body.by ?? job.user_email;
-  if (command === 'retry') {
-    const row = await findDataset(deps.store, job.dataset_uuid);
-    if (row === null) throw new Fault('not_found', 'The dataset of this job is gone.');
-    if (!openForDataset(row.status, false).includes('retry')) throw refuseDataset('retry', row);
-    return await again(deps, row, 'retry', by);
+  const [context = NO_CONTEXT] = await contextsOf(deps.store, [job]);
+  if (command === 'retry' && job.upload_status === 'failed') {
+    if (context.row === null) throw new Fault('not_found', 'The dataset of this job is gone.');
+    return await again(deps, context.row, 'retry', by);
+  }
+  if (command === 'retry' || !openForUpload(job, context).includes(command)) {
+    throw refuseUpload(command, job, context);
   }
   const receivedHere = deps.receiving.get(job.job_id);
   if (command === 'cancel' && receivedHere !== undefined) {
@@ -68,7 +70,7 @@ export async function commandJob(
     return { status: 200, answer: { done: true } };
   }
   const order = { ...body, by, jobId: job.job_id };
-  return await tell(deps, job.dataset_uuid, command, order, () => refuseUpload(command, job));
+  return await tell(deps, job.dataset_uuid, command, order, () => refuseUpload(command, job, context));
 }
 
 async function tell(
@@ -76,7 +78,7 @@ async function tell(
   uuid: string,
   verb: Verb,
   { by, reason, jobId }: CommandBody & { by: string; jobId?: string },
-  refusal: () => Fault,
+  refused: () => Fault | Promise<Fault>,
 ): Promise<CommandOutcome> {
   const outcome = await deps.engine.command(uuid, verb, {
     by,
@@ -89,46 +91,44 @@ async function tell(
     case 'sent':
       return { status: 202, answer: { done: false, notice: NO_WORKER } };
     case 'closed':
-      throw refusal();
+      throw await refused();
   }
 }
 
-/** A new run of a dataset that stands still. */
+/** A new run of a dataset that stands still. @throws Fault conflict when there is nothing that it could do */
 async function again(
   deps: ApiDeps,
   row: DatasetDocument,
   reason: 'retry' | 'convert',
   by: string,
 ): Promise<CommandOutcome> {
-  const uploads = reason === 'retry' ? await ordersToRepeat(deps, row) : [];
+  const uploads = await uploadsOfDataset(deps.store, row.uuid);
+  const open = openForDataset(row, uploads);
+  if (!open.includes(reason)) throw refuseDataset(reason, row, uploads);
+  const orders = reason === 'retry' ? planRetry(uploads).orders : [];
   const { quietMs } = deps.config;
-  const input = datasetInput(row, { fresh: false, reason, by, quietMs, uploads });
-  const { runId } = await deps.engine.startAgain(input);
-  const { answer } = await accepted(deps);
-  return { status: 200, answer: { ...answer, run_id: runId } };
+  const input = datasetInput(row, { fresh: false, reason, by, quietMs, uploads: orders });
+  const { runId } = await startAgain(deps, { ...input, reason }, open);
+  const { status, answer } = await accepted(deps);
+  return { status, answer: { ...answer, run_id: runId } };
 }
 
-/** Orders of uploads that have not become part of the product; the workflow leaves out what was delivered. */
-async function ordersToRepeat({ store }: ApiDeps, row: DatasetDocument): Promise<readonly UploadOrder[]> {
-  const jobs = await uploadsOfDataset(store, row.uuid);
-  const replaced = new Set(jobs.map((job) => orderOf(job)?.replaces));
-  const open = jobs.filter(
-    (job) => !['completed', 'cancelled'].includes(job.upload_status) && !replaced.has(job.job_id),
-  );
-  const lost = open.find(isLost);
-  if (lost === undefined) return open.flatMap((job) => orderOf(job) ?? []);
-  throw new Fault(
-    'conflict',
-    `cannot retry: the bytes of upload ${lost.job_id} did not arrive; send them again ` +
-      `(POST /api/v1/uploads with dataset=${row.uuid} and replaces=${lost.job_id})`,
-  );
-}
-
-/** Whether the bytes of an upload are gone, so that only its client can repeat it. */
-function isLost(job: JobDocument): boolean {
-  const source = orderOf(job)?.source;
-  if (source?.kind !== 'received') return false;
-  return source.fault !== undefined || job.sluice?.failure?.code === 'upload_interrupted';
+/** The row may be a moment behind its workflow, which has the last word. */
+async function startAgain(
+  { engine }: ApiDeps,
+  input: DatasetInput & { readonly reason: 'retry' | 'convert' },
+  open: readonly CommandName[],
+): Promise<{ runId: string }> {
+  try {
+    return await engine.startAgain(input);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'conflict') throw error;
+    const last = await engine.describe(input.uuid);
+    if (last?.status === 'RUNNING') {
+      throw refusal(input.reason, { words: 'a run of the dataset is going on' }, openWhileRunning(false));
+    }
+    throw refusal(input.reason, { words: `its last run ended as ${last?.status ?? 'unknown'}` }, open);
+  }
 }
 
 async function accepted({ engine }: ApiDeps): Promise<CommandOutcome> {

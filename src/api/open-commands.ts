@@ -1,28 +1,44 @@
-// Which commands the present state allows, as the row shows it; the words of refusals come from here.
+// Which commands the present state allows, as the rows show it; the words of refusals come from here.
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
-import { type DatasetStatus, isSettled } from '../domain/dataset.js';
+import { isSettled, readStatus } from '../domain/dataset.js';
 import { Fault } from '../domain/fault.js';
-import type { UploadStatus } from '../domain/upload.js';
+import { isFinal } from '../domain/upload.js';
+import { hasDelivery, type JobContext, planRetry } from './repeat.js';
 
 export type CommandName = 'pause' | 'resume' | 'cancel' | 'retry' | 'convert' | 'seal';
 
-/** Commands that a dataset takes now. */
-export function openForDataset(status: DatasetStatus, paused: boolean): readonly CommandName[] {
+/**
+ * Commands that a dataset takes now.
+ * @param uploads at least those that are unfinished, or replace another
+ */
+export function openForDataset(
+  row: DatasetDocument,
+  uploads: readonly JobDocument[],
+): readonly CommandName[] {
+  const status = readStatus(row.status);
   if (status === 'done') return ['convert'];
   if (status === 'cancelled' || status === 'submitted') return [];
-  if (status === 'conversion error' || status === 'failed') return ['retry', 'convert'];
-  if (isSettled(status)) return ['retry'];
-  return [paused ? 'resume' : 'pause', 'cancel', 'seal'];
+  if (!isSettled(status)) return openWhileRunning(row.sluice?.paused != null);
+  return (['retry', 'convert'] as const).filter((name) => whyNotAgain(name, row, uploads) === undefined);
 }
 
+/** Commands that a dataset takes while a run of it goes on. */
+export const openWhileRunning = (paused: boolean): readonly CommandName[] => [
+  paused ? 'resume' : 'pause',
+  'cancel',
+  'seal',
+];
+
 /** Commands that an upload takes now. */
-export function openForUpload(status: UploadStatus, receiving: boolean): readonly CommandName[] {
+export function openForUpload(job: JobDocument, { row, siblings }: JobContext): readonly CommandName[] {
+  const status = job.upload_status;
   switch (status) {
     case 'completed':
     case 'cancelled':
       return [];
     case 'failed':
-      return ['retry'];
+      // It is repeated by a new run of its dataset.
+      return row !== null && openForDataset(row, siblings).includes('retry') ? ['retry'] : [];
     case 'paused':
       return ['resume', 'cancel'];
     case 'processing':
@@ -32,25 +48,70 @@ export function openForUpload(status: UploadStatus, receiving: boolean): readonl
     case 'initializing':
     case 'uploading':
       // While a client still sends, only the client sets the pace.
-      return receiving ? ['cancel'] : ['pause', 'cancel'];
+      return isReceiving(job) ? ['cancel'] : ['pause', 'cancel'];
   }
 }
 
+const isReceiving = ({ receiver, upload_status }: JobDocument): boolean =>
+  receiver != null && !isFinal(upload_status);
+
 /** The refusal of a command on a dataset. */
-export function refuseDataset(command: CommandName, row: DatasetDocument): Fault {
-  const open = openForDataset(row.status, row.sluice?.paused != null);
-  return refusal(command, `the dataset is "${row.status}"`, open);
+export function refuseDataset(
+  command: CommandName,
+  row: DatasetDocument,
+  uploads: readonly JobDocument[],
+): Fault {
+  const open = openForDataset(row, uploads);
+  const why = command === 'retry' || command === 'convert' ? whyNotAgain(command, row, uploads) : undefined;
+  return refusal(command, why ?? { words: `the dataset is "${row.status}"` }, open);
 }
 
 /** The refusal of a command on an upload. */
-export function refuseUpload(command: CommandName, job: JobDocument): Fault {
-  const open = openForUpload(job.upload_status, job.receiver !== null);
-  return refusal(command, `the upload is "${job.upload_status}"`, open);
+export function refuseUpload(command: CommandName, job: JobDocument, context: JobContext): Fault {
+  const open = openForUpload(job, context);
+  return refusal(command, { words: `the upload is "${job.upload_status}"` }, open);
 }
 
-function refusal(command: CommandName, state: string, open: readonly CommandName[]): Fault {
+interface Reason {
+  readonly words: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/** Why a new run of the dataset would be of no use; undefined when it can begin. */
+function whyNotAgain(
+  command: 'retry' | 'convert',
+  row: DatasetDocument,
+  uploads: readonly JobDocument[],
+): Reason | undefined {
+  const status = readStatus(row.status);
+  const fits =
+    command === 'retry' ? isSettled(status) : ['failed', 'conversion error', 'done'].includes(status);
+  if (!fits || status === 'cancelled' || (command === 'retry' && status === 'done')) {
+    return { words: `the dataset is "${row.status}"` };
+  }
+  const { orders, lost } = planRetry(uploads);
+  if (command === 'retry' && lost !== undefined) return lostWords(lost);
+  if (status === 'done' || hasDelivery(row)) return undefined;
+  if (command === 'convert') return { words: 'no file of the dataset was delivered yet' };
+  return orders.length === 0 ? { words: 'the dataset has no upload that could be repeated' } : undefined;
+}
+
+function lostWords({ job_id: replaces, dataset_uuid }: JobDocument): Reason {
+  const how = `POST /api/v1/uploads with dataset=${dataset_uuid} and replaces=${replaces}`;
+  return {
+    words: `the bytes of upload ${replaces} did not arrive; send them again (${how})`,
+    facts: { replaces },
+  };
+}
+
+/** A refusal that says why, and what is open. */
+export function refusal(
+  command: CommandName,
+  { words, facts = {} }: Reason,
+  open: readonly CommandName[],
+): Fault {
   const rest = open.filter((name) => name !== command);
-  return new Fault('conflict', `cannot ${command}: ${state}; now open: ${rest.join(', ') || 'nothing'}`, {
-    facts: { open: rest },
+  return new Fault('conflict', `cannot ${command}: ${words}; now open: ${rest.join(', ') || 'nothing'}`, {
+    facts: { ...facts, open: rest },
   });
 }

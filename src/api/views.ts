@@ -8,8 +8,9 @@ import { isFinal } from '../domain/upload.js';
 import { orderOf } from '../store/jobs.js';
 import { openForDataset, openForUpload } from './open-commands.js';
 import { datasetProgress, uploadProgress } from './progress.js';
+import type { JobContext } from './repeat.js';
 
-/** @param uploads the dataset's uploads, for its progress */
+/** @param uploads at least the dataset's unfinished uploads and those that replace another */
 export function datasetView(
   row: DatasetDocument,
   uploads: readonly JobDocument[],
@@ -39,7 +40,7 @@ export function datasetView(
     total_size_bytes: row.total_size_bytes ?? 0,
     file_count: row.file_count ?? 0,
     job_id: row.job_id ?? null,
-    open: [...openForDataset(status, sluice?.paused != null)],
+    open: [...openForDataset(row, uploads)],
     run_id: sluice?.runId ?? null,
     revision: sluice?.revision ?? 0,
     created_at: time(row.created_at),
@@ -88,10 +89,14 @@ function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['p
   };
 }
 
-/** @param row the upload's dataset; null when it is gone */
-export function jobView(job: JobDocument, row: DatasetDocument | null): JobResource {
+/** @param history of the job, newest last; lists leave it out */
+export function jobView(
+  job: JobDocument,
+  context: JobContext,
+  history: readonly HistoryDocument[] = [],
+): JobResource {
+  const { row } = context;
   const progress = uploadProgress(job, row);
-  const receiving = job.receiver != null;
   return {
     job_id: job.job_id,
     dataset_uuid: job.dataset_uuid,
@@ -116,10 +121,10 @@ export function jobView(job: JobDocument, row: DatasetDocument | null): JobResou
     error: job.error,
     error_message: job.sluice?.failure?.say ?? job.error,
     failure: job.sluice?.failure ?? null,
-    logs: [],
+    logs: history.map(logLine),
     ...jobTimes(job, progress.eta_seconds),
     dataset_info: row === null ? null : datasetInfo(row),
-    open: [...openForUpload(job.upload_status, receiving)],
+    open: [...openForUpload(job, context)],
     links: {
       self: `/api/v1/jobs/${job.job_id}`,
       dataset: `/api/v1/datasets/${job.dataset_uuid}`,
@@ -127,6 +132,11 @@ export function jobView(job: JobDocument, row: DatasetDocument | null): JobResou
     },
   };
 }
+
+const logLine = ({ at, from, to, reason, actor }: HistoryDocument) => ({
+  timestamp: time(at),
+  message: `${from === null ? '' : `${from} → `}${to}${reason ? `: ${reason}` : ''} (${actor})`,
+});
 
 const datasetInfo = ({ name, user, status, sensor }: DatasetDocument) => ({
   name: name ?? 'Unknown',

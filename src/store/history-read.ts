@@ -26,3 +26,17 @@ export async function historyOfDataset(
     .limit(limit)
     .toArray();
 }
+
+/** The last rows of an upload's history, oldest first. */
+export async function historyOfUpload(
+  store: Store,
+  jobId: string,
+  limit: number,
+): Promise<readonly HistoryDocument[]> {
+  const newest = await store.history
+    .find({ entity: `upload:${jobId}` })
+    .sort({ at: -1, revision: -1, _id: -1 })
+    .limit(limit)
+    .toArray();
+  return newest.reverse();
+}

@@ -3,7 +3,7 @@ import type { Filter } from 'mongodb';
 import type { JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
 import type { JobStatus } from '../domain/job.js';
-import { UPLOAD_FINAL, type UploadStatus } from '../domain/upload.js';
+import type { UploadStatus } from '../domain/upload.js';
 import type { Store } from './mongo.js';
 import { type Cursor, olderThan, type Page, pageOf } from './paging.js';
 
@@ -63,11 +63,20 @@ export async function uploadsOfDataset(store: Store, uuid: string): Promise<read
     .toArray();
 }
 
-/** Uploads of these datasets that have not ended. */
-export async function openUploadsOf(store: Store, uuids: readonly string[]): Promise<readonly JobDocument[]> {
-  const open = { dataset_uuid: { $in: [...uuids] }, upload_status: { $nin: [...UPLOAD_FINAL] } };
+/** Uploads of these datasets that neither completed nor were cancelled, and those that were sent in place of one. */
+export async function unfinishedUploadsOf(
+  store: Store,
+  uuids: readonly string[],
+): Promise<readonly JobDocument[]> {
+  if (uuids.length === 0) return [];
+  const unfinished = { upload_status: { $nin: ['completed', 'cancelled'] as UploadStatus[] } };
+  const replacing = { 'parameters.order.replaces': { $exists: true } };
   return await store.jobs
-    .find(open, { projection: { _id: 0 } })
+    .find(
+      { dataset_uuid: { $in: [...uuids] }, job_type: 'upload', $or: [unfinished, replacing] },
+      { projection: { _id: 0 } },
+    )
+    .sort({ created_at: 1, job_id: 1 })
     .limit(10_000)
     .toArray();
 }

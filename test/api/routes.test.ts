@@ -271,6 +271,37 @@ test('a product shows its picture and manifest, and its cache', async () => {
   expect((await get(`${at.url}/api/v1/datasets/${none.uuid}/manifest`)).status).toBe(404);
 });
 
+test('a job shows its last hundred changes', async () => {
+  const { uuid, jobId } = await putRows(at.store);
+  const entity = `upload:${jobId}`;
+  const start = Date.UTC(2026, 0, 1);
+  const rows = Array.from({ length: 103 }, (_, revision) => ({
+    _id: `${entity}/r/${revision}`,
+    entity,
+    dataset_uuid: uuid,
+    runId: 'r',
+    revision,
+    from: revision === 0 ? null : 'uploading',
+    to: revision === 102 ? 'failed' : 'paused',
+    at: new Date(start + revision * 1000),
+    actor: 'ada@example.org',
+    reason: revision === 102 ? 'No TIFF.' : null,
+  }));
+  await at.store.history.insertMany(rows);
+  await at.store.history.insertOne({ ...(rows[0] as (typeof rows)[0]), _id: 'x', entity: `dataset:${uuid}` });
+  const { logs } = (await get(`${at.url}/api/v1/jobs/${jobId}`)).body;
+  expect(logs).toHaveLength(100);
+  expect(logs[0]).toEqual({
+    timestamp: '2026-01-01T00:00:03.000Z',
+    message: 'uploading → paused (ada@example.org)',
+  });
+  expect(logs[99]).toEqual({
+    timestamp: '2026-01-01T00:01:42.000Z',
+    message: 'uploading → failed: No TIFF. (ada@example.org)',
+  });
+  expect((await get(`${at.url}/api/v1/uploads/${jobId}`)).body.logs).toEqual(logs);
+});
+
 test('the logs of a job are told from their end', async () => {
   const { uuid, jobId } = await putRows(at.store);
   const url = `${at.url}/api/v1/jobs/${jobId}/logs`;

@@ -14,7 +14,7 @@ import { Fault } from '../../domain/fault.js';
 import { isUuid } from '../../domain/ids.js';
 import { findDataset, insertDataset, listDatasets } from '../../store/datasets.js';
 import { historyOfDataset, insertFirstHistory } from '../../store/history-read.js';
-import { openUploadsOf, uploadsOfDataset } from '../../store/jobs.js';
+import { uploadsOfDataset } from '../../store/jobs.js';
 import { writeCursor } from '../../store/paging.js';
 import { commandDataset } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
@@ -22,6 +22,7 @@ import { answerOnce } from '../idempotency-key.js';
 import { requireConvertible } from '../intake.js';
 import { newIds } from '../new-ids.js';
 import { newDataset } from '../records.js';
+import { countingUploads } from '../repeat.js';
 import { type ApiContext, type App, check, checkQuery, mount, parseJson, readText } from '../route.js';
 import { datasetDetail, datasetView, historyView } from '../views.js';
 import { pageCursor } from './jobs.js';
@@ -139,18 +140,9 @@ async function createDataset(c: ApiContext, deps: ApiDeps): Promise<Response> {
 async function listDatasetsRoute(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const { limit, cursor, ...filter } = checkQuery(c, datasetQuerySchema);
   const { rows, next } = await listDatasets(deps.store, filter, limit, pageCursor(cursor));
-  const uploads = await openUploadsOf(
-    deps.store,
-    rows.map(({ uuid }) => uuid),
-  );
+  const uploads = await countingUploads(deps.store, rows);
   return c.json({
-    datasets: rows.map((row) =>
-      datasetView(
-        row,
-        uploads.filter(({ dataset_uuid }) => dataset_uuid === row.uuid),
-        deps.config,
-      ),
-    ),
+    datasets: rows.map((row) => datasetView(row, uploads.get(row.uuid) ?? [], deps.config)),
     next: next === undefined ? null : writeCursor(next),
   });
 }

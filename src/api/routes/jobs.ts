@@ -11,12 +11,13 @@ import {
 import { countField } from '../../contracts/http-fields.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
-import { datasetsByUuid, findDataset } from '../../store/datasets.js';
+import { historyOfUpload } from '../../store/history-read.js';
 import { findJob, listJobs } from '../../store/jobs.js';
 import { readCursor, writeCursor } from '../../store/paging.js';
 import { commandJob } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
 import { readJobLogs } from '../job-logs.js';
+import { contextsOf, NO_CONTEXT } from '../repeat.js';
 import { type ApiContext, type App, check, checkQuery, mount, parseJson, readText } from '../route.js';
 import { jobView } from '../views.js';
 
@@ -98,24 +99,27 @@ function commandRoutes(app: App, deps: ApiDeps): void {
   }
 }
 
+/** Lines of a job's history that are shown with it. */
+const LOG_LINES = 100;
 const logQuery = z.object({ tail: countField(1, 16_777_216, 1_048_576) });
 
 export async function listJobsRoute(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const { limit, cursor, ...filter } = checkQuery(c, jobQuery);
   const { rows, next } = await listJobs(deps.store, filter, limit, pageCursor(cursor));
-  const datasets = await datasetsByUuid(
-    deps.store,
-    rows.map(({ dataset_uuid }) => dataset_uuid),
-  );
+  const contexts = await contextsOf(deps.store, rows);
   return c.json({
-    jobs: rows.map((job) => jobView(job, datasets.get(job.dataset_uuid) ?? null)),
+    jobs: rows.map((job, at) => jobView(job, contexts[at] ?? NO_CONTEXT)),
     next: next === undefined ? null : writeCursor(next),
   });
 }
 
 export async function showJob(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const job = await requireJob(c, deps);
-  return c.json(jobView(job, await findDataset(deps.store, job.dataset_uuid)));
+  const [[context = NO_CONTEXT], history] = await Promise.all([
+    contextsOf(deps.store, [job]),
+    historyOfUpload(deps.store, job.job_id, LOG_LINES),
+  ]);
+  return c.json(jobView(job, context, history));
 }
 
 /** @throws Fault not_found */
