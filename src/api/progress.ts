@@ -3,7 +3,7 @@ import type { DatasetDocument, JobDocument, StoredProgress } from '../contracts/
 import { type DatasetStatus, readStatus } from '../domain/dataset.js';
 import { planStages } from '../domain/plan.js';
 import { fraction } from '../domain/progress.js';
-import { overallPercent, type Stage } from '../domain/stage.js';
+import { overallPercent, STAGES, type Stage } from '../domain/stage.js';
 import type { UploadStatus } from '../domain/upload.js';
 
 export interface ShownProgress {
@@ -65,8 +65,9 @@ function shown(
   const facts = { sensor: row?.sensor ?? 'OTHER', convert: row?.convert ?? true } as const;
   // Whether archives will be found is not known from the start: counting on them keeps the figure from going back.
   const planned = planStages({ ...facts, archives: 1 });
-  const stages = planned.includes(stage) ? planned : [stage, ...planned];
-  const percent = overallPercent(stages, stage, part);
+  // A stage that this dataset leaves out is passed at once: what it stands before is what comes now.
+  const now = planned.includes(stage) ? stage : planned.find((next) => comesAfter(next, stage));
+  const percent = now === undefined ? 100 : overallPercent(planned, now, now === stage ? part : 0);
   return {
     progress_percentage: Math.round(percent * 10) / 10,
     stage,
@@ -75,6 +76,8 @@ function shown(
     current_file: measured?.note ?? null,
   };
 }
+
+const comesAfter = (stage: Stage, other: Stage): boolean => STAGES.indexOf(stage) > STAGES.indexOf(other);
 
 const still = (percent: number, stage: Stage | null): ShownProgress => ({
   progress_percentage: percent,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createClient, type SluiceClient } from '../../src/client/client.js';
 import type { ServerEvent } from '../../src/client/events.js';
 import { type Harness, startHarness } from './support/harness.js';
-import { eventually } from './support/http.js';
+import { eventually, get } from './support/http.js';
 import { putRows } from './support/rows.js';
 
 let at: Harness;
@@ -56,6 +56,66 @@ test('state and progress are told apart, and only of what was asked', async () =
   expect(seen(stream.events)).toEqual(['ready', 'progress job', 'state dataset']);
   expect(stream.events[2]).toMatchObject({ data: { uuid: mine.uuid, status: 'unzipping' } });
   await stream.stop();
+});
+
+test.each(['TIFF', 'OTHER'] as const)(
+  'events of a job of sensor %s tell the percentage of GET, and never go back',
+  async (sensor) => {
+    const { uuid, jobId } = await putRows(at.store, { sensor }, { bytes_uploaded: 0, bytes_total: 100 });
+    const stream = listen({ dataset: uuid });
+    const jobs = () =>
+      stream.events.flatMap((event) =>
+        'data' in event && event.data && 'kind' in event.data && event.data.kind === 'job'
+          ? [event.data.progress_percentage]
+          : [],
+      );
+    await eventually(
+      async () => stream.events.length,
+      (count) => count === 1,
+    );
+    const shown: number[] = [];
+    const job = async (set: object) => {
+      await at.store.jobs.updateOne({ job_id: jobId }, { $set: { ...set, updated_at: new Date() } });
+      shown.push((await get(`${at.url}/api/v1/jobs/${jobId}`)).body.progress_percentage);
+      await eventually(
+        async () => jobs().length,
+        (count) => count === shown.length,
+      );
+    };
+    let revision = 0;
+    const stage = async (name: string, set: object = {}) => {
+      revision += 1;
+      const sluice = { 'sluice.stage': name, 'sluice.runId': 'r', 'sluice.revision': revision };
+      await at.store.datasets.updateOne({ uuid }, { $set: { ...sluice, ...set } });
+    };
+    await job({ bytes_uploaded: 50 });
+    await stage('fetch');
+    await job({ bytes_uploaded: 100 });
+    // The bytes are in; the dataset still waits for other uploads, then goes on.
+    await job({ upload_status: 'processing' });
+    if (sensor === 'TIFF') await stage('extract', { status: 'unzipping' });
+    await job({ file_count: 1 });
+    const progress = { stage: 'convert', done: 1, total: 2, unit: 'blocks', runId: 'r', attempt: 1 };
+    const measured = { 'sluice.progress': { ...progress, at: new Date() } };
+    await stage('convert', { status: 'converting', ...measured });
+    await job({ file_count: 2 });
+    await stage('publish');
+    await job({ file_count: 3 });
+    await job({ upload_status: 'completed' });
+    await stream.stop();
+    expect(jobs()).toEqual(shown);
+    expect(jobs()).toEqual([...jobs()].sort((a, b) => a - b));
+    expect([jobs()[0], jobs().at(-1)]).toEqual([sensor === 'TIFF' ? 20 : 22.2, 100]);
+  },
+);
+
+test('a job that is processed before its dataset tells a stage stands where its bytes ended', async () => {
+  const { jobId } = await putRows(
+    at.store,
+    { sensor: 'OTHER' },
+    { upload_status: 'processing', bytes_uploaded: 9, bytes_total: 9 },
+  );
+  expect((await get(`${at.url}/api/v1/jobs/${jobId}`)).body.progress_percentage).toBe(44.4);
 });
 
 test('a stream that broke goes on where it was, over a restart of the server', async () => {

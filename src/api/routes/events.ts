@@ -7,6 +7,7 @@ import { eventQuerySchema } from '../../contracts/http.js';
 import { Fault } from '../../domain/fault.js';
 import { type Change, type ChangeFeed, isLostToken, openChanges } from '../../store/changes.js';
 import type { ApiDeps } from '../deps.js';
+import { EventRows } from '../event-rows.js';
 import { type App, checkQuery, mount } from '../route.js';
 import { datasetView, jobView } from '../views.js';
 
@@ -85,7 +86,8 @@ async function follow(
   const beat = setInterval(() => void stream.write(': beat\n\n'), BEAT_MS);
   try {
     await send(lost ? 'reset' : 'ready', {}, feed.token());
-    for await (const change of feed) await tell(deps, send, change);
+    const rows = new EventRows(deps.store);
+    for await (const change of feed) await tell(deps, rows, send, change);
   } catch (error) {
     deps.log.info({ err: error }, 'an event stream ended');
   } finally {
@@ -97,13 +99,17 @@ async function follow(
 
 async function tell(
   { config }: ApiDeps,
+  rows: EventRows,
   send: Send,
   { collection, document, state, token }: Change,
 ): Promise<void> {
   const event = state ? 'state' : 'progress';
   if (collection === COLLECTIONS.datasets) {
-    await send(event, { kind: 'dataset', ...datasetView(document as DatasetDocument, [], config) }, token);
+    const row = document as DatasetDocument;
+    const view = datasetView(row, await rows.uploadsOf(row), config);
+    await send(event, { kind: 'dataset', ...view }, token);
   } else {
-    await send(event, { kind: 'job', ...jobView(document as JobDocument, null) }, token);
+    const job = document as JobDocument;
+    await send(event, { kind: 'job', ...jobView(job, await rows.contextOf(job)) }, token);
   }
 }
