@@ -91,6 +91,15 @@ test('a file where a directory is wanted, and a directory where a file is wanted
   expect(await readdir(inRoot(`${UUID}/a`))).toEqual(['own']);
 });
 
+test('a secret outlives a failure, and is forgotten with the success', async () => {
+  const { secrets } = bench.deps;
+  await secrets.seal(JOB, { password: 'x' });
+  await expect(bench.run({ kind: 'local', path: join(bench.dir, 'local/none') })).rejects.toThrow();
+  expect(await secrets.open(JOB)).toEqual({ password: 'x' });
+  await bench.run(source);
+  expect(await secrets.open(JOB)).toBeUndefined();
+});
+
 test('a full disk is a failure that is tried again', async () => {
   const writing = onDisk(() => writeFile('/dev/full', 'x'));
   await expect(writing).rejects.toMatchObject({ code: 'disk_full' });

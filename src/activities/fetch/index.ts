@@ -14,7 +14,7 @@ import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
 import type { Vault } from '../../secrets/vault.js';
 import { asFailure, leavingFailure, stopReason } from '../support/failures.js';
-import { type ProgressSink, startHeart } from '../support/heartbeat.js';
+import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { placeFile } from './place.js';
 import { proveFiles } from './prove.js';
 import type {
@@ -38,8 +38,6 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
   readonly url?: Partial<UrlSettings> & { readonly stallMs?: number };
 }
 
-/** Reading 64 MiB (the distance of two signs of life while hashing) takes no longer on any disk worth its name. */
-const SLOW_DISK_MS = 120_000;
 const MIB = 1024 * 1024;
 const URL_SETTINGS: UrlSettings = {
   streams: 4,
@@ -139,7 +137,8 @@ async function place(
   const files: FileEntry[] = [];
   for (const file of plan) {
     const alive = (): void => context.advance(context.confirmed(), context.confirmed(), file.path);
-    const path = await placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag, alive);
+    const placing = placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag, alive);
+    const path = await context.waiting(placing, SLOW_DISK_MS);
     files.push({ ...file, path });
     alive();
   }

@@ -52,9 +52,7 @@ async function complete(deps: StageDeps, input: PublishInput, version: string): 
   const conversion = await readRecord<ConversionRecord>(directory, CONVERSION_RECORD);
   const heart = startHeart(deps.progress, { uuid });
   await writeCrate(directory, { input, conversion });
-  await writeManifest(directory, (done, total, note) =>
-    heart.beat({ stage: 'publish', done, total, unit: 'files', note }),
-  );
+  await writeManifest(directory, heart);
   await mkdir(dirname(version), { recursive: true });
   await rename(directory, version);
 }

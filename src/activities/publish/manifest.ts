@@ -5,6 +5,7 @@ import { Context } from '@temporalio/activity';
 import { hashFile } from '../../bytes/hash.js';
 import { writeFileAtomic, writeJson } from '../../bytes/json-file.js';
 import type { FileEntry } from '../../contracts/claim.js';
+import { type Heart, SLOW_DISK_MS } from '../support/heartbeat.js';
 
 export interface ProductManifest {
   readonly version: 1;
@@ -15,17 +16,17 @@ export const MANIFEST = 'manifest.json';
 export const CHECKSUMS = 'manifest-sha256.txt';
 
 /** Hashes every file of the product and writes both lists beside them. */
-export async function writeManifest(
-  directory: string,
-  onProgress: (done: number, total: number, note: string) => void,
-): Promise<void> {
+export async function writeManifest(directory: string, heart: Heart): Promise<void> {
   const paths = await filesBelow(directory);
   const files: FileEntry[] = [];
   const signal = Context.current().cancellationSignal;
   for (const path of paths) {
-    const { sha256, size } = await hashFile(join(directory, path), { signal });
+    const onProgress = (): void =>
+      heart.beat({ stage: 'publish', done: files.length, total: paths.length, unit: 'files', note: path });
+    const hashing = hashFile(join(directory, path), { signal, onProgress });
+    const { sha256, size } = await heart.waiting(hashing, SLOW_DISK_MS);
     files.push({ path, size, sha256 });
-    onProgress(files.length, paths.length, path);
+    onProgress();
   }
   const lines = files.map(({ path, sha256 }) => checksumLine(path, sha256));
   await writeFileAtomic(join(directory, CHECKSUMS), Buffer.from(lines.join('')));

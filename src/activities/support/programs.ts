@@ -10,6 +10,7 @@ import type { StageDeps } from './deps.js';
 import { startHeart } from './heartbeat.js';
 
 const HOUR = 3_600_000;
+const STALL_MS = HOUR / 6;
 
 export interface ProgramCall {
   readonly uuid: string;
@@ -32,7 +33,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
     ...call.request,
     limits: { slab_bytes: 32 * 1024 * 1024, threads: deps.threads },
   });
-  return await runProgram(
+  const running = runProgram(
     {
       command: deps.python,
       args: [join(deps.converters, `${call.program}.py`), request],
@@ -40,7 +41,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
       env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' },
       cwd: call.work,
       timeLimitMs: 24 * HOUR,
-      stallLimitMs: HOUR / 6,
+      stallLimitMs: STALL_MS,
       memoryBytes: deps.converterBytes,
       graceMs: 5_000,
       logFile: join(deps.logs, uuid, `${stage}.log`),
@@ -55,4 +56,6 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
       signal: Context.current().cancellationSignal,
     },
   );
+  // A program in a long fsync shows no sign of life either; the stall limit ends it, not the lack of a heartbeat.
+  return await heart.waiting(running, STALL_MS);
 }

@@ -12,7 +12,7 @@ import type { ComputeActivities, ValidateInput, ValidateOutput } from '../../con
 import { Fault } from '../../domain/fault.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct, productName } from '../convert/product.js';
 import type { StageDeps } from '../support/deps.js';
-import { startHeart } from '../support/heartbeat.js';
+import { SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import type { ValidationRecord } from './record.js';
@@ -88,7 +88,8 @@ async function compareFiles(
   for (const file of conversion.inputs) {
     const onProgress = (bytes: number): void =>
       heart.beat({ stage: 'validate', done: before + bytes, total, unit: 'bytes', note: file.path });
-    const { sha256 } = await hashFile(join(directory, below, file.path), { signal, onProgress });
+    const hashing = hashFile(join(directory, below, file.path), { signal, onProgress });
+    const { sha256 } = await heart.waiting(hashing, SLOW_DISK_MS);
     if (sha256 !== file.sha256) {
       throw new Fault('product_differs', `The published file ${file.path} is not what was received.`);
     }

@@ -1,0 +1,62 @@
+// Work that is long and silent must not look dead: a large file of a product, a program that waits for its disk.
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { MANIFEST, writeManifest } from '../../src/activities/publish/manifest.js';
+import { startHeart } from '../../src/activities/support/heartbeat.js';
+import { callProgram } from '../../src/activities/support/programs.js';
+
+const UUID = '6f0d1a52-9d4e-4a53-8f3e-333333333333';
+const progress = { report: () => undefined };
+let dir: string;
+let env: MockActivityEnvironment;
+let beats: { at: number; details: unknown }[];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sluice-heart-'));
+  env = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+  beats = [];
+  env.on('heartbeat', (details: unknown) => beats.push({ at: performance.now(), details }));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+test('a large file of a product is heard of while it is hashed', async () => {
+  await writeFile(join(dir, 'big'), '');
+  await truncate(join(dir, 'big'), 200 * 1024 * 1024);
+  await env.run(async () => await writeManifest(dir, startHeart(progress, { uuid: UUID }, 0)));
+  const hashing = { stage: 'publish', done: 0, total: 1, unit: 'files', note: 'big' };
+  expect(beats.map(({ details }) => details)).toEqual([
+    ...Array.from({ length: 4 }, () => hashing),
+    { ...hashing, done: 1 },
+  ]);
+  const manifest = JSON.parse(await readFile(join(dir, MANIFEST), 'utf8')) as { files: unknown[] };
+  expect(manifest.files).toEqual([expect.objectContaining({ path: 'big', size: 200 * 1024 * 1024 })]);
+});
+
+test('a program that only waits keeps its activity alive', async () => {
+  await mkdir(join(dir, 'programs'));
+  await writeFile(join(dir, 'programs/wait.py'), `sleep 6; echo '{"result":{"ok":1}}'`);
+  const deps = {
+    roots: { in: dir, out: dir },
+    progress,
+    python: '/bin/sh',
+    converters: join(dir, 'programs'),
+    logs: dir,
+    converterBytes: 0,
+    threads: 1,
+  };
+  const call = {
+    uuid: UUID,
+    stage: 'convert',
+    program: 'wait',
+    work: join(dir, 'work'),
+    request: {},
+  } as const;
+  const startedAt = performance.now();
+  expect(await env.run(async () => await callProgram(deps, call))).toEqual({ ok: 1 });
+  // Its start and its end are work that shows; in between it only sleeps.
+  const asleep = beats.map(({ at }) => at - startedAt).filter((ms) => ms > 3_000 && ms < 5_500);
+  expect(asleep).toHaveLength(1);
+}, 20_000);
