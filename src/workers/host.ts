@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createProgressSink } from '../activities/support/mongo-progress.js';
 import { createEngine } from '../api/engine.js';
 import { connectTemporal, temporalConnection } from '../api/temporal.js';
@@ -12,26 +12,40 @@ import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
 import { openStore } from '../store/mongo.js';
 import { type Keeper, startKeeper } from './keeper.js';
+import { createWorkerLog, sdkLogger } from './log.js';
 import { type Ports, queueOptions } from './queues.js';
 
 /** Runs workers for the configured queues; resolves after a clean shutdown (SIGTERM, SIGINT). */
 export async function runWorker(config: Config): Promise<void> {
-  const logger = new DefaultLogger(config.logLevel === 'error' ? 'ERROR' : 'WARN');
-  Runtime.install({ logger, shutdownSignals: [] });
+  const log = startLog(config);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
   await makeDirectories(config);
-  const connection = await connectPatiently(config, stop.signal);
+  const connection = await connectPatiently(config, stop.signal, log);
   if (connection === undefined) return;
-  const ports = await openPorts(config);
+  const ports = await openPorts(config, log);
   try {
     const workers = await createWorkers(connection, ports);
-    const keeper = config.worker.queues.includes('control') ? startKeeping(ports) : undefined;
-    await runUntil(workers, stop.signal, keeper);
+    const keeper = config.worker.queues.includes('control') ? startKeeping(ports, log) : undefined;
+    await runUntil(workers, { signal: stop.signal, keeper, log });
   } finally {
     await Promise.all([ports.client.connection.close(), ports.store.client.close()]);
     await connection.close();
   }
+}
+
+type Log = (words: string, facts?: Record<string, unknown>) => void;
+
+/** One log for us, for the SDK and for its native core, which would write lines of its own otherwise. */
+function startLog({ logLevel }: Config): Log {
+  const lines = createWorkerLog(logLevel);
+  const filter = makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' });
+  Runtime.install({
+    logger: sdkLogger(lines, logLevel),
+    telemetryOptions: { logging: { filter, forward: {} } },
+    shutdownSignals: [],
+  });
+  return (words, facts = {}) => lines.info(facts, words);
 }
 
 async function makeDirectories({ dirs, home }: Config): Promise<void> {
@@ -40,7 +54,11 @@ async function makeDirectories({ dirs, home }: Config): Promise<void> {
 }
 
 /** Waits for Temporal as long as it takes; a worker may start before its server. */
-async function connectPatiently(config: Config, signal: AbortSignal): Promise<NativeConnection | undefined> {
+async function connectPatiently(
+  config: Config,
+  signal: AbortSignal,
+  log: Log,
+): Promise<NativeConnection | undefined> {
   for (let wait = 250; !signal.aborted; wait = Math.min(wait * 2, 5_000)) {
     try {
       return await NativeConnection.connect(temporalConnection(config));
@@ -52,7 +70,7 @@ async function connectPatiently(config: Config, signal: AbortSignal): Promise<Na
   return undefined;
 }
 
-async function openPorts(config: Config): Promise<Ports> {
+async function openPorts(config: Config, log: Log): Promise<Ports> {
   const url = config.mongo.url ?? `mongodb://127.0.0.1:${config.mongo.port}/?directConnection=true`;
   const store = openStore(url, config.mongo.db);
   const client = await connectTemporal(config);
@@ -81,17 +99,17 @@ async function createWorkers(connection: NativeConnection, ports: Ports): Promis
   );
 }
 
-function startKeeping({ store, client, config }: Ports): Keeper {
+function startKeeping({ store, client, config }: Ports, log: Log): Keeper {
   void ensureIndexes(store).catch((error: unknown) =>
     log('indexes could not be made yet', { error: String(error) }),
   );
-  return startKeeper({ store, client, engine: createEngine(client), quietMs: config.quietMs, log });
+  const { dirs: roots, quietMs } = config;
+  return startKeeper({ store, client, engine: createEngine(client), roots, quietMs, log });
 }
 
 async function runUntil(
   workers: readonly Worker[],
-  signal: AbortSignal,
-  keeper: Keeper | undefined,
+  { signal, keeper, log }: { signal: AbortSignal; keeper: Keeper | undefined; log: Log },
 ): Promise<void> {
   const running = Promise.all(workers.map((worker) => worker.run()));
   const shutdown = (): void => {
@@ -106,8 +124,4 @@ async function runUntil(
     shutdown();
     await keeper?.stop();
   }
-}
-
-function log(words: string, facts: Record<string, unknown> = {}): void {
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), say: words, ...facts })}\n`);
 }

@@ -4,19 +4,23 @@ import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Engine } from '../api/engine.js';
 import { datasetInput } from '../api/records.js';
+import type { Roots } from '../bytes/layout.js';
 import type { JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
+import { faultOf } from '../domain/fault.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { findDataset } from '../store/datasets.js';
 import { takeLease } from '../store/leases.js';
-import type { Store } from '../store/mongo.js';
+import { isStoreDown, type Store } from '../store/mongo.js';
 import { clearReceiver, expiredReceivers } from '../store/receivers.js';
-import { repairTerminated, suspects } from '../store/repair.js';
+import { repairTerminated, type SuspectCursor, suspects } from '../store/repair.js';
+import { createAgeing } from './ageing.js';
 
 export interface KeeperDeps {
   readonly store: Store;
   readonly client: Client;
   readonly engine: Engine;
+  readonly roots: Roots;
   readonly quietMs: number;
   readonly log: (words: string, facts?: Record<string, unknown>) => void;
 }
@@ -34,12 +38,14 @@ export function startKeeper(deps: KeeperDeps): Keeper {
   const holder = randomUUID();
   const interrupted = createInterrupted(deps);
   const terminated = createTerminated(deps);
+  const aged = createAgeing(deps);
   let stopped = false;
   let wake: () => void = () => undefined;
   const round = async (): Promise<void> => {
     if (!(await takeLease(deps.store, 'keeper', holder, EVERY_MS * 3))) return;
     await interrupted();
     await terminated();
+    await aged();
   };
   const loop = (async () => {
     while (!stopped) {
@@ -70,7 +76,12 @@ export function startKeeper(deps: KeeperDeps): Keeper {
  * The stage fetch sees in the staging area whether the last byte came. A lease must be seen expired twice, since
  * after an outage of the database its living holder needs a moment to renew it.
  */
-function createInterrupted({ store, engine, quietMs, log }: KeeperDeps): () => Promise<void> {
+export function createInterrupted({
+  store,
+  engine,
+  quietMs,
+  log,
+}: Pick<KeeperDeps, 'store' | 'engine' | 'quietMs' | 'log'>): () => Promise<void> {
   let seen = new Map<string, number>();
   return async () => {
     const expired = await expiredReceivers(store, new Date());
@@ -78,7 +89,11 @@ function createInterrupted({ store, engine, quietMs, log }: KeeperDeps): () => P
     seen = new Map(expired.map((job) => [job.job_id, job.receiver?.until.getTime() ?? 0]));
     for (const job of again) {
       log('an upload lost its receiver', { job: job.job_id });
-      await deliverAgain(job);
+      // One that cannot be delivered must not keep the younger ones waiting.
+      await deliverAgain(job).catch((error: unknown) => {
+        if (isAway(error)) throw error;
+        log('an upload could not be given to its workflow', { job: job.job_id, error: String(error) });
+      });
     }
   };
 
@@ -93,12 +108,20 @@ function createInterrupted({ store, engine, quietMs, log }: KeeperDeps): () => P
   }
 }
 
+/** A server that cannot be reached refuses all alike: the round ends. */
+const isAway = (error: unknown): boolean =>
+  isStoreDown(error) || faultOf(error)?.code === 'engine_unavailable';
+
 /** Runs that somebody terminated: they could not say so themselves, so their rows are repaired here. */
 function createTerminated({ store, client, log }: KeeperDeps): () => Promise<void> {
   const asked = new Map<string, number>();
+  // Each round looks at one page; after the last one it begins again.
+  let after: SuspectCursor | undefined;
   return async () => {
     const now = Date.now();
-    for (const row of await suspects(store, new Date(now - EVERY_MS * 2))) {
+    const page = await suspects(store, new Date(now - EVERY_MS * 2), { after });
+    after = page.at(-1);
+    for (const row of page) {
       if (now - (asked.get(row.uuid) ?? 0) < ASK_AGAIN_MS) continue;
       asked.set(row.uuid, now);
       const run = await lastRun(client, row.uuid);
