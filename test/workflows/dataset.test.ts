@@ -601,7 +601,7 @@ test('a run whose history grows long goes on in a new one, with its uploads stil
     // Orders that are known already, until the run goes on in a new one.
     while ((await current()) === handle.signaledRunId) {
       await Promise.all(
-        Array.from({ length: 100 }, () =>
+        Array.from({ length: 5 }, () =>
           handle.signal(addUploadSignal, order('upload_20_a')).catch(() => undefined),
         ),
       );
