@@ -128,7 +128,10 @@ export class Intake {
 
   #begin(order: UploadOrder): void {
     const { jobId } = order;
-    if (this.#closed !== undefined) return this.#ended({ jobId, outcome: 'cancelled' });
+    if (this.#closed !== undefined) {
+      this.#ended({ jobId, outcome: 'cancelled' });
+      return;
+    }
     this.#children.set(jobId, 'waiting');
     void CancellationScope.nonCancellable(() => this.#run(order));
   }
