@@ -17,7 +17,11 @@ export interface RetryPlan {
 export function planRetry(uploads: readonly JobDocument[]): RetryPlan {
   const replaced = new Set(uploads.map((job) => orderOf(job)?.replaces));
   const open = uploads.filter(
-    (job) => !['completed', 'cancelled'].includes(job.upload_status) && !replaced.has(job.job_id),
+    (job) =>
+      // One that a client is still sending is nobody's to repeat.
+      (job.receiver ?? null) === null &&
+      !['completed', 'cancelled'].includes(job.upload_status) &&
+      !replaced.has(job.job_id),
   );
   return { orders: open.flatMap((job) => orderOf(job) ?? []), lost: open.find(isLost) };
 }

@@ -98,7 +98,8 @@ class DatasetRun {
         if (!this.#record.uploads.has(jobId)) this.#record.uploads.set(jobId, { jobId, status, delivery });
       }
     }
-    for (const order of uploads) this.#intake.takeAgain(order, by);
+    const missing = uploads.filter(({ jobId }) => !this.#record.uploads.get(jobId)?.delivery);
+    for (const order of missing) this.#intake.takeAgain(order, by);
   }
 
   /**
