@@ -6,7 +6,6 @@ import { Fault } from '../domain/fault.js';
 import { uploadsOfDataset } from '../store/jobs.js';
 import type { ApiDeps } from './deps.js';
 import type { Verb } from './engine.js';
-import { NO_WORKER } from './intake.js';
 import {
   type CommandName,
   openForDataset,
@@ -16,6 +15,7 @@ import {
   refuseDataset,
   refuseUpload,
 } from './open-commands.js';
+import { NO_WORKER, queueNotice, servedQueues } from './queues.js';
 import { datasetInput } from './records.js';
 import { contextsOf, NO_CONTEXT, planRetry } from './repeat.js';
 
@@ -131,7 +131,11 @@ async function startAgain(
   }
 }
 
-async function accepted({ engine }: ApiDeps): Promise<CommandOutcome> {
-  if (await engine.workerAlive()) return { status: 200, answer: { done: true } };
-  return { status: 202, answer: { done: false, notice: NO_WORKER } };
+async function accepted(deps: ApiDeps): Promise<CommandOutcome> {
+  const served = await servedQueues(deps);
+  const notice = queueNotice(served);
+  const told = notice === undefined ? {} : { notice };
+  // The workflow itself runs on the queue control.
+  const done = served.control;
+  return { status: done ? 200 : 202, answer: { done, ...told } };
 }

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/client';
 import type { Command, DatasetInput, DatasetView, UploadOrder } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
-import { datasetWorkflowId, QUEUES } from '../domain/ids.js';
+import { datasetWorkflowId, QUEUES, type Queue } from '../domain/ids.js';
 import {
   addUploadSignal,
   cancelSignal,
@@ -22,6 +22,7 @@ import {
 } from '../workflows/messages.js';
 import { onEngine } from './engine-fault.js';
 import { datasetStart } from './engine-start.js';
+import { POLLER_AGE_MS, type QueuesServed } from './queues.js';
 import { ensureSearchAttributes } from './temporal.js';
 
 export type Verb = 'pause' | 'resume' | 'cancel';
@@ -43,15 +44,16 @@ export interface Engine {
   startAgain(input: DatasetInput): Promise<{ runId: string }>;
   /** The newest run, if Temporal knows one. */
   describe(uuid: string): Promise<{ runId: string; status: string } | undefined>;
-  /** Whether a worker asked for work in the last minute. */
-  workerAlive(): Promise<boolean>;
+  /** For which queues a worker asked for work in the last minute; none when Temporal does not answer. */
+  polledQueues(): Promise<QueuesServed>;
   /** Whether Temporal answers. */
   reachable(): Promise<boolean>;
 }
 
 const CALL_MS = 5_000;
-/** A waiting poll of a worker comes back within a minute. */
-const POLLER_AGE_MS = 70_000;
+const WORKFLOW_TASKS = 1;
+const ACTIVITY_TASKS = 2;
+const NO_QUEUES: QueuesServed = { control: false, transfer: false, compute: false };
 
 export function createEngine(client: Client): Engine {
   return new TemporalEngine(client);
@@ -59,11 +61,11 @@ export function createEngine(client: Client): Engine {
 
 class TemporalEngine implements Engine {
   readonly #client: Client;
-  readonly #poller: () => Promise<boolean>;
+  readonly #polled: () => Promise<QueuesServed>;
 
   constructor(client: Client) {
     this.#client = client;
-    this.#poller = rarely(2_000, () => this.#within(2_000, () => this.#hasPoller()));
+    this.#polled = rarely(2_000, NO_QUEUES, () => this.#within(2_000, () => this.#askPollers()));
   }
 
   async deliver(input: DatasetInput, order: UploadOrder): Promise<void> {
@@ -125,8 +127,8 @@ class TemporalEngine implements Engine {
     }
   }
 
-  async workerAlive(): Promise<boolean> {
-    return await this.#poller();
+  async polledQueues(): Promise<QueuesServed> {
+    return await this.#polled();
   }
 
   async reachable(): Promise<boolean> {
@@ -154,11 +156,20 @@ class TemporalEngine implements Engine {
     return { result: 'sent' };
   }
 
-  async #hasPoller(): Promise<boolean> {
+  async #askPollers(): Promise<QueuesServed> {
+    const [control, transfer, compute] = await Promise.all([
+      this.#hasPoller(QUEUES.control, WORKFLOW_TASKS),
+      this.#hasPoller(QUEUES.transfer, ACTIVITY_TASKS),
+      this.#hasPoller(QUEUES.compute, ACTIVITY_TASKS),
+    ]);
+    return { control, transfer, compute };
+  }
+
+  async #hasPoller(name: Queue, taskQueueType: number): Promise<boolean> {
     const { pollers } = await this.#client.workflowService.describeTaskQueue({
       namespace: this.#client.options.namespace,
-      taskQueue: { name: QUEUES.control },
-      taskQueueType: 1,
+      taskQueue: { name },
+      taskQueueType,
     });
     const oldest = Date.now() - POLLER_AGE_MS;
     return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > oldest);
@@ -197,14 +208,14 @@ function refused(error: WorkflowUpdateFailedError): Fault {
 const textOf = (error: unknown): string =>
   error instanceof Error ? `${error.message} ${error.cause === undefined ? '' : textOf(error.cause)}` : '';
 
-/** Asks at most once in `ms`; false when the question cannot be answered. */
-function rarely(ms: number, ask: () => Promise<boolean>): () => Promise<boolean> {
+/** Asks at most once in `ms`; `unknown` when the question cannot be answered. */
+function rarely<T>(ms: number, unknown: T, ask: () => Promise<T>): () => Promise<T> {
   let at = 0;
-  let last: Promise<boolean> = Promise.resolve(false);
+  let last: Promise<T> | undefined;
   return () => {
-    if (Date.now() - at > ms) {
+    if (last === undefined || Date.now() - at > ms) {
       at = Date.now();
-      last = ask().catch(() => false);
+      last = ask().catch(() => unknown);
     }
     return last;
   };

@@ -17,6 +17,7 @@ import {
   renewReceiver,
 } from '../store/receivers.js';
 import type { ApiDeps } from './deps.js';
+import { queueNotice, servedQueues } from './queues.js';
 import { type DatasetFields, datasetInput, newDataset, newUploadJob } from './records.js';
 
 /** What a client asks for, after checking. */
@@ -36,7 +37,6 @@ export interface Recorded {
   readonly fresh: boolean;
 }
 
-export const NO_WORKER = 'no worker is running; it starts when one does';
 const NO_ENGINE = 'Temporal cannot be reached at the moment; it starts when Temporal answers';
 
 /** @throws Fault store_unavailable */
@@ -135,7 +135,7 @@ export async function handOver(
   await clearReceiver(store, order.jobId, instance).catch((error: unknown) => {
     log.warn({ err: error, jobId: order.jobId }, 'the lease of an upload could not be ended');
   });
-  return (await engine.workerAlive()) ? undefined : NO_WORKER;
+  return queueNotice(await servedQueues(deps));
 }
 
 /** Tries until Temporal answers; keeps the lease meanwhile, so that nobody else does the same. */

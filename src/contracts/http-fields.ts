@@ -68,6 +68,20 @@ export const descriptionFields = {
     .transform((tags) => tags ?? ''),
 };
 
+const ignored = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
+/** The description beside a dataset that exists: clients that send a whole one each time may go on doing so. */
+export const ignoredDescription = {
+  name: ignored,
+  sensor: ignored,
+  convert: ignored,
+  is_public: ignored,
+  is_public_downloadable: ignored,
+  folder: ignored,
+  team_uuid: ignored,
+  tags: ignored,
+  parameters: ignored,
+} satisfies Record<keyof typeof descriptionFields | 'name' | 'sensor' | 'parameters', typeof ignored>;
+
 /** A new dataset in the words of the older clients (forms and JSON alike). */
 export const sharedFields = z.object({
   user_email: emailField,

@@ -11,6 +11,7 @@ import {
   datasetNameField,
   descriptionFields,
   emailField,
+  ignoredDescription,
   parametersField,
   sensorField,
 } from './http-fields.js';
@@ -54,25 +55,11 @@ const deliveryFields = {
     .meta({ description: 'Job id of a failed upload that is sent again' }),
 };
 
-// Clients that send a whole description each time may go on doing so.
-const own = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
-const described = {
-  name: own,
-  sensor: own,
-  convert: own,
-  is_public: own,
-  is_public_downloadable: own,
-  folder: own,
-  team_uuid: own,
-  tags: own,
-  parameters: own,
-} satisfies Record<Exclude<keyof typeof newDataset, 'user_email'>, typeof own>;
-
 /** A delivery into a dataset that exists. */
 export const existingDatasetSchema = z.strictObject({
   dataset: z.uuid(),
   user_email: emailField.optional(),
-  ...described,
+  ...ignoredDescription,
   ...deliveryFields,
 });
 /** A delivery that makes its dataset. */
@@ -268,7 +255,12 @@ export type CommandAnswer = z.infer<typeof commandAnswerSchema>;
 export const readySchema = z
   .object({
     ready: z.boolean(),
-    checks: z.object({ database: z.boolean(), temporal: z.boolean(), worker: z.boolean() }),
+    checks: z.object({
+      database: z.boolean(),
+      temporal: z.boolean(),
+      worker: z.boolean().meta({ description: 'Every queue has a worker' }),
+      queues: z.object({ control: z.boolean(), transfer: z.boolean(), compute: z.boolean() }),
+    }),
   })
   .meta({ id: 'Ready' });
 export type Ready = z.infer<typeof readySchema>;

@@ -19,7 +19,11 @@ test('health tells what is there and what is not', async () => {
   expect(await get(`${at.url}/healthz`)).toMatchObject({ status: 200, body: { status: 'ok' } });
   const ready = await get(`${at.url}/readyz`);
   expect(ready.status).toBe(503);
-  expect(ready.body).toEqual({ ready: false, checks: { database: true, temporal: true, worker: false } });
+  const queues = { control: false, transfer: false, compute: false };
+  expect(ready.body).toEqual({
+    ready: false,
+    checks: { database: true, temporal: true, worker: false, queues },
+  });
 });
 
 test('only programs on this machine are answered', async () => {

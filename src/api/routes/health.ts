@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { readySchema } from '../../contracts/http.js';
 import type { ApiDeps } from '../deps.js';
 import { requireStore } from '../intake.js';
+import { servedQueues } from '../queues.js';
 import { type App, mount } from '../route.js';
 
 export function healthRoutes(app: App, deps: ApiDeps): void {
@@ -23,23 +24,24 @@ export function healthRoutes(app: App, deps: ApiDeps): void {
       method: 'get',
       path: '/readyz',
       tag: 'health',
-      summary: 'Database, Temporal and a worker answer',
+      summary: 'Database and Temporal answer, and every task queue has a worker',
       answers: {
         200: { description: 'Ready', schema: readySchema },
         503: { description: 'Not ready', schema: readySchema },
       },
     },
     async (c) => {
-      const [database, temporal, worker] = await Promise.all([
+      const [database, temporal, queues] = await Promise.all([
         requireStore(deps).then(
           () => true,
           () => false,
         ),
         deps.engine.reachable(),
-        deps.engine.workerAlive(),
+        servedQueues(deps),
       ]);
+      const worker = Object.values(queues).every(Boolean);
       const ready = database && temporal && worker;
-      const answer = { ready, checks: { database, temporal, worker } };
+      const answer = { ready, checks: { database, temporal, worker, queues } };
       return ready ? c.json(answer, 200) : c.json(answer, 503, { 'retry-after': '2' });
     },
   );
