@@ -1,12 +1,13 @@
 // Bench convert: our converter programs beside the plain OpenVisus script that one would write first.
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { startDaemon } from '../src/process/daemon.js';
 import type { BenchOptions, Findings } from './harness.js';
+import { freshHome } from './home.js';
 import { type Comparison, compare, type Figure, figure, interleave } from './stats.js';
 
 const RUNS = 7;
@@ -14,7 +15,7 @@ const MIB_A_SLICE = 0.5;
 const VOLUME_MIB = 256;
 
 export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOptions): Promise<Findings> {
-  const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  const home = freshHome();
   try {
     const python = await provideTool('python', loadConfig(childEnvironment({ SLUICE_HOME: home })), say);
     const bench = new ConvertBench(home, python.path);

@@ -1,7 +1,5 @@
 // Servers for a bench: an embedded Temporal and MongoDB with Sluice's own flags, and API and worker as processes.
-import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -13,6 +11,7 @@ import { startTemporal } from '../src/embedded/temporal.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { type Daemon, startDaemon } from '../src/process/daemon.js';
 import { openStore, type Store } from '../src/store/mongo.js';
+import { freshHome } from './home.js';
 
 export interface Servers {
   readonly home: string;
@@ -37,7 +36,7 @@ type Say = (text: string) => void;
 
 /** Does the work beside servers of its own, in a fresh directory; afterwards nothing is left of them. */
 export async function withServers<T>(say: Say, work: (servers: Servers) => Promise<T>): Promise<T> {
-  const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  const home = freshHome();
   const daemons: Daemon[] = [];
   try {
     const servers = await startServers(home, daemons, say);
