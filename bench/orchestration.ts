@@ -103,20 +103,21 @@ async function usedTime({ pids }: Servers): Promise<number> {
 }
 
 async function historyFigures(servers: Servers) {
-  const { client } = servers;
-  const events = async (id: string) =>
-    (await client.workflow.getHandle(id).fetchHistory()).events?.length ?? 0;
-  const ours = await started(servers, 'ours');
-  await ours.run();
-  const pair = await started(servers, 'pair');
-  await pair.run();
-  const count = async (ids: readonly string[]) => {
-    const each = await Promise.all(ids.map(events));
-    return each.reduce((sum, events) => sum + events, 0);
+  const count = async ({ ids, run }: Started) => {
+    await run();
+    const histories = await Promise.all(
+      ids.map((id) => servers.client.workflow.getHandle(id).fetchHistory()),
+    );
+    return [histories.reduce((sum, { events }) => sum + (events?.length ?? 0), 0)];
   };
   return [
-    figure('history events, ours', 'events', [await count(ours.ids)], 75),
-    figure('history events, bare parent and child', 'events', [await count(pair.ids)]),
+    figure('history events, ours', 'events', await count(await prepareOurs(servers, FILE)), 75),
+    figure('history events, ours, with an archive', 'events', await count(await prepareOurs(servers))),
+    figure(
+      'history events, bare parent and child',
+      'events',
+      await count(await prepareBare(servers, 'pair')),
+    ),
   ];
 }
 
@@ -142,7 +143,8 @@ async function started(servers: Servers, kind: Kind): Promise<Started> {
   return kind === 'ours' ? await prepareOurs(servers) : await prepareBare(servers, kind);
 }
 
-async function prepareOurs({ client, store, config }: Servers): Promise<Started> {
+/** @param path of what is delivered: with an archive all five stages run, with a file four */
+async function prepareOurs({ client, store, config }: Servers, path = ARCHIVE): Promise<Started> {
   const uuid = randomUUID();
   const jobId = uploadJobId(Date.now(), randomBytes(4).toString('hex'));
   const owner = 'ada@example.org';
@@ -151,7 +153,7 @@ async function prepareOurs({ client, store, config }: Servers): Promise<Started>
     { ...FIELDS, user_email: owner },
     { status: 'uploading', sourceType: 'local', jobId },
   );
-  const order: UploadOrder = { jobId, source: { kind: 'local', path: '/data/a.zip' }, seal: true, by: owner };
+  const order: UploadOrder = { jobId, source: { kind: 'local', path }, seal: true, by: owner };
   await insertDataset(store, row);
   await insertJob(store, newUploadJob({ order, uuid, owner, source: 'a file', bytes: 1, holder: 'bench' }));
   const run = { fresh: true, reason: 'delivery', by: owner, quietMs: config.quietMs } as const;
@@ -165,6 +167,9 @@ async function prepareOurs({ client, store, config }: Servers): Promise<Started>
     },
   };
 }
+
+const ARCHIVE = '/data/a.zip';
+const FILE = '/data/a.tif';
 
 const FIELDS = {
   name: 'a bench',
@@ -242,13 +247,12 @@ const SHARED: Partial<WorkerOptions> = {
 
 const claim = (key: string): Claim => ({ store: 'out', key, size: 1_000, digest: 'ab'.repeat(32) });
 
-// One archive, so that all five stages run.
 const NO_TRANSFER: TransferActivities = {
-  fetchSource: () =>
-    Promise.resolve({
-      done: true,
-      delivery: { manifest: claim('files.json'), files: 1, bytes: 1_000, archives: 1 },
-    }),
+  fetchSource: ({ order: { source } }) => {
+    const archives = source.kind === 'local' && source.path === ARCHIVE ? 1 : 0;
+    const delivery = { manifest: claim('files.json'), files: 1, bytes: 1_000, archives };
+    return Promise.resolve({ done: true, delivery });
+  },
 };
 
 const NO_COMPUTE: ComputeActivities = {
