@@ -22,7 +22,6 @@ import {
 } from '../workflows/messages.js';
 import { onEngine } from './engine-fault.js';
 import { datasetStart } from './engine-start.js';
-import { POLLER_AGE_MS, type QueuesServed } from './queues.js';
 import { ensureSearchAttributes } from './temporal.js';
 
 export type Verb = 'pause' | 'resume' | 'cancel';
@@ -32,6 +31,8 @@ export type CommandResult =
   | { readonly result: 'done'; readonly view: DatasetView }
   | { readonly result: 'sent' }
   | { readonly result: 'closed' };
+
+export type QueuesServed = Readonly<Record<Queue, boolean>>;
 
 export interface Engine {
   /** Gives a delivery to the dataset's workflow, which starts if it does not run. Safe to repeat. */
@@ -51,6 +52,8 @@ export interface Engine {
 }
 
 const CALL_MS = 5_000;
+/** A waiting poll of a worker comes back within a minute. */
+export const POLLER_AGE_MS = 70_000;
 const WORKFLOW_TASKS = 1;
 const ACTIVITY_TASKS = 2;
 const NO_QUEUES: QueuesServed = { control: false, transfer: false, compute: false };

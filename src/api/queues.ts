@@ -1,12 +1,8 @@
 // Which task queues are served: all three are needed for a dataset to come to its end.
-import { QUEUES, type Queue } from '../domain/ids.js';
+import { QUEUES } from '../domain/ids.js';
 import { movedSince } from '../store/progress-read.js';
 import type { ApiDeps } from './deps.js';
-
-export type QueuesServed = Readonly<Record<Queue, boolean>>;
-
-/** A waiting poll of a worker comes back within a minute. */
-export const POLLER_AGE_MS = 70_000;
+import { POLLER_AGE_MS, type QueuesServed } from './engine.js';
 
 export const NO_WORKER = 'no worker is running; it starts when one does';
 
