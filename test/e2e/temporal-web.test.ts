@@ -29,9 +29,7 @@ test.each(['Request Cancellation', 'the API'])(
     const sent = await sendBig();
     await converting(sent.uuid);
     if (way === 'the API') {
-      const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/cancel`, {
-        user_email: 'ada@example.org',
-      });
+      const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/cancel`, {});
       expect(answer.status).toBe(200);
     } else {
       await stack.workflow(sent.uuid).cancel();
@@ -44,9 +42,7 @@ test.each(['Request Cancellation', 'the API'])(
     expect(tree(join(stack.out, '.staging'))).toEqual([]);
     expect(tree(join(stack.out, sent.uuid))).toEqual([]);
     expect((await stack.job(sent.job)).upload_status).toBe('cancelled');
-    const again = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/cancel`, {
-      user_email: 'ada@example.org',
-    });
+    const again = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/cancel`, {});
     expect(again).toMatchObject({ status: 409, body: { code: 'conflict' } });
     const compat = await postJson(`${stack.apiUrl}/api/upload/cancel/${sent.job}`, {});
     expect(compat.status).toBe(404);
@@ -61,9 +57,7 @@ test('after Terminate the row is repaired within 60 s, and a retry publishes', a
   const row = await stack.settled(sent.uuid, 'conversion error', 60_000);
   expect(row.sluice.failure?.code).toBe('terminated');
   expect((await stack.job(sent.job)).upload_status).toBe('failed');
-  const retried = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/retry`, {
-    user_email: 'ada@example.org',
-  });
+  const retried = await postJson(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/retry`, {});
   expect(retried.status).toBeLessThan(300);
   await until('it runs again', async () => (await stack.dataset(sent.uuid)).status !== 'conversion error');
   await stack.settled(sent.uuid);
