@@ -38,7 +38,7 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly node: string;
   /** Load average of the last minute, before and after: a shared machine shows here. */
-  readonly load: readonly [before: number, after: number];
+  readonly load: { readonly before: number; readonly after: number };
 }
 
 export async function runBench(name: string, bench: Bench, options: BenchOptions): Promise<Report> {
@@ -49,7 +49,7 @@ export async function runBench(name: string, bench: Bench, options: BenchOptions
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
-    load: [before, oneMinuteLoad()],
+    load: { before, after: oneMinuteLoad() },
   };
   return { bench: name, at: new Date().toISOString(), machine, ...findings };
 }

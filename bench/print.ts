@@ -4,7 +4,7 @@ import type { Spread } from './stats.js';
 
 export function printReport(report: Report): string {
   const { machine, comparisons, figures, notes, versions } = report;
-  const [before, after] = machine.load;
+  const { before, after } = machine.load;
   const rows = [
     ...(comparisons.length > 0 ? [['', 'ours', 'peer', 'ratio', 'runs']] : []),
     ...comparisons.map(({ what, peer, unit, ours, theirs, ratio, runs }) => [
