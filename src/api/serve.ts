@@ -11,7 +11,7 @@ import { Fault } from '../domain/fault.js';
 import { createUrlGuard } from '../net/url-guard.js';
 import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
-import { openStore, type Store } from '../store/mongo.js';
+import { mongoUrl, openStore, type Store } from '../store/mongo.js';
 import { createApp } from './app.js';
 import type { ApiDeps } from './deps.js';
 import { createEngine } from './engine.js';
@@ -51,7 +51,7 @@ export async function startApi(
   const closing = new AbortController();
   // Every stream and every upload listens to it.
   setMaxListeners(0, closing.signal);
-  const store = openStore(mongoUrl(config), config.mongo.db);
+  const store = openStore(mongoUrl(config.mongo), config.mongo.db);
   const client = await connectTemporal(config);
   const deps = makeDeps(config, store, client, log, closing.signal);
   const server = await listen(createApp(deps), host, port);
@@ -137,6 +137,3 @@ function urlOf(server: Server): string {
   const { family, port } = address;
   return family === 'IPv6' ? `http://[${address.address}]:${port}` : `http://${address.address}:${port}`;
 }
-
-const mongoUrl = ({ mongo }: Config): string =>
-  mongo.url ?? `mongodb://127.0.0.1:${mongo.port}/?directConnection=true`;

@@ -15,6 +15,10 @@ export interface Store {
   readonly history: Collection<HistoryDocument>;
 }
 
+/** The connection string: the foreign server's, or that of the embedded one on its port. */
+export const mongoUrl = ({ url, port }: { readonly url?: string; readonly port: number }): string =>
+  url ?? `mongodb://127.0.0.1:${port}/?directConnection=true`;
+
 /**
  * Connects lazily: the driver finds the server at the first operation, so a process may start before its database.
  * Writes are majority and journaled; an operation fails after `timeoutMs` without a server.

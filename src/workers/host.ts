@@ -10,7 +10,7 @@ import type { Config } from '../config/config.js';
 import { QUEUES } from '../domain/ids.js';
 import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
-import { openStore } from '../store/mongo.js';
+import { mongoUrl, openStore } from '../store/mongo.js';
 import { type Keeper, startKeeper } from './keeper.js';
 import { createWorkerLog, sdkLogger } from './log.js';
 import { type Ports, queueOptions } from './queues.js';
@@ -71,8 +71,7 @@ async function connectPatiently(
 }
 
 async function openPorts(config: Config, log: Log): Promise<Ports> {
-  const url = config.mongo.url ?? `mongodb://127.0.0.1:${config.mongo.port}/?directConnection=true`;
-  const store = openStore(url, config.mongo.db);
+  const store = openStore(mongoUrl(config.mongo), config.mongo.db);
   const client = await connectTemporal(config);
   const secrets = openVault(config.home, config.dirs);
   const progress = createProgressSink(store, (error) =>

@@ -303,6 +303,22 @@ test('a retry starts from what is known and does not fetch again', async () => {
   expect(statuses(acts.batches, 'upload:upload_6_a')).toEqual(['processing', 'completed']);
 });
 
+/** What Temporal Web's batch Reset takes: the last workflow task. Returns the new run. */
+async function resetToLastTask(uuid: string, runId: string) {
+  const workflowId = datasetWorkflowId(uuid);
+  const { events } = await temporal.client.workflow.getHandle(workflowId, runId).fetchHistory();
+  const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
+  const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
+    namespace: temporal.namespace,
+    workflowExecution: { workflowId, runId },
+    reason: 'mended',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: last?.eventId ?? null,
+  });
+  const newRun = reset.runId ?? '';
+  return { runId: newRun, result: () => temporal.client.workflow.getHandle(workflowId, newRun).result() };
+}
+
 test('Reset to the last workflow task of a failed run tries the failed stage again, and only that', async () => {
   const uuid = randomUUID();
   let broken = true;
@@ -317,17 +333,9 @@ test('Reset to the last workflow task of a failed run tries the failed stage aga
     const handle = await start(uuid, [order('upload_7_a')]);
     await expect(handle.result()).rejects.toThrow();
     broken = false;
-    const { events } = await handle.fetchHistory();
-    const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
-    const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
-      namespace: temporal.namespace,
-      workflowExecution: { workflowId: datasetWorkflowId(uuid), runId: handle.signaledRunId },
-      reason: 'mended',
-      requestId: randomUUID(),
-      workflowTaskFinishEventId: last?.eventId ?? null,
-    });
-    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
-    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-reset', reset.runId ?? '');
+    const reset = await resetToLastTask(uuid, handle.signaledRunId);
+    await reset.result();
+    await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-reset', reset.runId);
   });
   expect(acts.ran.filter((name) => !name.startsWith('discard'))).toEqual([
     'fetch',
@@ -548,16 +556,8 @@ test('Reset behind a failed fetch fetches again, once', async () => {
     const handle = await start(uuid, [order('upload_18_a')]);
     await expect(handle.result()).rejects.toThrow();
     broken = false;
-    const { events } = await handle.fetchHistory();
-    const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
-    const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
-      namespace: temporal.namespace,
-      workflowExecution: { workflowId: datasetWorkflowId(uuid), runId: handle.signaledRunId },
-      reason: 'mended',
-      requestId: randomUUID(),
-      workflowTaskFinishEventId: last?.eventId ?? null,
-    });
-    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), reset.runId ?? '').result();
+    const reset = await resetToLastTask(uuid, handle.signaledRunId);
+    await reset.result();
   });
   expect(acts.ran.filter((name) => name === 'fetch').length).toBe(2);
 });
