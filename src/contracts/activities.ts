@@ -3,7 +3,7 @@ import type { DatasetStatus } from '../domain/dataset.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
-import type { Delivery, MirrorBatch, ProductSummary, UploadOrder } from './workflow.js';
+import type { Delivery, MirrorBatch, ProductSummary, UploadOrder, UploadReport } from './workflow.js';
 
 export interface FetchInput {
   readonly uuid: string;
@@ -89,8 +89,8 @@ export interface ControlActivities {
   discardUpload(input: { readonly jobId: string; readonly forgetSecret: boolean }): Promise<void>;
   /** Removes what the dataset's stages left in staging; a finished product stays when only a system broke. */
   discardDataset(input: { readonly uuid: string; readonly keepProducts: boolean }): Promise<void>;
-  /** Answers when the upload's workflow, started by an earlier run, has closed. */
-  watchUpload(input: { readonly jobId: string }): Promise<void>;
+  /** Answers as the upload's workflow, started by an earlier run, when it has closed: with its result or its failure. */
+  watchUpload(input: { readonly jobId: string }): Promise<UploadReport>;
   /** Requests the cancellation of a run that ends because our own command cancelled it. */
   requestCancellation(input: { readonly workflowId: string; readonly runId: string }): Promise<void>;
 }

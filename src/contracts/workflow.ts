@@ -51,7 +51,7 @@ export interface UploadInput {
   readonly order: UploadOrder;
 }
 
-/** How an upload ended; the signal `uploadEnded` from upload to dataset. */
+/** How an upload ended: the result of workflow `upload`. One that failed or was cancelled throws instead. */
 export interface UploadReport {
   readonly jobId: string;
   readonly outcome: 'delivered' | 'failed' | 'cancelled';

@@ -19,8 +19,10 @@ export interface Writer {
  * @returns whether the row shows this state now (false: it was older than what the row shows)
  */
 export async function writeMirror(store: Store, batch: MirrorBatch, writer: Writer): Promise<boolean> {
-  await writeHistory(store, batch, writer.runId);
-  const row = await writeDataset(store, batch, writer);
+  const [row] = await Promise.all([
+    writeDataset(store, batch, writer),
+    writeHistory(store, batch, writer.runId),
+  ]);
   // Also beside a dataset that shows it already: an earlier attempt may have died in between. Each has its own guard.
   if (row !== 'foreign') await writeUploads(store, batch, writer.runId);
   return row === 'shown';

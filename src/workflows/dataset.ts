@@ -71,7 +71,7 @@ class DatasetRun {
         await this.#bringIn();
         await this.#processAll();
         this.#finish();
-        await this.#mirror.flush();
+        await this.#mirror.flush('at once');
         if (!this.#hasNews())
           return { uuid: this.#record.uuid, status: 'done', product: this.#record.product };
       } catch (error) {

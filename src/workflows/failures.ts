@@ -3,18 +3,22 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancelledFailure,
+  ChildWorkflowFailure,
   isCancellation,
+  TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import { type FailureNote, isFailureCode, noteFailure } from '../domain/failure.js';
 import type { Stage } from '../domain/stage.js';
 
-/** Words an error of an activity; an error that carries no code of ours is `internal`. */
+/** Words an error of an activity or of a child; an error that carries no code of ours is `internal`. */
 export function noteOf(error: unknown): FailureNote {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const isWrapped = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure;
+  const cause = isWrapped ? error.cause : error;
   if (cause instanceof ApplicationFailure && isFailureCode(cause.type)) {
-    return noteFailure(cause.type, cause.message);
+    return noteFailure(cause.type, closingSay(cause) ?? cause.message);
   }
+  if (cause instanceof TerminatedFailure) return noteFailure('terminated');
   if (cause instanceof CancelledFailure || isCancellation(error)) return noteFailure('cancelled');
   if (cause instanceof TimeoutFailure) return noteFailure('internal', timeoutWords(cause));
   return noteFailure('internal', cause instanceof Error ? cause.message : String(cause));
@@ -31,8 +35,20 @@ export function closingFailure(note: FailureNote, stage: Stage): ApplicationFail
     type: note.code,
     message: `${note.say} ${note.remedy}`,
     nonRetryable: true,
-    details: [{ stage, blame: note.blame }],
+    details: [{ stage, blame: note.blame, say: note.say } satisfies ClosingDetails],
   });
+}
+
+interface ClosingDetails {
+  readonly stage: Stage;
+  readonly blame: FailureNote['blame'];
+  readonly say: string;
+}
+
+/** The sentence without the remedy, from a failure that closed a workflow. */
+function closingSay({ details }: ApplicationFailure): string | undefined {
+  const [closing] = (details ?? []) as [Partial<ClosingDetails>?];
+  return closing?.stage === undefined ? undefined : closing.say;
 }
 
 /** A stage's final failure on its way to the end of the run. */

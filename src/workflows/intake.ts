@@ -8,6 +8,7 @@ import {
 import {
   CancellationScope,
   ChildWorkflowCancellationType,
+  type ChildWorkflowHandle,
   condition,
   getExternalWorkflowHandle,
   log,
@@ -16,21 +17,21 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { DatasetInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
-import { noteFailure } from '../domain/failure.js';
 import { uploadWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { isFinal } from '../domain/upload.js';
+import { noteOf } from './failures.js';
 import {
   addUploadSignal,
   pauseSignal,
   resumeSignal,
-  uploadEndedSignal,
   uploadPausedSignal,
   WORKFLOW_TYPES,
 } from './messages.js';
 import { watchUpload } from './proxies.js';
 import { quietly } from './quietly.js';
 import type { DatasetRecord } from './record.js';
+import type { upload } from './upload.js';
 
 /** How far the child of an upload is: a child that is being started cannot be told anything yet. */
 type Child = 'waiting' | 'starting' | 'started';
@@ -51,7 +52,6 @@ export class Intake {
     this.#input = input;
     this.#record = record;
     setHandler(addUploadSignal, (order) => quietly(() => this.take(order)));
-    setHandler(uploadEndedSignal, (report) => quietly(() => this.#ended(report)));
     setHandler(uploadPausedSignal, (report) =>
       quietly(() => {
         const { jobId, paused, by } = report;
@@ -136,28 +136,24 @@ export class Intake {
     void CancellationScope.nonCancellable(() => this.#run(order));
   }
 
-  /** Starts the child as soon as that is allowed; one that an earlier run left behind is waited for. */
+  /** Starts the child as soon as that is allowed, and takes in how it ended. */
   async #run(order: UploadOrder): Promise<void> {
     const { jobId } = order;
     const isOpen = (): boolean => this.#record.open().some((upload) => upload.jobId === jobId);
     const mayStart = (): boolean => this.#open && this.#record.paused === null && !this.#paused.has(jobId);
-    while (isOpen()) {
-      await condition(() => mayStart() || !isOpen());
-      if (!isOpen()) return;
-      this.#children.set(jobId, 'starting');
-      const started = await this.#start(order);
-      this.#children.set(jobId, 'started');
-      if (started) return;
-      await watchUpload({ jobId });
-      this.#children.set(jobId, 'waiting');
-    }
+    await condition(() => mayStart() || !isOpen());
+    if (!isOpen()) return;
+    this.#children.set(jobId, 'starting');
+    const child = await this.#start(order);
+    this.#children.set(jobId, 'started');
+    this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));
   }
 
-  /** @returns false when it runs already, started by a run of this dataset before this one */
-  async #start(order: UploadOrder): Promise<boolean> {
+  /** @returns nothing when it runs already, started by a run of this dataset before this one */
+  async #start(order: UploadOrder): Promise<ChildWorkflowHandle<typeof upload> | undefined> {
     const { uuid, owner, sensor, team } = this.#input;
     try {
-      const child = await startChild(WORKFLOW_TYPES.upload, {
+      return await startChild<typeof upload>(WORKFLOW_TYPES.upload, {
         workflowId: uploadWorkflowId(order.jobId),
         args: [{ uuid, owner, sensor, order, ...(team ? { team } : {}) }],
         parentClosePolicy: ParentClosePolicy.ABANDON,
@@ -165,13 +161,8 @@ export class Intake {
         staticSummary: `Fetch ${sourceWords(order.source)}`,
         typedSearchAttributes: this.#searchAttributes(),
       });
-      // An upload reports before it ends; one that ends without a report was terminated.
-      child.result().catch(() => {
-        this.#ended({ jobId: order.jobId, outcome: 'failed', failure: noteFailure('terminated') });
-      });
-      return true;
     } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
       throw error;
     }
   }
@@ -200,5 +191,17 @@ export class Intake {
       if (report.failure) upload.failure = report.failure;
       this.#record.moveUpload(report.jobId, 'failed', cause);
     }
+  }
+}
+
+/** How an upload ended, from its result or from what it threw. */
+async function reportOf(jobId: string, result: Promise<UploadReport>): Promise<UploadReport> {
+  try {
+    return await result;
+  } catch (error) {
+    const failure = noteOf(error);
+    return failure.code === 'cancelled'
+      ? { jobId, outcome: 'cancelled' }
+      : { jobId, outcome: 'failed', failure };
   }
 }

@@ -1,6 +1,6 @@
 // Names and types of every message a workflow of ours understands. The API imports this file, and nothing else here.
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Command, DatasetView, UploadOrder, UploadReport } from '../contracts/workflow.js';
+import type { Command, DatasetView, UploadOrder } from '../contracts/workflow.js';
 
 /** A delivery; starts the dataset's workflow when it does not run. Deduplicated by job id. */
 export const addUploadSignal = defineSignal<[UploadOrder]>('addUpload');
@@ -17,8 +17,7 @@ export const cancelUpdate = defineUpdate<DatasetView, [Command]>('cancelNow');
 
 export const stateQuery = defineQuery<DatasetView>('state');
 
-/** From an upload to its dataset. */
-export const uploadEndedSignal = defineSignal<[UploadReport]>('uploadEnded');
+/** From an upload to its dataset; how it ended, the upload's result tells. */
 export const uploadPausedSignal =
   defineSignal<[{ jobId: string; paused: boolean; by: string }]>('uploadPaused');
 

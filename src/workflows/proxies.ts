@@ -1,5 +1,11 @@
 // Every option set of the workflows, by situation. No option literal stands anywhere else.
-import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  type LocalActivityOptions,
+  proxyActivities,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
 import type { ComputeActivities, ControlActivities, TransferActivities } from '../contracts/activities.js';
 import { QUEUES } from '../domain/ids.js';
 
@@ -42,6 +48,13 @@ const mirroring: ActivityOptions = {
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
 };
 
+/** The last write of a run that went well: one try within its last task. The patient mirror stands behind it. */
+const atOnce: LocalActivityOptions = {
+  scheduleToCloseTimeout: '1 second',
+  cancellationType,
+  retry: { maximumAttempts: 1 },
+};
+
 /** Small look-ups and clean-ups; as patient as the mirror, for they need the same database or disk. */
 const quick: ActivityOptions = {
   taskQueue: QUEUES.control,
@@ -63,6 +76,7 @@ export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
 export const { extractArchives, convertDataset, validateProduct, publishProduct } =
   proxyActivities<ComputeActivities>(compute);
 export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
+export const { mirror: mirrorAtOnce } = proxyLocalActivities<Pick<ControlActivities, 'mirror'>>(atOnce);
 export const { recallDataset, discardUpload, discardDataset, requestCancellation } =
   proxyActivities<Omit<ControlActivities, 'mirror' | 'watchUpload'>>(quick);
 export const { watchUpload } = proxyActivities<Pick<ControlActivities, 'watchUpload'>>(watching);

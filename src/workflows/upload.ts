@@ -1,4 +1,4 @@
-// One delivery: fetch its bytes, stand still when asked to, tell the dataset how it ended.
+// One delivery: fetch its bytes, stand still when asked to; its result tells the dataset how it ended.
 import {
   CancellationScope,
   CancelledFailure,
@@ -14,13 +14,7 @@ import { datasetWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { beCancelled } from './cancellation.js';
 import { closingFailure, noteOf } from './failures.js';
-import {
-  cancelSignal,
-  pauseSignal,
-  resumeSignal,
-  uploadEndedSignal,
-  uploadPausedSignal,
-} from './messages.js';
+import { cancelSignal, pauseSignal, resumeSignal, uploadPausedSignal } from './messages.js';
 import { discardUpload, fetchSource } from './proxies.js';
 
 /** Workflow `upload`, id `upload:<jobId>`: a child of its dataset that may outlive one run of it. */
@@ -28,7 +22,6 @@ export async function upload(input: UploadInput): Promise<UploadReport> {
   const root = CancellationScope.current();
   return await CancellationScope.nonCancellable(async () => {
     const report = await fetchUntilEnded(input, root);
-    await tellDataset(input, report);
     if (report.outcome === 'cancelled') await beCancelled(root);
     if (report.outcome === 'cancelled') throw new CancelledFailure('The upload was cancelled.');
     if (report.failure) throw closingFailure(report.failure, 'fetch');
@@ -122,9 +115,6 @@ async function standStill(input: UploadInput, wish: Wish): Promise<void> {
   await signalDataset(input, (dataset) => dataset.signal(uploadPausedSignal, { jobId, paused: false, by }));
   setCurrentDetails('');
 }
-
-const tellDataset = (input: UploadInput, report: UploadReport): Promise<void> =>
-  signalDataset(input, (dataset) => dataset.signal(uploadEndedSignal, report));
 
 type DatasetHandle = ReturnType<typeof getExternalWorkflowHandle>;
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { watchUpload } from '../../src/activities/status/watch-upload.js';
 import type { Claim } from '../../src/contracts/claim.js';
 import type { DatasetInput, MirrorBatch, UploadOrder } from '../../src/contracts/workflow.js';
 import { datasetWorkflowId, QUEUES, uploadWorkflowId } from '../../src/domain/ids.js';
@@ -85,10 +86,7 @@ function stages(over: Partial<AllActivities> = {}): Stage {
     recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
     discardUpload: say('discard upload', () => undefined),
     discardDataset: say('discard', () => undefined),
-    watchUpload: async ({ jobId }) => {
-      const child = temporal.client.workflow.getHandle(uploadWorkflowId(jobId));
-      while ((await child.describe()).status.name === 'RUNNING') await later(50);
-    },
+    watchUpload: ({ jobId }) => watchUpload(temporal.client, jobId),
     requestCancellation: async ({ workflowId, runId }) => {
       await temporal.client.workflow.getHandle(workflowId, runId).cancel();
     },
@@ -303,21 +301,32 @@ test('a retry starts from what is known and does not fetch again', async () => {
   expect(statuses(acts.batches, 'upload:upload_6_a')).toEqual(['processing', 'completed']);
 });
 
-/** What Temporal Web's batch Reset takes: the last workflow task. Returns the new run. */
-async function resetToLastTask(uuid: string, runId: string) {
+/** Event ids of the completed workflow tasks of a run: the points to which Temporal Web can reset it. */
+async function resetPoints(uuid: string, runId: string) {
+  const { events } = await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), runId).fetchHistory();
+  return (events ?? [])
+    .filter((event) => event.workflowTaskCompletedEventAttributes)
+    .map(({ eventId }) => eventId ?? null);
+}
+
+type EventId = Awaited<ReturnType<typeof resetPoints>>[number];
+
+async function resetTo(uuid: string, runId: string, workflowTaskFinishEventId: EventId) {
   const workflowId = datasetWorkflowId(uuid);
-  const { events } = await temporal.client.workflow.getHandle(workflowId, runId).fetchHistory();
-  const last = events?.filter((event) => event.workflowTaskCompletedEventAttributes).at(-1);
   const reset = await temporal.client.connection.workflowService.resetWorkflowExecution({
     namespace: temporal.namespace,
     workflowExecution: { workflowId, runId },
     reason: 'mended',
     requestId: randomUUID(),
-    workflowTaskFinishEventId: last?.eventId ?? null,
+    workflowTaskFinishEventId,
   });
   const newRun = reset.runId ?? '';
   return { runId: newRun, result: () => temporal.client.workflow.getHandle(workflowId, newRun).result() };
 }
+
+/** What Temporal Web's batch Reset takes: the last workflow task. */
+const resetToLastTask = async (uuid: string, runId: string) =>
+  await resetTo(uuid, runId, (await resetPoints(uuid, runId)).at(-1) ?? null);
 
 test('Reset to the last workflow task of a failed run tries the failed stage again, and only that', async () => {
   const uuid = randomUUID();
@@ -345,6 +354,63 @@ test('Reset to the last workflow task of a failed run tries the failed stage aga
     'publish',
   ]);
 });
+
+/** A fetch that lasts: the dataset hears of its upload in tasks of their own, and shows it while it runs. */
+const slowFetch: Partial<AllActivities> = {
+  fetchSource: async ({ jobId }) => {
+    await later(400);
+    return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+  },
+};
+
+test('Reset of a done dataset works to each of its workflow tasks', async () => {
+  const uuid = randomUUID();
+  const acts = stages(slowFetch);
+  await temporal.run(acts, async () => {
+    const { signaledRunId } = await start(uuid, [order('upload_21_a')]);
+    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result();
+    const points = await resetPoints(uuid, signaledRunId);
+    expect(points.length).toBeGreaterThan(4);
+    for (const point of points) {
+      const reset = await resetTo(uuid, signaledRunId, point);
+      expect(await reset.result()).toMatchObject({ status: 'done' });
+      expect(acts.batches.at(-1)?.dataset.status).toBe('done');
+    }
+  });
+}, 60_000);
+
+test('Reset of a running dataset still hears its upload, from each of its workflow tasks', async () => {
+  const uuid = randomUUID();
+  let release: () => void = () => undefined;
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      const beat = setInterval(() => heartbeat(), 500);
+      const gate = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await gate.finally(() => clearInterval(beat));
+      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const { signaledRunId } = await start(uuid, [order('upload_22_a', { seal: false })]);
+    const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+    await later(500);
+    await handle.executeUpdate(pauseUpdate, { args: [{ by: 'a', jobId: 'none' }] }).catch(() => undefined);
+    await handle.signal(addUploadSignal, order('upload_22_a'));
+    await later(500);
+    let runId = signaledRunId;
+    const points = await resetPoints(uuid, runId);
+    for (const point of points.reverse()) {
+      ({ runId } = await resetTo(uuid, runId, point));
+      await later(500);
+    }
+    release();
+    expect(await temporal.client.workflow.getHandle(datasetWorkflowId(uuid), runId).result()).toMatchObject({
+      status: 'done',
+    });
+  });
+}, 60_000);
 
 test('a second delivery into a done dataset starts a run that converts both', async () => {
   const uuid = randomUUID();
@@ -486,8 +552,7 @@ test('messages that carry nothing do not stop a run', async () => {
   const acts = stages();
   await temporal.run(acts, async () => {
     const handle = await start(uuid, [order('upload_15_a', { seal: false })]);
-    for (const signal of ['seal', 'resume', 'addUpload', 'uploadEnded', 'uploadPaused'])
-      await handle.signal(signal);
+    for (const signal of ['seal', 'resume', 'addUpload', 'uploadPaused']) await handle.signal(signal);
     await handle.signal('pause', null);
     await handle.signal('resume', null);
     await handle.result();
@@ -522,7 +587,10 @@ test('a retry without conversion leaves its error state', async () => {
 
 test('a retry of a failed fetch shows in the row of the upload', async () => {
   const uuid = randomUUID();
-  const acts = stages({ recallDataset: async () => ({ status: 'failed', delivered: [] }) });
+  const acts = stages({
+    ...slowFetch,
+    recallDataset: async () => ({ status: 'failed', delivered: [] }),
+  });
   await temporal.run(acts, async () => {
     const uploads = [order('upload_17_a')];
     const input = inputOf(uuid, { fresh: false, reason: 'retry', status: 'failed', uploads });

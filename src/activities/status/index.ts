@@ -11,11 +11,12 @@ import { extractStagingKey } from '../../bytes/staging.js';
 import type { ControlActivities } from '../../contracts/activities.js';
 import type { Delivery } from '../../contracts/workflow.js';
 import { readStatus } from '../../domain/dataset.js';
-import { datasetWorkflowId, uploadWorkflowId } from '../../domain/ids.js';
+import { datasetWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
 import { runStage } from '../support/run-stage.js';
+import { watchUpload } from './watch-upload.js';
 
 export interface StatusDeps {
   readonly store: Store;
@@ -89,28 +90,6 @@ async function discardDataset(
   await removeTree(pathOf(roots, 'in', extractStagingKey(uuid)));
   if (keepProducts) await removeAttempts(staging);
   else await removeTree(staging);
-}
-
-const LOOK_EVERY_MS = 2_000;
-
-/** Looks until the upload's workflow has closed. */
-async function watchUpload(client: Client, jobId: string): Promise<void> {
-  const context = Context.current();
-  for (;;) {
-    context.heartbeat();
-    const status = await statusOf(client, uploadWorkflowId(jobId));
-    if (status !== 'RUNNING') return;
-    await context.sleep(LOOK_EVERY_MS);
-  }
-}
-
-async function statusOf(client: Client, workflowId: string): Promise<string> {
-  try {
-    return (await client.workflow.getHandle(workflowId).describe()).status.name;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND';
-    throw error;
-  }
 }
 
 /** A product in staging that is finished stays: its receipts name it, and a retry goes on from it. */
