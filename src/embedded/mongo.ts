@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Document, MongoClient, MongoServerError } from 'mongodb';
 import { type Daemon, startDaemon } from '../process/daemon.js';
 import { claimPort } from './ports.js';
-import { waitReady } from './ready.js';
+import { waitReady, whilePortsAreFree } from './ready.js';
 import { checkStamp } from './version-stamp.js';
 
 export interface MongoOptions {
@@ -40,13 +40,17 @@ export async function startMongo(options: MongoOptions): Promise<EmbeddedMongo> 
     version: seriesOf(program.version),
     variable: 'SLUICE_MONGOD_BIN',
   });
-  const port = await claimPort(options.port, 'SLUICE_MONGO_PORT');
+  return await whilePortsAreFree(options.logFile, () => launch(options));
+}
+
+async function launch({ directory, program, logFile, port: wanted }: MongoOptions): Promise<EmbeddedMongo> {
+  const port = await claimPort(wanted, 'SLUICE_MONGO_PORT');
   const daemon = startDaemon({
     name: 'mongod',
     command: program.path,
     args: serverArguments(join(directory, 'data'), port),
     env: { HOME: directory },
-    logFile: options.logFile,
+    logFile,
   });
   try {
     await becomePrimary(daemon, `127.0.0.1:${port}`);

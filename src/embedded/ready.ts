@@ -1,4 +1,5 @@
-// Waits until a server that was started answers, or has ended.
+// Waits until a server that was started answers, or has ended; starts it again when it lost a race for a port.
+import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../domain/fault.js';
 import type { Daemon } from '../process/daemon.js';
@@ -24,6 +25,32 @@ export async function waitReady<T>(
       last = error;
     }
     await sleep(25);
+  }
+}
+
+const PORT_TRIES = 4;
+
+/**
+ * Starts a server whose ports are chosen, or were found free, a moment before it listens. Another program may take one
+ * in between (Temporal chooses more for itself): then its log says so, and it is started again.
+ * @param start chooses the ports and starts; throws `server_not_ready` when the server ends
+ */
+export async function whilePortsAreFree<T>(logFile: string, start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const before = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === PORT_TRIES || !lostItsPort(logFile, before)) throw error;
+    }
+  }
+}
+
+function lostItsPort(logFile: string, from: number): boolean {
+  try {
+    return /address already in use/i.test(readFileSync(logFile).subarray(from).toString());
+  } catch {
+    return false;
   }
 }
 

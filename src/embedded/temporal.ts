@@ -4,7 +4,7 @@ import { Connection } from '@temporalio/client';
 import { type Daemon, startDaemon } from '../process/daemon.js';
 import { prepareNamespace } from './namespace.js';
 import { claimPort } from './ports.js';
-import { waitReady } from './ready.js';
+import { waitReady, whilePortsAreFree } from './ready.js';
 import { checkStamp } from './version-stamp.js';
 
 export interface TemporalOptions {
@@ -60,13 +60,17 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
     version: program.version,
     variable: 'SLUICE_TEMPORAL_BIN',
   });
+  return await whilePortsAreFree(options.logFile, () => launch(options));
+}
+
+async function launch(options: TemporalOptions): Promise<EmbeddedTemporal> {
   const port = await claimPort(options.port, 'SLUICE_TEMPORAL_PORT');
   const uiPort = await claimPort(options.uiPort, 'SLUICE_TEMPORAL_UI_PORT');
   const daemon = startDaemon({
     name: 'temporal',
-    command: program.path,
+    command: options.program.path,
     args: serverArguments(options, port, uiPort),
-    env: { HOME: directory },
+    env: { HOME: options.directory },
     logFile: options.logFile,
   });
   const address = `127.0.0.1:${port}`;

@@ -22,10 +22,10 @@ afterEach(async () => {
 
 async function mongoIn(
   directory: string,
-  changes: { port?: number; version?: string } = {},
+  changes: { path?: string; port?: number; version?: string } = {},
 ): Promise<EmbeddedMongo> {
   const { path, version } = await tool('mongod');
-  const program = { path, version: changes.version ?? version };
+  const program = { path: changes.path ?? path, version: changes.version ?? version };
   const logFile = join(directory, 'mongod.log');
   const mongo = await startMongo({ program, directory, logFile, port: changes.port ?? 0 });
   running.push(mongo.daemon);
@@ -34,11 +34,11 @@ async function mongoIn(
 
 async function temporalIn(
   directory: string,
-  changes: { port?: number; uiPort?: number; version?: string } = {},
+  changes: { path?: string; port?: number; uiPort?: number; version?: string } = {},
 ): Promise<EmbeddedTemporal> {
   const { path, version } = await tool('temporal');
   const temporal = await startTemporal({
-    program: { path, version: changes.version ?? version },
+    program: { path: changes.path ?? path, version: changes.version ?? version },
     directory,
     logFile: join(directory, 'temporal.log'),
     namespace: 'default',
@@ -137,6 +137,28 @@ test('a taken port is an error that names its variable', async () => {
   });
   taken.free();
 });
+
+/** The real program behind a script that loses the race for a port the first time, as the program words it. */
+function losesFirstRace(directory: string, real: string, words: string): string {
+  const script = join(directory, 'unlucky.sh');
+  const lost = join(directory, 'lost');
+  const first = `if [ ! -e ${lost} ]; then touch ${lost}; echo "${words}"; exit 1; fi`;
+  writeFileSync(script, `#!/bin/sh\n${first}\nexec ${real} "$@"\n`, { mode: 0o755 });
+  return script;
+}
+
+test.each(['temporal', 'mongod'] as const)(
+  'a port that another program takes meanwhile costs %s a second start, no more',
+  async (name) => {
+    const directory = scratch();
+    const words = 'listen tcp 127.0.0.1:1: bind: Address already in use';
+    const path = losesFirstRace(directory, (await tool(name)).path, words);
+    const start = name === 'temporal' ? temporalIn : mongoIn;
+    const { daemon } = await start(directory, { path });
+    expect(daemon.ended).toBe(false);
+    expect(readFileSync(join(directory, `${name}.log`), 'utf8')).toContain(words);
+  },
+);
 
 test('a database of another version is an error that names its stamp and the remedy', async () => {
   const directory = scratch();
