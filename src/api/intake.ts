@@ -129,7 +129,8 @@ export async function handOver(
     await engine.deliver(input, order);
   } catch (error) {
     if (faultOf(error)?.code !== 'engine_unavailable') throw error;
-    void tryOn(deps, input, order);
+    // The call may have come through although its answer did not, and its run may be over by the next try.
+    void tryOn(deps, { ...input, fresh: false }, order);
     return NO_ENGINE;
   }
   await clearReceiver(store, order.jobId, instance).catch((error: unknown) => {
