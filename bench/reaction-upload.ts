@@ -85,11 +85,7 @@ async function react({ api, client }: Stack, kind: Kind, content: Buffer): Promi
   const dataset = ((await handle.fetchHistory()).events ?? []) as unknown as HistoryEvent[];
   const upload = ((await client.workflow.getHandle(uploadWorkflowId(job)).fetchHistory()).events ??
     []) as unknown as HistoryEvent[];
-  const heard = dataset.find(
-    (event) =>
-      event.workflowExecutionSignaledEventAttributes?.signalName === 'uploadEnded' ||
-      event.childWorkflowExecutionCompletedEventAttributes,
-  );
+  const heard = dataset.find((event) => event.childWorkflowExecutionCompletedEventAttributes);
   return [
     timeOf(dataset[0]),
     timeOf(upload[0]),
@@ -106,7 +102,6 @@ interface HistoryEvent {
   readonly activityTaskScheduledEventAttributes?: { readonly activityType: { readonly name: string } } | null;
   readonly activityTaskStartedEventAttributes?: { readonly scheduledEventId: { toString(): string } } | null;
   readonly activityTaskCompletedEventAttributes?: object | null;
-  readonly workflowExecutionSignaledEventAttributes?: { readonly signalName: string } | null;
   readonly childWorkflowExecutionCompletedEventAttributes?: object | null;
 }
 
