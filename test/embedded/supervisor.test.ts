@@ -1,17 +1,12 @@
-// sluice up, whole: it starts, heals, stops cleanly, and leaves nothing behind however it dies.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import {
   endLeftovers,
   endProcess,
   findRunning,
-  type RunRecord,
   readRun,
   recordOf,
   writeRun,
@@ -19,77 +14,11 @@ import {
 import { lockHome } from '../../src/embedded/supervisor-lock.js';
 import { type Daemon, startDaemon } from '../../src/process/daemon.js';
 import { commandOf, startTimeOf } from '../../src/process/proc.js';
+import { endAfterEach, exitOf, isReady, scratch, sluice, until, upAndReady } from '../support/up.js';
 
 const LIMIT = 120_000;
-const scratch = (): string => mkdtempSync(join(tmpdir(), 'sluice-up-'));
 const NAMES = ['api', 'mongod', 'temporal', 'worker'];
-
-interface Up {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-}
-const started: ChildProcess[] = [];
-afterEach(async () => {
-  for (const child of started.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  }
-});
-
-function sluice(home: string, args: string[], env: Record<string, string> = {}): Up {
-  const ports = {
-    PORT: '0',
-    SLUICE_TEMPORAL_PORT: '0',
-    SLUICE_TEMPORAL_UI_PORT: '0',
-    SLUICE_MONGO_PORT: '0',
-  };
-  const child = spawn(process.execPath, [join(process.cwd(), 'scripts/sluice.mjs'), ...args], {
-    cwd: home,
-    env: { ...process.env, NODE_OPTIONS: '', ...ports, SLUICE_HOME: home, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  started.push(child);
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-    });
-  }
-  return { child, output: () => text };
-}
-
-async function until<T>(
-  ask: () => T | undefined | false | Promise<T | undefined | false>,
-  what: string,
-): Promise<T> {
-  const end = Date.now() + 60_000;
-  while (Date.now() < end) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== false) return answer;
-    await sleep(100);
-  }
-  throw new Error(`waited in vain for ${what}`);
-}
-
-async function upAndReady(home: string, env?: Record<string, string>): Promise<RunRecord & { up: Up }> {
-  const up = sluice(home, ['up'], env);
-  await until(() => {
-    if (up.child.exitCode !== null) throw new Error(`ended: ${up.output()}`);
-    return up.output().includes('Sluice is ready');
-  }, 'sluice up');
-  const run = findRunning(home);
-  if (run === undefined) throw new Error('no run.json');
-  return { ...run, up };
-}
-
-const isReady = async (url: string): Promise<boolean> =>
-  (await fetch(`${url}/readyz`).catch(() => undefined))?.ok === true;
-
-async function exitOf({ child }: Up): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  return child.exitCode;
-}
+endAfterEach();
 
 test(
   'starts everything, refuses a second start, heals dead children, stops cleanly',
