@@ -30,12 +30,15 @@ export interface EmbeddedTemporal {
 /**
  * What makes one server on one machine fast: no rate limit on reading its own queues, no allowance for clock
  * skew between hosts, one partition per queue (then priority and fairness are exact), fairness itself.
+ * And what lets a run stand a flood of messages: at the default of 100 the server ends a workflow task during which
+ * more came, and the next one has all of them to hear, takes longer, and is ended too (docs/operations.md).
  */
 const DYNAMIC_CONFIG: Readonly<Record<string, number | string | boolean>> = {
   'history.transferProcessorMaxPollRPS': 2000,
   'history.timerProcessorMaxPollRPS': 2000,
   'history.visibilityProcessorMaxPollRPS': 2000,
   'history.timerProcessorMaxTimeShift': '10ms',
+  'history.maximumBufferedEventsBatch': 10000,
   'system.enableActivityEagerExecution': true,
   'matching.enableFairness': true,
   'matching.numTaskqueueReadPartitions': 1,

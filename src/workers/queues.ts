@@ -25,6 +25,14 @@ export interface Ports {
   readonly progress: ProgressSink;
 }
 
+/**
+ * Node cannot interrupt a workflow between two of its promises: the process dies of it ("async hook stack has become
+ * corrupted"), and all that it does with it. The SDK interrupts after 5 s, which thousands of messages at once take on
+ * a busy machine. The server takes a task away after 10 s by itself, so this is left for a workflow that never rests.
+ * The SDK knows the option and does not declare it.
+ */
+export const UNINTERRUPTED = { isolateExecutionTimeout: '1 minute' } as const;
+
 /** The options of a queue's worker, beside those that all have. */
 export function queueOptions(queue: Queue, ports: Ports): Partial<WorkerOptions> {
   switch (queue) {
@@ -44,6 +52,7 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
     activities: createStatusActivities({ ...ports, roots: config.dirs }),
     // A command to a workflow that a killed worker had cached must not wait the default ten seconds.
     stickyQueueScheduleToStartTimeout: '2s',
+    ...UNINTERRUPTED,
   };
 }
 

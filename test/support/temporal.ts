@@ -10,6 +10,7 @@ import type {
   TransferActivities,
 } from '../../src/contracts/activities.js';
 import { QUEUES, SEARCH_ATTRIBUTES } from '../../src/domain/ids.js';
+import { UNINTERRUPTED } from '../../src/workers/queues.js';
 
 export type AllActivities = TransferActivities & ComputeActivities & ControlActivities;
 
@@ -81,6 +82,7 @@ async function runWorkers<T>(
       taskQueue: QUEUES.control,
       workflowBundle,
       stickyQueueScheduleToStartTimeout: '2s',
+      ...UNINTERRUPTED,
     }),
     Worker.create({ ...common, taskQueue: QUEUES.transfer, maxHeartbeatThrottleInterval: '200ms' }),
     Worker.create({ ...common, taskQueue: QUEUES.compute, maxHeartbeatThrottleInterval: '200ms' }),

@@ -181,35 +181,3 @@ test('an upload terminated by hand fails its dataset, and does not leave it wait
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'terminated' } });
   });
 });
-
-test('a run whose history grows long goes on in a new one, with its uploads still under way', async () => {
-  const uuid = randomUUID();
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const acts = stages({
-    fetchSource: async ({ jobId }) => {
-      const beat = setInterval(() => heartbeat(), 500);
-      await gate.finally(() => clearInterval(beat));
-      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
-    },
-  });
-  await temporal.run(acts, async () => {
-    const handle = await start(uuid, [order('upload_20_a')]);
-    const current = async (): Promise<string> =>
-      (await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).describe()).runId;
-    // Orders that are known already, until the run goes on in a new one.
-    while ((await current()) === handle.signaledRunId) {
-      await Promise.all(
-        Array.from({ length: 5 }, () =>
-          handle.signal(addUploadSignal, order('upload_20_a')).catch(() => undefined),
-        ),
-      );
-    }
-    release();
-    await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result();
-    expect(await current()).not.toBe(handle.signaledRunId);
-  });
-  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
-}, 120_000);
