@@ -37,6 +37,9 @@ import type { upload } from './upload.js';
 type Child = 'waiting' | 'starting' | 'started';
 type Verb = 'pause' | 'resume' | 'cancel';
 
+/** Children at once: a task that starts more than the server's 2,000 would fail for ever. The others wait here. */
+const MOST_CHILDREN = 100;
+
 export class Intake {
   readonly #input: DatasetInput;
   readonly #record: DatasetRecord;
@@ -44,6 +47,7 @@ export class Intake {
   readonly #paused = new Set<string>();
   readonly #replaced = new Set<string>();
   #open = false;
+  #running = 0;
   #closed: string | undefined;
   /** Counts deliveries that came, so that the story can tell that something new arrived. */
   arrivals = 0;
@@ -139,14 +143,22 @@ export class Intake {
   /** Starts the child as soon as that is allowed, and takes in how it ended. */
   async #run(order: UploadOrder): Promise<void> {
     const { jobId } = order;
-    const isOpen = (): boolean => this.#record.open().some((upload) => upload.jobId === jobId);
-    const mayStart = (): boolean => this.#open && this.#record.paused === null && !this.#paused.has(jobId);
-    await condition(() => mayStart() || !isOpen());
+    const isOpen = (): boolean => this.#record.isOpen(jobId);
+    // Of those that hear of a free place together, the first one takes it.
+    do await condition(() => this.#mayStart(jobId) || !isOpen());
+    while (isOpen() && !this.#mayStart(jobId));
     if (!isOpen()) return;
+    this.#running += 1;
     this.#children.set(jobId, 'starting');
     const child = await this.#start(order);
     this.#children.set(jobId, 'started');
     this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));
+    this.#running -= 1;
+  }
+
+  #mayStart(jobId: string): boolean {
+    const isWanted = this.#record.paused === null && !this.#paused.has(jobId);
+    return this.#open && isWanted && this.#running < MOST_CHILDREN;
   }
 
   /** @returns nothing when it runs already, started by a run of this dataset before this one */

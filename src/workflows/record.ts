@@ -93,9 +93,12 @@ export class DatasetRecord {
   }
 
   open(): UploadState[] {
-    return [...this.uploads.values()].filter(
-      (upload) => upload.delivery === undefined && !isFinal(upload.status),
-    );
+    return [...this.uploads.values()].filter(isOpen);
+  }
+
+  isOpen(jobId: string): boolean {
+    const upload = this.uploads.get(jobId);
+    return upload !== undefined && isOpen(upload);
   }
 
   delivered(): (UploadState & { delivery: NonNullable<UploadState['delivery']> })[] {
@@ -152,3 +155,5 @@ export class DatasetRecord {
     });
   }
 }
+
+const isOpen = ({ delivery, status }: UploadState): boolean => delivery === undefined && !isFinal(status);

@@ -181,3 +181,33 @@ test('an upload terminated by hand fails its dataset, and does not leave it wait
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'terminated' } });
   });
 });
+
+test('of very many uploads a hundred are under way at once, and all arrive', async () => {
+  const uuid = randomUUID();
+  let under = 0;
+  let most = 0;
+  const acts = stages({
+    fetchSource: async ({ jobId }) => {
+      under += 1;
+      most = Math.max(most, under);
+      const beat = setInterval(() => heartbeat(), 500);
+      await gate.finally(() => clearInterval(beat));
+      under -= 1;
+      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    },
+  });
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const orders = Array.from({ length: 110 }, (_, i) => order(`upload_23_${i}`, { seal: i === 109 }));
+  const handle = await start(uuid, orders);
+  await temporal.run(acts, async () => {
+    while (under < 100) await later(100);
+    await later(500);
+    expect(most).toBe(100);
+    release();
+    await handle.result();
+  });
+  expect(acts.batches.at(-1)?.dataset.files).toBe(110);
+}, 60_000);
