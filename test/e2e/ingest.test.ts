@@ -5,7 +5,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readProduct, runPython, sha256sumCheck, tree, volume, writeStack } from '../support/data.js';
+import { makeZip } from '../support/archives.js';
+import {
+  readProduct,
+  runPython,
+  sha256sumCheck,
+  tiffPage,
+  tree,
+  volume,
+  writeStack,
+} from '../support/data.js';
 import { postJson, sendDirectory } from '../support/send.js';
 import { Stack, until } from '../support/stack.js';
 
@@ -175,7 +184,6 @@ test('a second delivery into a done dataset converts both and moves the row forw
   const before = await stack.settled(sent.uuid);
   const second = join(files, 'second');
   mkdirSync(second);
-  const { tiffPage } = await import('../support/data.js');
   for (let k = 3; k < 6; k += 1) {
     writeFileSync(
       join(second, `slice_${k}.tif`),
@@ -192,17 +200,38 @@ test('a second delivery into a done dataset converts both and moves the row forw
   expect((await stack.job(sent.job)).upload_status).toBe('completed');
 }, 60_000);
 
-test.each([
+test.each<[string, string, string, string | Buffer, string]>([
   ['text in a TIFF', 'TIFF', 'a.tif', 'this is text', 'not_tiff'],
+  [
+    'a TIFF that is cut off',
+    'TIFF',
+    'a.tif',
+    tiffPage(64, 64, Buffer.alloc(8192)).subarray(0, 4000),
+    'truncated',
+  ],
+  [
+    'a zip that reaches out',
+    'TIFF',
+    'a.zip',
+    makeZip([{ name: '../evil', content: Buffer.from('x') }]),
+    'archive_unsafe',
+  ],
+  [
+    'a zip that is cut off',
+    'TIFF',
+    'a.zip',
+    makeZip([{ name: 'a.tif', content: Buffer.alloc(999) }]).subarray(0, -30),
+    'archive_broken',
+  ],
   ['no TIFF at all', 'TIFF', 'a.txt', 'text', 'no_tiff'],
   ['not NetCDF', 'NETCDF', 'a.nc', 'text', 'not_netcdf'],
   ['no IDX', 'IDX', 'a.bin', 'text', 'no_idx'],
 ])(
   'bad content: %s fails with its code, and nothing is half published',
-  async (name, sensor, file, text, code) => {
-    const directory = join(files, `bad-${code}`);
+  async (name, sensor, file, content, code) => {
+    const directory = join(files, `bad ${name}`);
     mkdirSync(directory);
-    writeFileSync(join(directory, file), text);
+    writeFileSync(join(directory, file), content);
     const sent = await sendDirectory(stack.apiUrl, directory, { sensor, name });
     expect(sent.status).toBe(201);
     const row = await stack.settled(sent.uuid, 'failed');
