@@ -98,6 +98,25 @@ test('worker killed in fetch: the transfer goes on from its journal', async () =
   ]);
 }, 180_000);
 
+test('pause stops a transfer within seconds and outlives the worker; resume fetches only the rest', async () => {
+  served = 0;
+  const sent = await fromWeb();
+  const job = `${stack.apiUrl}/api/v1/jobs/${sent.job}`;
+  await until('a third is there', async () => served > 24 * MIB);
+  expect((await postJson(`${job}/pause`, {})).status).toBe(200);
+  await until('it is paused', async () => (await stack.job(sent.job)).upload_status === 'paused', 5_000);
+  const before = served;
+  await kill(stack.worker);
+  await stack.startWorker();
+  await sleep(1_500);
+  expect(served).toBe(before);
+  expect(await postJson(`${job}/pause`, {})).toMatchObject({ status: 409, body: { code: 'conflict' } });
+  expect((await postJson(`${job}/resume`, {})).status).toBe(200);
+  await expectWhole(sent.uuid, big.sha256);
+  // What a pause ends is confirmed, but for what was under way to the disk.
+  expect(served).toBeLessThan((64 + 8) * MIB);
+}, 120_000);
+
 test('worker killed in convert: the conversion is made anew, the fetch is not', async () => {
   const data = volume(1024, 1024, 32, 12);
   const sent = await sendDirectory(stack.apiUrl, writeStack(join(stack.home, 'stack'), data));
