@@ -1,4 +1,5 @@
 // What the API asks of Temporal: start calls, signals and Updates. Never a status in the database.
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
@@ -52,6 +53,7 @@ export interface Engine {
 }
 
 const CALL_MS = 5_000;
+const CLOSING_MS = 150;
 /** A waiting poll of a worker comes back within a minute. */
 export const POLLER_AGE_MS = 70_000;
 const WORKFLOW_TASKS = 1;
@@ -99,7 +101,7 @@ class TemporalEngine implements Engine {
     }
   }
 
-  async startAgain(input: DatasetInput): Promise<{ runId: string }> {
+  async startAgain(input: DatasetInput, patience = 2): Promise<{ runId: string }> {
     try {
       const { firstExecutionRunId: runId } = await this.#registered(() =>
         this.#client.workflow.start(WORKFLOW_TYPES.dataset, {
@@ -113,6 +115,11 @@ class TemporalEngine implements Engine {
       return { runId };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (patience > 0) {
+        // A row shows the end of its run a moment before the run closes.
+        await sleep(CLOSING_MS);
+        return await this.startAgain(input, patience - 1);
+      }
       throw new Fault(
         'conflict',
         `cannot ${input.reason}: the dataset's last run did not fail, or one is running`,

@@ -13,6 +13,18 @@ export const STAGE_WEIGHTS: Readonly<Record<Stage, number>> = {
   publish: 5,
 };
 
+/**
+ * How often a stage is tried that fails by itself. A worker that stops or dies takes an attempt too, but no number of
+ * those fails a stage: only an attempt that itself ends in a failure, from this one on, is the last.
+ */
+export const STAGE_TRIES: Readonly<Record<Stage, number>> = {
+  fetch: 10,
+  extract: 3,
+  convert: 3,
+  validate: 3,
+  publish: 3,
+};
+
 /** What a person reads while the stage runs. */
 export const STAGE_WORDS: Readonly<Record<Stage, string>> = {
   fetch: 'fetching the files',

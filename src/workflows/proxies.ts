@@ -12,6 +12,12 @@ import { QUEUES } from '../domain/ids.js';
 // Named in every set: left out, the SDK falls back to TRY_CANCEL, and two writers meet on one file.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
+/**
+ * Workers may come and go in a long stage. How often it may fail by itself is a rule of the domain (STAGE_TRIES), which
+ * the activity applies; this bounds only work that takes its worker down again and again.
+ */
+const ATTEMPTS = 30;
+
 /** Network and disk: long, resumable from its journal, so a dead worker costs 15 s and no bytes. */
 const transfer: ActivityOptions = {
   taskQueue: QUEUES.transfer,
@@ -22,11 +28,11 @@ const transfer: ActivityOptions = {
     initialInterval: '1 second',
     backoffCoefficient: 2,
     maximumInterval: '10 minutes',
-    maximumAttempts: 10,
+    maximumAttempts: ATTEMPTS,
   },
 };
 
-/** Converters and other programs: long, CPU bound; three tries, since each may cost hours. */
+/** Converters and other programs: long, CPU bound; few tries, since each may cost hours. */
 const compute: ActivityOptions = {
   taskQueue: QUEUES.compute,
   startToCloseTimeout: '24 hours',
@@ -36,7 +42,7 @@ const compute: ActivityOptions = {
     initialInterval: '1 second',
     backoffCoefficient: 4,
     maximumInterval: '5 minutes',
-    maximumAttempts: 3,
+    maximumAttempts: ATTEMPTS,
   },
 };
 

@@ -7,6 +7,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { archiveKind } from '../../src/activities/fetch/archive-kind.js';
 import { asFailure } from '../../src/activities/support/failures.js';
 import { startHeart } from '../../src/activities/support/heartbeat.js';
+import { runStage } from '../../src/activities/support/run-stage.js';
 import { onDisk } from '../../src/bytes/disk-fault.js';
 import { readManifest } from '../../src/bytes/store.js';
 import { Fault } from '../../src/domain/fault.js';
@@ -123,6 +124,20 @@ test('failures carry code, sentence and facts; errors without a code are interna
     message: 'odd',
     nonRetryable: false,
   });
+});
+
+test.each([
+  [1, false],
+  [2, false],
+  [3, true],
+  [9, true],
+])('a conversion that fails by itself in attempt %d is final: %s', async (attempt, nonRetryable) => {
+  const environment = new MockActivityEnvironment({ attempt });
+  const run = () =>
+    runStage(async () => {
+      throw new Fault('program_failed');
+    }, 'convert');
+  await expect(environment.run(run)).rejects.toMatchObject({ type: 'program_failed', nonRetryable });
 });
 
 test('heartbeats are throttled, the end is always told, once, and a wait hands back its result', async () => {

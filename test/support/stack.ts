@@ -117,7 +117,7 @@ export class Stack {
     return row;
   }
 
-  /** Waits for a status of the dataset; fails at once when another settled one comes instead. */
+  /** Waits for a status of the dataset and the end of its run; fails at once when another settled one comes instead. */
   async settled(uuid: string, wanted = 'done', ms = 60_000): Promise<DatasetDocument> {
     const settled = ['done', 'failed', 'cancelled', 'upload error', 'unzip error', 'conversion error'];
     let row = await this.dataset(uuid);
@@ -131,6 +131,11 @@ export class Stack {
         return row.status === wanted;
       },
       ms,
+    );
+    // The row says it a moment before the run closes.
+    await until(
+      'its run closed',
+      async () => (await this.workflow(uuid).describe()).status.name !== 'RUNNING',
     );
     return row;
   }

@@ -137,6 +137,23 @@ test('an upload that fails touches nothing of the conversion that runs beside it
   });
 });
 
+test('workers that leave in a conversion do not fail it, however often', async () => {
+  const uuid = randomUUID();
+  let attempts = 0;
+  const acts = stages({
+    convertDataset: async () => {
+      attempts += 1;
+      if (attempts < 6) throw ApplicationFailure.create({ type: 'internal', nextRetryDelay: 10 });
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_24_a')]);
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+  });
+  expect(attempts).toBe(6);
+});
+
 test('a run that nobody gave anything ends quietly and shows nothing', async () => {
   const uuid = randomUUID();
   const acts = stages();

@@ -20,7 +20,7 @@ import { formatOf, parametersOf } from './formats/registry.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct } from './product.js';
 
 export function createConvertActivities(deps: StageDeps): Pick<ComputeActivities, 'convertDataset'> {
-  return { convertDataset: (input) => runStage(() => convert(deps, input)) };
+  return { convertDataset: (input) => runStage(() => convert(deps, input), 'convert') };
 }
 
 async function convert(deps: StageDeps, input: ConvertInput): Promise<ConvertOutput> {

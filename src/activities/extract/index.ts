@@ -33,7 +33,7 @@ export function createExtractActivities(deps: ExtractDeps): Pick<ComputeActiviti
           signal.throwIfAborted();
           throw error;
         }
-      }),
+      }, 'extract'),
   };
 }
 

@@ -13,7 +13,7 @@ import { faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
 import type { Vault } from '../../secrets/vault.js';
-import { asFailure, leavingFailure, stopReason } from '../support/failures.js';
+import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { placeFile } from './place.js';
 import { proveFiles } from './prove.js';
@@ -71,7 +71,7 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
   } catch (error) {
     // What can never be delivered leaves nothing behind; what may go on keeps its bytes.
     if (faultOf(error)?.row.retryable === false) await removeTree(staging.root).catch(() => undefined);
-    throw asFailure(error);
+    throw asFailure(error, isLastTry('fetch'));
   }
 }
 

@@ -23,7 +23,7 @@ import { MANIFEST, type ProductManifest, writeManifest } from './manifest.js';
 import { writeCrate } from './ro-crate.js';
 
 export function createPublishActivities(deps: StageDeps): Pick<ComputeActivities, 'publishProduct'> {
-  return { publishProduct: (input) => runStage(() => publish(deps, input)) };
+  return { publishProduct: (input) => runStage(() => publish(deps, input), 'publish') };
 }
 
 async function publish(deps: StageDeps, input: PublishInput): Promise<PublishOutput> {

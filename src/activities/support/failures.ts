@@ -2,25 +2,30 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { faultOf } from '../../domain/fault.js';
+import { STAGE_TRIES, type Stage } from '../../domain/stage.js';
 
 /**
  * The failure an activity ends with: type = code, message = the sentence for the user, details = [facts].
  * Errors without a code are `internal` and tried again. Cancellations pass through.
+ * @param last nothing is tried again after this attempt
  */
-export function asFailure(error: unknown): ApplicationFailure | CancelledFailure {
+export function asFailure(error: unknown, last = false): ApplicationFailure | CancelledFailure {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   const fault = faultOf(error);
   if (fault === undefined) {
     const message = error instanceof Error ? error.message : String(error);
-    return ApplicationFailure.create({ type: 'internal', message, ...causeOf(error) });
+    return ApplicationFailure.create({ type: 'internal', message, nonRetryable: last, ...causeOf(error) });
   }
   return ApplicationFailure.create({
     type: fault.code,
     message: fault.message,
-    nonRetryable: !fault.row.retryable,
+    nonRetryable: last || !fault.row.retryable,
     details: [fault.facts],
   });
 }
+
+/** Whether the running attempt of a stage is the last, should it fail by itself. */
+export const isLastTry = (stage: Stage): boolean => Context.current().info.attempt >= STAGE_TRIES[stage];
 
 /** Why the running activity must stop; undefined = it need not. */
 export type StopReason = 'asked' | 'leaving';

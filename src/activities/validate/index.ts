@@ -24,7 +24,7 @@ const SAMPLE_BLOCKS = 64;
 const PREVIEW = 'sluice/preview.png';
 
 export function createValidateActivities(deps: StageDeps): Pick<ComputeActivities, 'validateProduct'> {
-  return { validateProduct: (input) => runStage(() => validate(deps, input)) };
+  return { validateProduct: (input) => runStage(() => validate(deps, input), 'validate') };
 }
 
 async function validate(deps: StageDeps, input: ValidateInput): Promise<ValidateOutput> {
