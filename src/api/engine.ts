@@ -111,7 +111,8 @@ class TemporalEngine implements Engine {
         }),
       );
       // Nothing more is expected of a run that repeats: it need not wait for quiet.
-      await this.seal(input.uuid, { by: input.by, runId });
+      // Should this fail, the quiet time does the same later; the run has started.
+      await this.seal(input.uuid, { by: input.by, runId }).catch(() => false);
       return { runId };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -42,13 +42,20 @@ export class KeyHold {
   /**
    * Claims the key for this request.
    * @param what the parts of the request that make it this request
+   * @param length of its body as announced, bytes, where `what` does not tell all of it; 0 = not known
    * @returns the ids that the request creates; those of the first try when that one died
    * @throws Answered, Fault idempotency_mismatch or idempotency_running
    */
-  async claim(what: unknown, ids: KeyIds): Promise<{ ids: KeyIds; takenOver: boolean }> {
+  async claim(what: unknown, ids: KeyIds, length = 0): Promise<{ ids: KeyIds; takenOver: boolean }> {
     const key = this.#key;
     if (key === undefined) return { ids, takenOver: false };
-    const claim = await claimKey(this.#deps.store, key, fingerprint(what), this.#holder, ids);
+    const claim = await claimKey(
+      this.#deps.store,
+      key,
+      { fingerprint: fingerprint(what), length },
+      this.#holder,
+      ids,
+    );
     if (claim.state === 'answered') throw new Answered(claim.answer);
     this.#timer = setInterval(
       () => void this.#quietly(renewKey(this.#deps.store, key, this.#holder)),

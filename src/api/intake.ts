@@ -65,8 +65,10 @@ export async function record(
 ): Promise<Recorded> {
   const { store, instance: holder } = deps;
   const { jobId, source, words, bytes } = upload;
+  // Before anything is written: a refusal leaves nothing.
+  const uuid = 'dataset' in wish.target ? wish.target.dataset : upload.uuid;
+  if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, uuid);
   const { row, fresh } = await recordDataset(deps, wish, upload);
-  if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, row.uuid);
   const owner = row.user_email ?? row.user;
   const by = wish.by ?? owner;
   const replaces = wish.replaces === undefined ? {} : { replaces: wish.replaces };

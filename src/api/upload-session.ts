@@ -105,7 +105,7 @@ export class UploadSession {
   }
 
   async #begin(name: string, before: FormFields): Promise<Receiver> {
-    const claim = await this.#hold.claim({ fields: before, name }, this.#ids);
+    const claim = await this.#hold.claim({ fields: before, name }, this.#ids, this.#announced);
     this.#ids = claim.takenOver ? await this.#takeOver(claim.ids) : claim.ids;
     this.#deps.receiving.set(this.#ids.jobId, this.stop);
     const wish = this.#early(before);

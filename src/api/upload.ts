@@ -74,7 +74,11 @@ export async function uploadFromSource(
   const { source, secret } = await checkSource(deps, request.source);
   return await answerOnce(c, deps, request.body, newIds(), async (ids) => {
     if (secret !== undefined) await deps.vault.seal(ids.jobId, secret);
-    const recorded = await record(deps, wish, { ...ids, source, words: sourceWords(source), bytes: 0 });
+    const upload = { ...ids, source, words: sourceWords(source), bytes: 0 };
+    const recorded = await record(deps, wish, upload).catch(async (error: unknown) => {
+      if (secret !== undefined) await deps.vault.forget(ids.jobId);
+      throw error;
+    });
     const notice = await handOver(deps, recorded, recorded.order);
     return word({ recorded, received: { files: 0, bytes: 0 }, notice });
   });

@@ -24,7 +24,8 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),
     SLUICE_TRANSFER_SLOTS: String(worker.transferSlots),
     SLUICE_PYTHON: config.python,
-    SLUICE_URL: config.client?.url ?? 'the server that runs here',
+    SLUICE_URL:
+      config.client?.url === undefined ? 'the server that runs here' : hidePassword(config.client.url),
     SLUICE_EMAIL: config.client?.email ?? 'none',
     SLUICE_QUIET_MS: String(config.quietMs),
     SLUICE_MAX_UPLOAD_BYTES: String(limits.uploadBytes),

@@ -82,6 +82,8 @@ export interface UploadState {
   /** What was asked for; kept while the upload may have to be started (again). */
   readonly order?: UploadOrder;
   status: UploadStatus;
+  /** Its workflow was started; after a hand-over it is waited for, however it stands. */
+  begun?: boolean;
   delivery?: Delivery;
   failure?: FailureNote;
   /** A later upload sends the same again, so the failure of this one does not count. */

@@ -21,9 +21,15 @@ export interface KeyIds {
   readonly jobId: string;
 }
 
-interface KeyDocument {
-  readonly _id: string;
+/** What makes a request that request. */
+export interface RequestMark {
   readonly fingerprint: string;
+  /** Of its body, as announced, bytes; 0 = not known. Tells files apart that have the same names. */
+  readonly length: number;
+}
+
+interface KeyDocument extends RequestMark {
+  readonly _id: string;
   readonly holder: string;
   readonly lease: Date;
   readonly ids: KeyIds;
@@ -47,20 +53,33 @@ export type KeyClaim =
 export async function claimKey(
   store: Store,
   key: string,
-  fingerprint: string,
+  request: RequestMark,
   holder: string,
   ids: KeyIds,
 ): Promise<KeyClaim> {
   const now = new Date();
-  const fresh = { _id: key, fingerprint, holder, lease: leaseEnd(now), ids, answer: null, created_at: now };
+  const { fingerprint, length } = request;
+  const fresh = {
+    _id: key,
+    fingerprint,
+    length,
+    holder,
+    lease: leaseEnd(now),
+    ids,
+    answer: null,
+    created_at: now,
+  };
   if (await inserted(store, fresh)) return { state: 'mine', ids, takenOver: false };
   const known = await keys(store).findOne({ _id: key });
   if (known === null) throw new Fault('idempotency_running');
   if (known.fingerprint !== fingerprint) throw new Fault('idempotency_mismatch');
-  if (known.answer !== null) return { state: 'answered', answer: known.answer };
+  if (known.answer !== null) {
+    if (length > 0 && known.length > 0 && known.length !== length) throw new Fault('idempotency_mismatch');
+    return { state: 'answered', answer: known.answer };
+  }
   const { matchedCount } = await keys(store).updateOne(
     { _id: key, answer: null, lease: { $lt: now } },
-    { $set: { holder, lease: leaseEnd(now) } },
+    { $set: { length, holder, lease: leaseEnd(now) } },
   );
   if (matchedCount === 0) throw new Fault('idempotency_running');
   return { state: 'mine', ids: known.ids, takenOver: true };

@@ -144,16 +144,26 @@ export class Intake {
   async #run(order: UploadOrder): Promise<void> {
     const { jobId } = order;
     const isOpen = (): boolean => this.#record.isOpen(jobId);
+    const upload = this.#record.uploads.get(jobId);
+    if (upload?.begun) {
+      this.#children.set(jobId, 'started');
+      this.#ended(await reportOf(jobId, watchUpload({ jobId })));
+      return;
+    }
     // Of those that hear of a free place together, the first one takes it.
     do await condition(() => this.#mayStart(jobId) || !isOpen());
     while (isOpen() && !this.#mayStart(jobId));
     if (!isOpen()) return;
     this.#running += 1;
-    this.#children.set(jobId, 'starting');
-    const child = await this.#start(order);
-    this.#children.set(jobId, 'started');
-    this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));
-    this.#running -= 1;
+    try {
+      this.#children.set(jobId, 'starting');
+      const child = await this.#start(order);
+      this.#children.set(jobId, 'started');
+      if (upload !== undefined) upload.begun = true;
+      this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));
+    } finally {
+      this.#running -= 1;
+    }
   }
 
   #mayStart(jobId: string): boolean {

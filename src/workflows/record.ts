@@ -75,6 +75,7 @@ export class DatasetRecord {
     if (upload === undefined || upload.status === to) return;
     const from = upload.status;
     upload.status = transition(UPLOAD_TRANSITIONS, from, to);
+    if (from === 'failed') delete upload.failure;
     this.#touched.add(jobId);
     this.#note(`upload:${jobId}`, from, to, cause);
   }

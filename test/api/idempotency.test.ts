@@ -47,6 +47,8 @@ test('a form is received once', async () => {
   expect(await deliveredOrders(at.client, first.body.dataset_uuid)).toHaveLength(1);
   const other = parts.map((part): Part => (part[0] === 'file' ? ['file', 'hello', 'b.tif'] : part));
   expect((await postForm(uploads(), other, key('c'))).body.code).toBe('idempotency_mismatch');
+  const longer = parts.map((part): Part => (part[0] === 'file' ? ['file', 'hello, all', 'a.tif'] : part));
+  expect((await postForm(uploads(), longer, key('c'))).body.code).toBe('idempotency_mismatch');
 });
 
 test('while the first request runs, the second waits its turn', async () => {

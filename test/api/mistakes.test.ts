@@ -171,3 +171,17 @@ test('a number that is none, or out of range, is answered with what is allowed',
   const compat = await get(`${at.url}/api/upload/jobs?user_id=a&limit=abc`);
   expect(compat.body.detail[0].input).toBe('abc');
 });
+
+test('a wrong `replaces` is refused before anything is written', async () => {
+  const before = await made();
+  const row = await putRows(at.store);
+  const other = await putRows(at.store);
+  const known = await at.store.datasets.findOne({ uuid: row.uuid });
+  for (const target of [good, { dataset: row.uuid }]) {
+    const fields = { ...target, replaces: other.jobId } as Record<string, string>;
+    const answer = await postForm(`${at.url}/api/v1/uploads`, form(fields));
+    expect([answer.status, answer.body.code]).toEqual([422, 'invalid_field']);
+  }
+  expect(await made()).toBe(before + 2);
+  expect(await at.store.datasets.findOne({ uuid: row.uuid })).toEqual(known);
+});

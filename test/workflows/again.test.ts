@@ -65,6 +65,7 @@ test('Reset to the last workflow task of a failed run tries the failed stage aga
     const reset = await resetToLastTask(uuid, handle.signaledRunId);
     await reset.result();
     await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-reset', reset.runId);
+    expect(acts.batches.at(-1)?.uploads).toMatchObject([{ status: 'completed', failure: null }]);
   });
   expect(acts.ran.filter((name) => !name.startsWith('discard'))).toEqual([
     'fetch',

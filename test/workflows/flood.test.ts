@@ -1,15 +1,30 @@
 // Many messages to one dataset: its run goes on in a new one, no task is lost, and nothing interrupts it.
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { heartbeat } from '@temporalio/activity';
+import { Context, heartbeat } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { loadConfig } from '../../src/config/env.js';
-import { datasetWorkflowId, QUEUES } from '../../src/domain/ids.js';
+import { datasetWorkflowId, QUEUES, uploadWorkflowId } from '../../src/domain/ids.js';
 import { type Ports, queueOptions } from '../../src/workers/queues.js';
-import { addUploadSignal } from '../../src/workflows/messages.js';
-import { claim, order, stages, start, statuses, tellStories, temporal } from '../support/story.js';
+import {
+  addUploadSignal,
+  cancelUpdate,
+  pauseUpdate,
+  resumeUpdate,
+  stateQuery,
+} from '../../src/workflows/messages.js';
+import { claim, later, order, stages, start, statuses, tellStories, temporal } from '../support/story.js';
 
 tellStories('flood');
+
+/** Orders that are known already, until the run goes on in a new one. */
+async function flood(uuid: string, runId: string, jobId: string, atOnce: number): Promise<void> {
+  const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+  while ((await handle.describe()).runId === runId) {
+    const known = () => handle.signal(addUploadSignal, order(jobId)).catch(() => undefined);
+    await Promise.all(Array.from({ length: atOnce }, known));
+  }
+}
 
 test.each([5, 500])(
   'a run whose history grows long by %d messages at a time goes on in a new one, with its uploads still under way',
@@ -29,16 +44,7 @@ test.each([5, 500])(
     });
     await temporal.run(acts, async () => {
       const handle = await start(uuid, [order(jobId)]);
-      const current = async (): Promise<string> =>
-        (await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).describe()).runId;
-      // Orders that are known already, until the run goes on in a new one.
-      while ((await current()) === handle.signaledRunId) {
-        await Promise.all(
-          Array.from({ length: atOnce }, () =>
-            handle.signal(addUploadSignal, order(jobId)).catch(() => undefined),
-          ),
-        );
-      }
+      await flood(uuid, handle.signaledRunId, jobId, atOnce);
       release();
       await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result();
       expect(await tasksClosedByForce(uuid, handle.signaledRunId)).toBe(0);
@@ -46,6 +52,42 @@ test.each([5, 500])(
     expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
   },
   120_000,
+);
+
+test.each(['resume', 'cancel'] as const)(
+  'a pause outlives the hand-over to a new run, and %s reaches the upload that stands still',
+  async (verb) => {
+    const uuid = randomUUID();
+    const jobId = `upload_paused_${verb}`;
+    let runs = 0;
+    const acts = stages({
+      fetchSource: async () => {
+        runs += 1;
+        if (runs > 1)
+          return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+        const beat = setInterval(() => heartbeat(), 50);
+        await Context.current()
+          .cancelled.catch(() => undefined)
+          .finally(() => clearInterval(beat));
+        return { done: false, confirmed: 2 };
+      },
+    });
+    await temporal.run(acts, async () => {
+      const { signaledRunId } = await start(uuid, [order(jobId)]);
+      const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+      while (runs === 0) await later(20);
+      await handle.executeUpdate(pauseUpdate, { args: [{ by: 'a' }] });
+      while ((await handle.query(stateQuery)).paused !== 'paused') await later(50);
+      await flood(uuid, signaledRunId, jobId, 50);
+      await handle.executeUpdate(verb === 'resume' ? resumeUpdate : cancelUpdate, { args: [{ by: 'a' }] });
+      if (verb === 'resume') expect(await handle.result()).toMatchObject({ status: 'done' });
+      else await expect(handle.result()).rejects.toThrow();
+      const upload = await temporal.client.workflow.getHandle(uploadWorkflowId(jobId)).describe();
+      expect(upload.status.name).toBe(verb === 'resume' ? 'COMPLETED' : 'CANCELLED');
+    });
+    expect(runs).toBe(verb === 'resume' ? 2 : 1);
+  },
+  60_000,
 );
 
 /** WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND: more came while the task ran than the server keeps. */

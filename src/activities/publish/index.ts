@@ -31,7 +31,11 @@ async function publish(deps: StageDeps, input: PublishInput): Promise<PublishOut
   const { roots } = deps;
   const name = productName(product);
   const done = await findReceipt<PublishOutput>(roots, uuid, 'publish', name);
-  if (done !== undefined && (await isShown(roots, uuid, name))) return done.output;
+  if (done !== undefined && (await isShown(roots, uuid, name))) {
+    // The attempt that left the receipt may have died before it tidied up.
+    await tidy(roots, uuid, name);
+    return done.output;
+  }
 
   const startedAt = new Date();
   const version = pathOf(roots, 'out', `${keys.versions(uuid)}/${name}`);

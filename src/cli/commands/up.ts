@@ -26,7 +26,7 @@ async function up(demo: boolean): Promise<void> {
   const tools = await Promise.race([provideTools(config, say), stop.asked]);
   if (tools === undefined) process.exit(0);
   const starting = startSupervisor(config, tools, say);
-  stop.onForce(() => void starting.then((running) => running.kill()));
+  stop.onForce(() => void starting.then((running) => running.kill()).catch(() => undefined));
   const running = await Promise.race([starting, stop.asked]);
   if (running !== undefined) {
     announce(running, performance.now() - started);
