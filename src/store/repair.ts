@@ -39,9 +39,20 @@ export async function suspects(
     .toArray();
 }
 
-/** Shows a terminated run as an error of the system, unless its row changed meanwhile. */
-export async function repairTerminated(store: Store, row: DatasetDocument, runId: string): Promise<boolean> {
-  const failure = noteFailure('terminated');
+/** Whether its API process died between its first row and its upload's: no workflow was told, and none will be. */
+export async function isForsaken(store: Store, { uuid, sluice }: DatasetDocument): Promise<boolean> {
+  return (
+    sluice.runId === null && (await store.jobs.countDocuments({ dataset_uuid: uuid }, { limit: 1 })) === 0
+  );
+}
+
+/** Shows a run that ended without a word as an error of the system, unless its row changed meanwhile. */
+export async function repairTerminated(
+  store: Store,
+  row: DatasetDocument,
+  runId: string | null,
+  failure = noteFailure('terminated'),
+): Promise<boolean> {
   const to = errorStatus(row.status);
   const at = new Date();
   const revision = row.sluice.revision + 1;
@@ -66,7 +77,7 @@ export async function repairTerminated(store: Store, row: DatasetDocument, runId
     },
   );
   if (modifiedCount === 0) return false;
-  await noteHistory(store, { row, runId, revision, to, at });
+  await noteHistory(store, { row, runId, revision, to, at, say: failure.say });
   await failUploads(store, { uuid: row.uuid, runId, revision, failure, at });
   return true;
 }
@@ -85,9 +96,16 @@ function errorStatus(status: DatasetStatus): DatasetStatus {
 
 async function noteHistory(
   store: Store,
-  note: { row: DatasetDocument; runId: string; revision: number; to: DatasetStatus; at: Date },
+  note: {
+    row: DatasetDocument;
+    runId: string | null;
+    revision: number;
+    to: DatasetStatus;
+    at: Date;
+    say: string;
+  },
 ): Promise<void> {
-  const { row, runId, revision, to, at } = note;
+  const { row, runId, revision, to, at, say } = note;
   const entity = `dataset:${row.uuid}`;
   await store.history.updateOne(
     { _id: `${entity}/${runId}/repair` },
@@ -101,7 +119,7 @@ async function noteHistory(
         to,
         at,
         actor: 'keeper',
-        reason: 'terminated in Temporal',
+        reason: say,
       },
     },
     { upsert: true },
@@ -111,7 +129,7 @@ async function noteHistory(
 /** Not those whose bytes still come: their receiver gives them to a new run, or the keeper does when it dies. */
 async function failUploads(
   store: Store,
-  note: { uuid: string; runId: string; revision: number; failure: FailureNote; at: Date },
+  note: { uuid: string; runId: string | null; revision: number; failure: FailureNote; at: Date },
 ): Promise<void> {
   const { uuid, runId, revision, failure, at } = note;
   await store.jobs.updateMany(

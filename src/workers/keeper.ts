@@ -5,15 +5,16 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Engine } from '../api/engine.js';
 import { datasetInput } from '../api/records.js';
 import type { Roots } from '../bytes/layout.js';
-import type { JobDocument } from '../contracts/documents.js';
+import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
+import { noteFailure } from '../domain/failure.js';
 import { faultOf } from '../domain/fault.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { findDataset } from '../store/datasets.js';
 import { takeLease } from '../store/leases.js';
 import { isStoreDown, type Store } from '../store/mongo.js';
 import { clearReceiver, expiredReceivers } from '../store/receivers.js';
-import { repairTerminated, type SuspectCursor, suspects } from '../store/repair.js';
+import { isForsaken, repairTerminated, type SuspectCursor, suspects } from '../store/repair.js';
 import { createAgeing } from './ageing.js';
 
 export interface KeeperDeps {
@@ -113,7 +114,11 @@ const isAway = (error: unknown): boolean =>
   isStoreDown(error) || faultOf(error)?.code === 'engine_unavailable';
 
 /** Runs that somebody terminated: they could not say so themselves, so their rows are repaired here. */
-function createTerminated({ store, client, log }: KeeperDeps): () => Promise<void> {
+export function createTerminated({
+  store,
+  client,
+  log,
+}: Pick<KeeperDeps, 'store' | 'client' | 'log'>): () => Promise<void> {
   const asked = new Map<string, number>();
   // Each round looks at one page; after the last one it begins again.
   let after: SuspectCursor | undefined;
@@ -125,15 +130,22 @@ function createTerminated({ store, client, log }: KeeperDeps): () => Promise<voi
       if (now - (asked.get(row.uuid) ?? 0) < ASK_AGAIN_MS) continue;
       asked.set(row.uuid, now);
       const run = await lastRun(client, row.uuid);
-      if (run === undefined || !['TERMINATED', 'TIMED_OUT'].includes(run.status)) continue;
-      const repaired = await repairTerminated(store, row, run.runId);
-      if (repaired) log('the row of a terminated run was repaired', { dataset: row.uuid });
+      if (await repaired(store, row, run)) log('the row of a lost run was repaired', { dataset: row.uuid });
     }
     for (const [uuid, at] of asked) if (now - at > ASK_AGAIN_MS * 3) asked.delete(uuid);
   };
 }
 
-async function lastRun(client: Client, uuid: string): Promise<{ runId: string; status: string } | undefined> {
+async function repaired(store: Store, row: DatasetDocument, run: LastRun): Promise<boolean> {
+  if (run === undefined && (await isForsaken(store, row)))
+    return await repairTerminated(store, row, null, noteFailure('upload_interrupted'));
+  if (run === undefined || !['TERMINATED', 'TIMED_OUT'].includes(run.status)) return false;
+  return await repairTerminated(store, row, run.runId);
+}
+
+type LastRun = { readonly runId: string; readonly status: string } | undefined;
+
+async function lastRun(client: Client, uuid: string): Promise<LastRun> {
   try {
     const { runId, status } = await client.workflow.getHandle(datasetWorkflowId(uuid)).describe();
     return { runId, status: status.name };

@@ -4,10 +4,11 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Engine } from '../../src/api/engine.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
 import { KEPT_MS, removeAged } from '../../src/workers/ageing.js';
-import { createInterrupted } from '../../src/workers/keeper.js';
+import { createInterrupted, createTerminated } from '../../src/workers/keeper.js';
 import { createWorkerLog, sdkLogger } from '../../src/workers/log.js';
 import { required } from '../api/support/harness.js';
 import { putRows } from '../api/support/rows.js';
@@ -41,6 +42,23 @@ test('an upload that cannot be delivered keeps no younger one waiting', async ()
   expect(delivered).toEqual([]);
   await round();
   expect(delivered).toEqual([good.jobId]);
+});
+
+test('a dataset whose API died before its upload was recorded becomes an error; one with an upload waits', async () => {
+  const old = { created_at: new Date(0), updated_at: new Date(0) };
+  const forsaken = await putRows(store, old);
+  await store.jobs.deleteOne({ job_id: forsaken.jobId });
+  const waiting = await putRows(store, old);
+  const describe = async () => {
+    throw new WorkflowNotFoundError('none', 'none', undefined);
+  };
+  const client = { workflow: { getHandle: () => ({ describe }) } } as unknown as Client;
+  await createTerminated({ store, client, log })();
+  expect(await store.datasets.findOne({ uuid: forsaken.uuid })).toMatchObject({
+    status: 'upload error',
+    sluice: { failure: { code: 'upload_interrupted' } },
+  });
+  expect(await store.datasets.findOne({ uuid: waiting.uuid })).toMatchObject({ status: 'uploading' });
 });
 
 test('what is older than a week goes, unless an upload is open or ended lately', async () => {
