@@ -24,6 +24,21 @@ export const later = (ms: number): Promise<void> => new Promise((resolve) => set
 
 export const claim = (key: string): Claim => ({ store: 'in', key, size: 1, digest: 'ab'.repeat(32) });
 
+/** What a fetch answers that brought one file. */
+export const delivered = (jobId: string) => ({
+  done: true as const,
+  delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 },
+});
+
+/** A stage that stands still until the test opens it. */
+export function newGate(): { readonly opened: Promise<void>; open(): void } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
 export const order = (jobId: string, more: Partial<UploadOrder> = {}): UploadOrder => ({
   jobId,
   source: { kind: 'received', files: 1, bytes: 4 },
@@ -65,10 +80,7 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
   return {
     batches,
     ran,
-    fetchSource: say('fetch', ({ jobId }) => ({
-      done: true as const,
-      delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 },
-    })),
+    fetchSource: say('fetch', ({ jobId }) => delivered(jobId)),
     extractArchives: say('extract', () => ({ manifest: claim('extracted'), files: 2, bytes: 8 })),
     convertDataset: say('convert', () => ({ product: claim('product') })),
     validateProduct: say('validate', () => ({ report: claim('report') })),
@@ -124,7 +136,7 @@ export const notFound = async (): Promise<never> => {
 export const slowFetch: Partial<AllActivities> = {
   fetchSource: async ({ jobId }) => {
     await later(400);
-    return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+    return delivered(jobId);
   },
 };
 

@@ -8,6 +8,7 @@ import { addUploadSignal, pauseUpdate } from '../../src/workflows/messages.js';
 import { recordHistory } from '../support/record.js';
 import {
   claim,
+  delivered,
   inputOf,
   later,
   notFound,
@@ -102,7 +103,7 @@ test('Reset of a running dataset still hears its upload, from each of its workfl
         release = resolve;
       });
       await gate.finally(() => clearInterval(beat));
-      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      return delivered(jobId);
     },
   });
   await temporal.run(acts, async () => {
@@ -225,7 +226,7 @@ test('Reset behind a failed fetch fetches again, once', async () => {
     fetchSource: async ({ jobId }) => {
       acts.ran.push('fetch');
       if (broken) return await notFound();
-      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      return delivered(jobId);
     },
   });
   await temporal.run(acts, async () => {

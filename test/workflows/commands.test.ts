@@ -13,7 +13,7 @@ import {
 import { recordHistory } from '../support/record.js';
 import {
   blocking,
-  claim,
+  delivered,
   later,
   order,
   stages,
@@ -31,8 +31,7 @@ test('pause stops a transfer within seconds, resume goes on, and the row tells b
   const acts = stages({
     fetchSource: async ({ jobId }) => {
       runs += 1;
-      if (runs > 1)
-        return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      if (runs > 1) return delivered(jobId);
       const context = Context.current();
       const beat = setInterval(() => heartbeat(), 50);
       await context.cancelled.catch(() => undefined);

@@ -8,8 +8,10 @@ import { addUploadSignal } from '../../src/workflows/messages.js';
 import { recordHistory } from '../support/record.js';
 import {
   claim,
+  delivered,
   inputOf,
   later,
+  newGate,
   notFound,
   order,
   stages,
@@ -76,15 +78,12 @@ test('a stage that finds bad content ends the dataset as failed, with the code a
 
 test('files that arrive during conversion lead to a second pass', async () => {
   const uuid = randomUUID();
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const gate = newGate();
   const manifests: number[] = [];
   const acts = stages({
     convertDataset: async (input) => {
       manifests.push(input.manifests.length);
-      if (manifests.length === 1) await gate;
+      if (manifests.length === 1) await gate.opened;
       return { product: claim('product') };
     },
   });
@@ -93,7 +92,7 @@ test('files that arrive during conversion lead to a second pass', async () => {
     while (manifests.length === 0) await new Promise((r) => setTimeout(r, 20));
     await handle.signal(addUploadSignal, order('upload_3_b'));
     await new Promise((r) => setTimeout(r, 300));
-    release();
+    gate.open();
     await handle.result();
     await recordHistory(temporal.client, datasetWorkflowId(uuid), 'dataset-second-pass');
   });
@@ -110,19 +109,16 @@ test('files that arrive during conversion lead to a second pass', async () => {
 
 test('an upload that fails touches nothing of the conversion that runs beside it', async () => {
   const uuid = randomUUID();
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const gate = newGate();
   let converting = false;
   const acts = stages({
     fetchSource: async ({ jobId }) => {
       if (jobId.endsWith('b')) return await notFound();
-      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      return delivered(jobId);
     },
     convertDataset: async () => {
       converting = true;
-      await gate;
+      await gate.opened;
       return { product: claim('product') };
     },
   });
@@ -132,7 +128,7 @@ test('an upload that fails touches nothing of the conversion that runs beside it
     await handle.signal(addUploadSignal, order('upload_10_b'));
     while (!acts.ran.includes('discard upload')) await later(20);
     expect(acts.ran).not.toContain('discard');
-    release();
+    gate.open();
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'url_not_found' } });
   });
 });
@@ -208,22 +204,19 @@ test('of very many uploads a hundred are under way at once, and all arrive', asy
       under += 1;
       most = Math.max(most, under);
       const beat = setInterval(() => heartbeat(), 500);
-      await gate.finally(() => clearInterval(beat));
+      await gate.opened.finally(() => clearInterval(beat));
       under -= 1;
-      return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+      return delivered(jobId);
     },
   });
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const gate = newGate();
   const orders = Array.from({ length: 110 }, (_, i) => order(`upload_23_${i}`, { seal: i === 109 }));
   const handle = await start(uuid, orders);
   await temporal.run(acts, async () => {
     while (under < 100) await later(100);
     await later(500);
     expect(most).toBe(100);
-    release();
+    gate.open();
     await handle.result();
   });
   expect(acts.batches.at(-1)?.dataset.files).toBe(110);

@@ -13,7 +13,17 @@ import {
   resumeUpdate,
   stateQuery,
 } from '../../src/workflows/messages.js';
-import { claim, later, order, stages, start, statuses, tellStories, temporal } from '../support/story.js';
+import {
+  delivered,
+  later,
+  newGate,
+  order,
+  stages,
+  start,
+  statuses,
+  tellStories,
+  temporal,
+} from '../support/story.js';
 
 tellStories('flood');
 
@@ -31,21 +41,18 @@ test.each([5, 500])(
   async (atOnce) => {
     const uuid = randomUUID();
     const jobId = `upload_${atOnce}_a`;
-    let release: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const gate = newGate();
     const acts = stages({
       fetchSource: async () => {
         const beat = setInterval(() => heartbeat(), 500);
-        await gate.finally(() => clearInterval(beat));
-        return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+        await gate.opened.finally(() => clearInterval(beat));
+        return delivered(jobId);
       },
     });
     await temporal.run(acts, async () => {
       const handle = await start(uuid, [order(jobId)]);
       await flood(uuid, handle.signaledRunId, jobId, atOnce);
-      release();
+      gate.open();
       await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result();
       expect(await tasksClosedByForce(uuid, handle.signaledRunId)).toBe(0);
     });
@@ -63,8 +70,7 @@ test.each(['resume', 'cancel'] as const)(
     const acts = stages({
       fetchSource: async () => {
         runs += 1;
-        if (runs > 1)
-          return { done: true, delivery: { manifest: claim(jobId), files: 1, bytes: 4, archives: 0 } };
+        if (runs > 1) return delivered(jobId);
         const beat = setInterval(() => heartbeat(), 50);
         await Context.current()
           .cancelled.catch(() => undefined)
