@@ -23,6 +23,7 @@ module.exports = {
     only('bytes', 'bytes', ['domain', 'contracts']),
     only('secrets', 'secrets', ['domain', 'contracts', 'bytes']),
     only('store', 'store', ['domain', 'contracts']),
+    only('sources', 'sources', ['domain', 'contracts', 'bytes', 'net']),
     only('workflows', 'workflows', ['domain']),
     only('activities', 'activities', ['domain', 'contracts', 'store', 'bytes', 'process', 'secrets', 'net']),
     only('api', 'api', [
@@ -33,6 +34,7 @@ module.exports = {
       'bytes',
       'secrets',
       'net',
+      'sources',
       'workflows/messages',
     ]),
     only('client', 'client', ['domain', 'contracts']),

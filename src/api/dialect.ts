@@ -4,11 +4,10 @@ import {
   existingDatasetSchema,
   formParts,
   newDatasetUploadSchema,
-  type SourceBody,
-  startExistingSchema,
-  startNewSchema,
   type UploadAnswer,
 } from '../contracts/http.js';
+import type { SourceBody } from '../sources/registry.js';
+import { startExistingSchema, startNewSchema } from '../sources/start.js';
 import type { UploadWish } from './intake.js';
 import type { FormFields } from './receive-form.js';
 import { check } from './route.js';

@@ -1,8 +1,8 @@
 // The two ways to start an upload, for every dialect: bytes in a form, or a source that the server fetches itself.
 
-import type { SourceBody } from '../contracts/http.js';
 import { Fault } from '../domain/fault.js';
 import { sourceWords } from '../domain/source.js';
+import { checkSource, type SourceBody } from '../sources/registry.js';
 import type { ApiDeps } from './deps.js';
 import { Answered, answerOnce, KeyHold, send } from './idempotency-key.js';
 import { handOver, record, requireStore, type UploadWish } from './intake.js';
@@ -10,7 +10,6 @@ import { newIds } from './new-ids.js';
 import { InvalidRequest, toFault } from './problem.js';
 import { receiveForm } from './receive-form.js';
 import type { ApiContext } from './route.js';
-import { checkSource } from './sources.js';
 import { type ParseWish, type SessionResult, UploadSession } from './upload-session.js';
 
 /** Longest time without a byte of a body. */
@@ -71,7 +70,10 @@ export async function uploadFromSource(
   word: Word,
 ): Promise<Response> {
   const { wish } = request;
-  const { source, secret } = await checkSource(deps, request.source);
+  const { source, secret } = await checkSource(request.source, {
+    localRoots: deps.config.localRoots,
+    urlGuard: deps.urlGuard,
+  });
   return await answerOnce(c, deps, request.body, newIds(), async (ids) => {
     if (secret !== undefined) await deps.vault.seal(ids.jobId, secret);
     const upload = { ...ids, source, words: sourceWords(source), bytes: 0 };

@@ -4,7 +4,8 @@ import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../client/api-error.js';
 import type { SendFile } from '../client/multipart.js';
-import type { StartUpload, UploadAnswer } from '../contracts/http.js';
+import type { UploadAnswer } from '../contracts/http.js';
+import type { StartUpload } from '../sources/start.js';
 import { CliError, EXIT } from './exit.js';
 import { backOff, nextStep, type Outcome } from './resend.js';
 import { PATIENCE_MS, type Server } from './server.js';
@@ -16,8 +17,7 @@ export type DatasetFields = Readonly<Record<string, string>>;
 
 export type Load =
   | { readonly kind: 'files'; readonly files: readonly NamedFile[]; readonly bytes: number }
-  | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'local'; readonly path: string };
+  | { readonly kind: 'source'; readonly source: StartUpload['source'] };
 
 export interface DeliveryHooks {
   /** Bytes of files that left, of how many. */
@@ -88,8 +88,7 @@ export class Delivery {
   async #once(): Promise<UploadAnswer> {
     const load = this.#load;
     if (load.kind === 'files') return await this.#sendFiles(load);
-    const source = load.kind === 'url' ? { type: 'url', url: load.url } : { type: 'local', path: load.path };
-    const body = { ...this.#fields, source } as StartUpload;
+    const body = { ...this.#fields, source: load.source } as StartUpload;
     return await this.#server.call((client) => client.uploads.start(body, this.#key));
   }
 

@@ -29,19 +29,13 @@ export interface IngestOptions {
 }
 
 export interface CheckedIngest {
-  readonly named: Exclude<Named, { kind: 'later' }>;
+  readonly named: Named;
   readonly fields: DatasetFields;
 }
 
 /** @throws CliError (exit 2) naming the option and what it may be */
 export function checkIngest(options: IngestOptions, config: Config): CheckedIngest {
   const named = classify(options.source);
-  if (named.kind === 'later') {
-    throw usage(
-      `Sources of the kind ${named.scheme}: come with a later version.`,
-      'Name a file, a directory or a URL (http, https).',
-    );
-  }
   const convert = options.convert ?? true;
   const sensor = checkSensor(options.sensor, convert);
   const fields = {
@@ -115,15 +109,8 @@ const OPTION_OF_FIELD: Readonly<Record<string, string>> = {
 };
 const optionOf = (field: string): string => OPTION_OF_FIELD[field] ?? `--${field}`;
 
-function nameOf(named: Exclude<Named, { kind: 'later' }>): string {
-  if (named.kind === 'path') return basename(resolve(named.path)) || 'files';
-  try {
-    const { pathname, hostname } = new URL(named.url);
-    return decodeURIComponent(pathname.split('/').filter(Boolean).at(-1) ?? hostname);
-  } catch {
-    throw usage(`${JSON.stringify(named.url)} is no URL.`);
-  }
-}
+const nameOf = (named: Named): string =>
+  named.kind === 'path' ? basename(resolve(named.path)) || 'files' : named.name;
 
 /** An address that every check takes, for people who gave none. */
 export function localEmail(user = userName()): string {

@@ -85,10 +85,10 @@ export class Ingestion {
   async #with(server: Server, checked: CheckedIngest, files: FilesToSend | undefined): Promise<IngestEnd> {
     try {
       const { fields, named } = checked;
-      if (files === undefined) {
-        const url = named.kind === 'url' ? named.url : '';
-        return await this.#untilSettled(server, fields, { kind: 'url', url });
+      if (named.kind === 'source') {
+        return await this.#untilSettled(server, fields, { kind: 'source', source: named.body });
       }
+      if (files === undefined) throw new Error('a path without its files');
       const local = await this.#byPath(server, fields, files);
       return local ?? (await this.#untilSettled(server, fields, { kind: 'files', ...files }));
     } finally {
@@ -100,7 +100,10 @@ export class Ingestion {
   async #byPath(server: Server, fields: DatasetFields, files: FilesToSend): Promise<IngestEnd | undefined> {
     if (!server.here || files.onlyHere) return undefined;
     try {
-      return await this.#untilSettled(server, fields, { kind: 'local', path: files.top });
+      return await this.#untilSettled(server, fields, {
+        kind: 'source',
+        source: { type: 'local', path: files.top },
+      });
     } catch (error) {
       const refused =
         error instanceof ApiError && ['outside_roots', 'path_not_found'].includes(error.code ?? '');
@@ -194,9 +197,9 @@ function loadWords(load: Load): string {
   switch (load.kind) {
     case 'files':
       return `${load.files.length} file${load.files.length === 1 ? '' : 's'}, ${bytesWords(load.bytes)}, sent`;
-    case 'local':
-      return `read by the server from ${load.path}`;
-    case 'url':
-      return 'fetched by the server';
+    case 'source':
+      return load.source.type === 'local'
+        ? `read by the server from ${load.source.path}`
+        : 'fetched by the server';
   }
 }

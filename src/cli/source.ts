@@ -5,19 +5,23 @@ import { basename, join, resolve } from 'node:path';
 import { isErrno } from '../bytes/disk-fault.js';
 import { quoteName, safeRelativePath } from '../bytes/safe-names.js';
 import { faultOf } from '../domain/fault.js';
+import { offerOf, SOURCE_TYPES } from '../sources/registry.js';
+import type { StartUpload } from '../sources/start.js';
 import { CliError, EXIT, usage } from './exit.js';
 
 export type Named =
-  | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'path'; readonly path: string }
-  | { readonly kind: 'later'; readonly scheme: string };
+  | { readonly kind: 'source'; readonly body: StartUpload['source']; readonly name: string }
+  | { readonly kind: 'path'; readonly path: string };
 
-/** What kind of source a text names. A scheme needs two letters, so that nothing like `C:` is taken for one. */
+/** How sources that the server fetches are named. */
+export const SOURCE_EXAMPLES = SOURCE_TYPES.flatMap((type) => offerOf(type).cli?.example ?? []);
+
+/** What a text names: a source that the server fetches, or else a path. */
 export function classify(text: string): Named {
-  const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(text) ?? [];
-  const word = scheme?.toLowerCase();
-  if (word === 'http' || word === 'https') return { kind: 'url', url: text };
-  if (word === 's3' || word === 'gdrive') return { kind: 'later', scheme: word };
+  for (const type of SOURCE_TYPES) {
+    const read = offerOf(type).cli?.read(text);
+    if (read !== undefined) return { kind: 'source', ...read } as Named;
+  }
   return { kind: 'path', path: text };
 }
 
@@ -64,7 +68,10 @@ async function realTop(path: string): Promise<string> {
     return await realpath(resolve(path));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) {
-      throw usage(`${quoteName(path)} does not exist.`, 'Name a file, a directory or a URL (http, https).');
+      throw usage(
+        `${quoteName(path)} does not exist.`,
+        `Name a file, a directory, or one of ${SOURCE_EXAMPLES.join(', ')}.`,
+      );
     }
     throw unreadable(path, error);
   }

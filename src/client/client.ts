@@ -10,9 +10,9 @@ import type {
   JobList,
   JobResource,
   Ready,
-  StartUpload,
   UploadAnswer,
 } from '../contracts/http.js';
+import type { StartUpload } from '../sources/start.js';
 import { ApiError, toApiError } from './api-error.js';
 import { type EventFilter, followEvents, type ServerEvent } from './events.js';
 import { multipartBody, type SendFile } from './multipart.js';

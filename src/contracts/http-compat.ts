@@ -10,8 +10,6 @@ export const initiateSchema = sharedFields
   })
   .meta({ id: 'CompatInitiate' });
 
-export const urlConfigSchema = z.object({ url: z.string().min(1).max(8192) });
-
 /** Fields of the multipart route that say where the files go. */
 export const placementSchema = z.object({
   dataset_identifier: z.string().max(255).nullish(),

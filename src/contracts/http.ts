@@ -71,17 +71,6 @@ export const formParts = {
   file: z.any().optional().meta({ type: 'string', format: 'binary' }),
 };
 
-export const sourceSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('url'), url: z.string().min(1).max(8192) }),
-  z.strictObject({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
-]);
-export type SourceBody = z.infer<typeof sourceSchema>;
-
-export const startExistingSchema = existingDatasetSchema.extend({ source: sourceSchema });
-export const startNewSchema = newDatasetUploadSchema.extend({ source: sourceSchema });
-export const startUploadSchema = z.union([startExistingSchema, startNewSchema]).meta({ id: 'StartUpload' });
-export type StartUpload = z.input<typeof startUploadSchema>;
-
 export const commandBodySchema = z
   .strictObject({
     by: z.string().max(254).optional().meta({ description: 'Who asks; default: the owner' }),

@@ -1,9 +1,5 @@
-// Where bytes come from. A new source is a variant here, one file in activities/fetch/sources, one registry line.
+// Where bytes come from. A new source is a variant here, its offer (src/sources) and its fetcher (activities/fetch/sources).
 import type { FailureCode } from './failure.js';
-
-/** Sources the API offers, by the contract's words. */
-export const SOURCE_TYPES = ['local', 'url'] as const;
-export type SourceType = (typeof SOURCE_TYPES)[number];
 
 /** Bytes that a client sent to the API; they lie in the staging area under the job's id. */
 export interface ReceivedSource {
@@ -41,11 +37,3 @@ export function sourceWords(source: Source): string {
       return `URL ${source.url}`;
   }
 }
-
-/** Required and optional parameters of each source, as the contract's supported-sources route lists them. */
-export const SOURCE_PARAMETERS: Readonly<
-  Record<SourceType, { required: readonly string[]; optional: readonly string[] }>
-> = {
-  local: { required: ['file'], optional: ['folder', 'team_uuid'] },
-  url: { required: ['url'], optional: ['folder', 'team_uuid'] },
-};

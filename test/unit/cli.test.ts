@@ -25,10 +25,8 @@ test.each([
   ['./s3:odd', 'path'],
   ['C:\\data', 'path'],
   ['-', 'path'],
-  ['http://example.org/a.tif', 'url'],
-  ['HTTPS://example.org/a.tif', 'url'],
-  ['s3://bucket/key', 'later'],
-  ['gdrive:0B1', 'later'],
+  ['http://example.org/a.tif', 'source'],
+  ['HTTPS://example.org/a.tif', 'source'],
 ])('the source %s is a %s', (text, kind) => {
   expect(classify(text).kind).toBe(kind);
 });

@@ -12,8 +12,8 @@ import {
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
 import { CONVERTIBLE_SENSORS, SENSORS } from '../../domain/sensor.js';
-import { SOURCE_PARAMETERS, SOURCE_TYPES } from '../../domain/source.js';
 import { isFinal, type UploadStatus } from '../../domain/upload.js';
+import { OFFERS, SOURCE_TYPES } from '../../sources/registry.js';
 import { datasetsByUuid, findDataset } from '../../store/datasets.js';
 import { findJob, listJobsAt } from '../../store/jobs.js';
 import { commandJob } from '../commands.js';
@@ -92,7 +92,7 @@ function supportedSources(app: App): void {
 }
 
 const parameters = (which: 'required' | 'optional') =>
-  Object.fromEntries(SOURCE_TYPES.map((type) => [type, SOURCE_PARAMETERS[type][which]]));
+  Object.fromEntries(SOURCE_TYPES.map((type) => [type, OFFERS[type].parameters[which]]));
 
 /** These clients take 404 for "too late" as well as for "unknown". */
 async function cancelUpload(c: ApiContext, deps: ApiDeps): Promise<Response> {

@@ -5,12 +5,11 @@ import {
   placementSchema,
   type UploadResponse,
   uploadResponseSchema,
-  urlConfigSchema,
 } from '../../contracts/http-compat.js';
 import { booleanField, type SharedFields, sharedFields } from '../../contracts/http-fields.js';
 import { Fault } from '../../domain/fault.js';
 import { isUuid } from '../../domain/ids.js';
-import { SOURCE_TYPES } from '../../domain/source.js';
+import { offerOf, SOURCE_TYPES, type SourceBody, type SourceType } from '../../sources/registry.js';
 import type { ApiDeps } from '../deps.js';
 import type { UploadWish } from '../intake.js';
 import { InvalidRequest } from '../problem.js';
@@ -22,7 +21,6 @@ import { uploadForm, uploadFromSource, type Word } from '../upload.js';
 const tag = 'compatible';
 const MIB = 1024 * 1024;
 const CHUNKED_ABOVE = 100 * MIB;
-const URL_SECONDS = 180;
 
 const formSchema = sharedFields
   .extend({
@@ -51,7 +49,7 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
       method: 'post',
       path: '/api/upload/initiate',
       tag,
-      summary: 'Start an upload from a URL',
+      summary: 'Start an upload from a source that the server fetches',
       body: { 'application/json': initiateSchema },
       answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
       refusals: [400, 403, 415, 422, 503],
@@ -59,30 +57,27 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
     async (c) => {
       const body = parseJson(await readText(c));
       const request = check(initiateSchema, body, 'body');
-      requireUrl(request.source_type);
-      const { url } = checkConfig(request.source_config);
+      const source = sourceOf(request.source_type, request.source_config);
       const wish = { target: { fields: toFields(request) }, seal: true };
-      return await uploadFromSource(c, deps, { wish, source: { type: 'url', url }, body }, wordSource);
+      return await uploadFromSource(c, deps, { wish, source, body }, wordSource(source.type));
     },
   );
 }
 
 /** @throws Fault wrong_route for `local`, InvalidRequest for what this version does not fetch */
-function requireUrl(type: string): void {
-  if (type === 'url') return;
+function sourceOf(type: string, config: Record<string, unknown>): SourceBody {
   if (type === 'local') {
     throw new Fault('wrong_route', 'Files are sent to POST /api/upload/local/upload.');
   }
-  const later = type === 's3' || type === 'google_drive';
-  const msg = later
-    ? `the source ${type} comes with a later version; now: ${SOURCE_TYPES.join(', ')}`
-    : `Input should be one of: ${SOURCE_TYPES.join(', ')}`;
-  throw new InvalidRequest([{ type: 'enum', loc: ['body', 'source_type'], msg, input: type }]);
-}
-
-function checkConfig(config: Record<string, unknown>): { url: string } {
+  const known = SOURCE_TYPES.find((one) => one === type);
+  const compat = known && offerOf(known).compat;
+  if (compat === undefined) {
+    const offered = SOURCE_TYPES.filter((one) => offerOf(one).compat !== undefined);
+    const msg = `Input should be one of: ${offered.join(', ')}`;
+    throw new InvalidRequest([{ type: 'enum', loc: ['body', 'source_type'], msg, input: type }]);
+  }
   try {
-    return check(urlConfigSchema, config, 'body');
+    return check(compat.config, config, 'body') as SourceBody;
   } catch (error) {
     if (!(error instanceof InvalidRequest)) throw error;
     const [part, ...rest] = error.errors[0]?.loc ?? ['body'];
@@ -121,7 +116,10 @@ const wordFiles: Word = ({ recorded, received, notice }) => {
   return answer(recorded, chunked ? 'chunked' : 'standard', seconds, notice);
 };
 
-const wordSource: Word = ({ recorded, notice }) => answer(recorded, 'standard', URL_SECONDS, notice);
+const wordSource =
+  (type: SourceType): Word =>
+  ({ recorded, notice }) =>
+    answer(recorded, 'standard', offerOf(type).compat?.seconds ?? 60, notice);
 
 function answer(
   { order, row }: Parameters<Word>[0]['recorded'],

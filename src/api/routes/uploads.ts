@@ -5,9 +5,9 @@ import {
   jobListSchema,
   jobSchema,
   newDatasetUploadSchema,
-  startUploadSchema,
   uploadAnswerSchema,
 } from '../../contracts/http.js';
+import { startUploadSchema } from '../../sources/start.js';
 import type { ApiDeps } from '../deps.js';
 import { nativeAnswer, nativeStart, nativeWish } from '../dialect.js';
 import { type App, mount, parseJson, readText } from '../route.js';

@@ -1,28 +1,18 @@
-// Sources that the server fetches itself: checked before anything is recorded, secrets sealed before anything is told.
+// Offer of the source `local`: a file or a directory on the server, below a configured root.
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, resolve, sep } from 'node:path';
+import { z } from 'zod';
 import { isErrno } from '../bytes/disk-fault.js';
-import type { SourceBody } from '../contracts/http.js';
 import { Fault } from '../domain/fault.js';
-import type { Source } from '../domain/source.js';
-import { splitUrl, type UrlSecret } from '../net/http.js';
-import type { ApiDeps } from './deps.js';
+import { offer } from './offer.js';
 
-export interface CheckedSource {
-  readonly source: Source;
-  readonly secret?: UrlSecret;
-}
-
-/** @throws Fault url_forbidden, invalid_field, outside_roots, path_not_found */
-export async function checkSource(deps: ApiDeps, body: SourceBody): Promise<CheckedSource> {
-  if (body.type === 'local') {
-    return { source: { kind: 'local', path: await pathUnderRoots(deps.config.localRoots, body.path) } };
-  }
-  deps.urlGuard.check(body.url);
-  const { url, secret } = splitUrl(body.url);
-  const source = { kind: 'url', url, sealed: secret !== undefined } as const;
-  return secret === undefined ? { source } : { source, secret };
-}
+export const localOffer = offer({
+  schema: z.strictObject({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
+  parameters: { required: ['file'], optional: ['folder', 'team_uuid'] },
+  async check({ path }, { localRoots }) {
+    return { source: { kind: 'local', path: await pathUnderRoots(localRoots, path) } };
+  },
+});
 
 /** The real path, if it lies below one of the roots. */
 async function pathUnderRoots(roots: readonly string[], path: string): Promise<string> {

@@ -1,0 +1,26 @@
+// Every source that a request may name. A new one is a file beside this one and two lines here.
+import { z } from 'zod';
+import { localOffer } from './local.js';
+import type { CheckedSource, OfferDeps, SourceOffer } from './offer.js';
+import { urlOffer } from './url.js';
+
+/** By the words of `type`. */
+export const OFFERS = {
+  local: localOffer,
+  url: urlOffer,
+} as const;
+
+export const sourceSchema = z.discriminatedUnion('type', [localOffer.schema, urlOffer.schema]);
+
+export type SourceType = keyof typeof OFFERS;
+/** The `source` of a request, after its schema. */
+export type SourceBody = z.output<typeof sourceSchema>;
+
+export const SOURCE_TYPES = Object.keys(OFFERS) as SourceType[];
+
+/** An offer whose own types are behind us: its schema has checked the body. */
+export const offerOf = (type: SourceType): SourceOffer => OFFERS[type] as unknown as SourceOffer;
+
+/** @throws Fault as the source's own check */
+export const checkSource = (body: SourceBody, deps: OfferDeps): Promise<CheckedSource> =>
+  offerOf(body.type).check(body, deps);
