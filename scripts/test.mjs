@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuild, ensureDependencies, ensureTools } from './bootstrap.mjs';
 import { ROOT, run, say } from './run.mjs';
+import { ensureSystemTools } from './system-tools.mjs';
 
 /** Our own flags and the variables by which the tests see them; everything else is handed to jest. */
 const FLAGS = { '--soak': 'SLUICE_TEST_SOAK', '--record-histories': 'SLUICE_TEST_RECORD_HISTORIES' };
@@ -13,7 +14,7 @@ async function main() {
   const flags = Object.fromEntries(args.filter((arg) => arg in FLAGS).map((arg) => [FLAGS[arg], '1']));
   await ensureDependencies();
   await ensureBuild();
-  const { temporal, mongod, python } = await ensureTools();
+  const [{ temporal, mongod, python }] = await Promise.all([ensureTools(), ensureSystemTools()]);
   const tools = {
     SLUICE_TEMPORAL_BIN: temporal.path,
     SLUICE_MONGOD_BIN: mongod.path,

@@ -26,7 +26,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
       ? await tool('mongod', config)
       : { name: 'mongod', state: 'ok', found: `foreign server ${hidePassword(mongo.url)} (MONGO_URL)` },
     await tool('python', config),
-    ...GUARDS.map(guard),
+    ...PROGRAMS.map(program),
     ...[config.home, config.dirs.in, config.dirs.out].map(directory),
     await server(config),
   ];
@@ -53,19 +53,22 @@ async function tool(name: ToolName, config: Config): Promise<Finding> {
   return { name, state: 'ok', found: `${found.version} at ${found.path} (from ${found.source})` };
 }
 
-const GUARDS = [
-  { name: 'setpriv', use: 'lets children end with a parent that was killed' },
-  { name: 'prlimit', use: 'limits the memory of converters' },
+/** Looked for, never provided: they come with the distribution. */
+const PROGRAMS = [
+  { name: 'setpriv', package: 'util-linux', use: 'lets children end with a parent that was killed' },
+  { name: 'prlimit', package: 'util-linux', use: 'limits the memory of converters' },
+  { name: 'rsync', package: 'rsync', use: 'fetches from rsync servers (source rsync)' },
+  { name: 'ssh', package: 'openssh-client', use: 'reaches rsync on hosts without an rsync daemon' },
 ] as const;
 
-function guard({ name, use }: (typeof GUARDS)[number]): Finding {
+function program({ name, use, package: from }: (typeof PROGRAMS)[number]): Finding {
   const path = findProgram(name);
   if (path !== undefined) return { name, state: 'ok', found: path };
   return {
     name,
     state: 'optional',
     found: `not found; it ${use}`,
-    remedy: 'Install the package util-linux.',
+    remedy: `Install the package ${from}.`,
   };
 }
 
