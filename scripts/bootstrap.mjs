@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { withLock } from './lock.mjs';
 import { lockFile, must, ROOT, run, say } from './run.mjs';
 
-export { ensureTools } from './tools.mjs';
+export { ensureTools, toolVariables } from './tools.mjs';
 
 const DIST = join(ROOT, 'dist');
 const BUILD_STAMP = join(DIST, '.stamp');

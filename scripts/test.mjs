@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureBuild, ensureDependencies, ensureTools } from './bootstrap.mjs';
+import { ensureBuild, ensureDependencies, ensureTools, toolVariables } from './bootstrap.mjs';
 import { ROOT, run, say } from './run.mjs';
 import { ensureSystemTools } from './system-tools.mjs';
 
@@ -14,12 +14,8 @@ async function main() {
   const flags = Object.fromEntries(args.filter((arg) => arg in FLAGS).map((arg) => [FLAGS[arg], '1']));
   await ensureDependencies();
   await ensureBuild();
-  const [{ temporal, mongod, python }] = await Promise.all([ensureTools(), ensureSystemTools()]);
-  const tools = {
-    SLUICE_TEMPORAL_BIN: temporal.path,
-    SLUICE_MONGOD_BIN: mongod.path,
-    SLUICE_PYTHON: python.path,
-  };
+  const [found] = await Promise.all([ensureTools(), ensureSystemTools()]);
+  const tools = toolVariables(found);
   return runJest(
     args.filter((arg) => !(arg in FLAGS)),
     { ...flags, ...tools },

@@ -6,7 +6,9 @@ import { withLock } from './lock.mjs';
 import { isExecutable, onPath, say } from './run.mjs';
 import { mongod } from './tool-mongod.mjs';
 import { python } from './tool-python.mjs';
+import { rclone } from './tool-rclone.mjs';
 import { temporal } from './tool-temporal.mjs';
+import { versitygw } from './tool-versitygw.mjs';
 
 /**
  * @typedef {object} Found
@@ -21,8 +23,8 @@ import { temporal } from './tool-temporal.mjs';
  * @property {(text: string) => void} [progress]
  */
 
-const TOOLS = { temporal, mongod, python };
-export const TOOL_NAMES = Object.keys(TOOLS);
+/** By name; the tests need all of them, a server those that src/embedded asks for. */
+const TOOLS = { temporal, mongod, python, rclone, versitygw };
 
 /**
  * Looks for a tool without providing it.
@@ -78,8 +80,13 @@ export async function ensureTool(name, options = {}) {
 
 /** All tools; what is missing is provided at the same time. */
 export async function ensureTools(options = {}) {
-  const found = await Promise.all(TOOL_NAMES.map((name) => ensureTool(name, options)));
+  const found = await Promise.all(Object.keys(TOOLS).map((name) => ensureTool(name, options)));
   return Object.fromEntries(found.map((tool) => [tool.name, tool]));
+}
+
+/** The variables that name these tools to our own programs and tests. */
+export function toolVariables(tools) {
+  return Object.fromEntries(Object.values(tools).map(({ name, path }) => [TOOLS[name].variable, path]));
 }
 
 async function findNamed(tool, path) {
@@ -106,13 +113,13 @@ async function findNamed(tool, path) {
 
 function settled({ cache, named = {}, progress = say }) {
   const { env } = process;
+  const names = Object.values(TOOLS).map(({ name, variable }) => [
+    name,
+    named[name] ?? (env[variable] || undefined),
+  ]);
   return {
     cache: resolve(cache ?? (env.SLUICE_CACHE || join(homedir(), '.cache', 'sluice'))),
     progress,
-    named: {
-      temporal: named.temporal ?? (env.SLUICE_TEMPORAL_BIN || undefined),
-      mongod: named.mongod ?? (env.SLUICE_MONGOD_BIN || undefined),
-      python: named.python ?? (env.SLUICE_PYTHON || undefined),
-    },
+    named: Object.fromEntries(names),
   };
 }

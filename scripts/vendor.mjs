@@ -47,6 +47,30 @@ export async function fetchFile(url, file, sha256, progress) {
   if (hash.digest('hex') !== sha256) throw new Error(`the checksum of ${url} is wrong`);
 }
 
+/**
+ * A release of a vendor that lists checksums of its archives: downloaded, checked, unpacked, the archive removed.
+ * @param {string} work directory for the archive
+ * @param {{base: string, sums: string, archive: string, unpack: (archive: string) => Promise<unknown>}} release its
+ *   address, and the names of the list and of the archive below it
+ * @returns {Promise<boolean>} whether the vendor could be reached and has one for this system
+ */
+export async function downloadRelease(work, progress, { base, sums, archive, unpack }) {
+  try {
+    progress("asking the vendor's release page");
+    const line = (await fetchText(`${base}/${sums}`)).split('\n').find((one) => one.trim().endsWith(archive));
+    if (line === undefined)
+      throw new Unreachable(`there is no release for ${process.platform} ${process.arch}`);
+    await fetchFile(`${base}/${archive}`, join(work, archive), line.slice(0, 64), progress);
+    await unpack(join(work, archive));
+    await rm(join(work, archive));
+    return true;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    progress(`${error.message}; building it instead`);
+    return false;
+  }
+}
+
 /** Makes something in a directory beside its target and moves it there when it is whole. */
 export async function provideDirectory(target, make) {
   await mkdir(dirname(target), { recursive: true });

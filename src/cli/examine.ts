@@ -26,6 +26,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
       ? await tool('mongod', config)
       : { name: 'mongod', state: 'ok', found: `foreign server ${hidePassword(mongo.url)} (MONGO_URL)` },
     await tool('python', config),
+    await optionalTool('rclone', 'lets files be fetched from remotes of rclone', config),
     ...PROGRAMS.map(program),
     ...[config.home, config.dirs.in, config.dirs.out].map(directory),
     await server(config),
@@ -51,6 +52,14 @@ async function tool(name: ToolName, config: Config): Promise<Finding> {
     return { name, state: 'missing', found: found.problem, remedy };
   }
   return { name, state: 'ok', found: `${found.version} at ${found.path} (from ${found.source})` };
+}
+
+/** A tool without which one ability is missing, and which nothing provides before it is needed. */
+async function optionalTool(name: ToolName, use: string, config: Config): Promise<Finding> {
+  const found = await findTool(name, config);
+  if ('path' in found)
+    return { name, state: 'ok', found: `${found.version} at ${found.path} (from ${found.source})` };
+  return { name, state: 'optional', found: `${found.problem}; it ${use}`, remedy: found.remedy };
 }
 
 /** Looked for, never provided: they come with the distribution. */

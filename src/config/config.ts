@@ -42,7 +42,12 @@ export interface Config {
   /** Python interpreter of the converters' environment. */
   readonly python: string;
   /** Tools that the operator named; the others are searched and provided (scripts/tools.mjs). */
-  readonly tools?: { readonly temporal?: string; readonly mongod?: string; readonly python?: string };
+  readonly tools?: {
+    readonly temporal?: string;
+    readonly mongod?: string;
+    readonly python?: string;
+    readonly rclone?: string;
+  };
   readonly limits: {
     /** Largest request body, bytes. */
     readonly uploadBytes: number;

@@ -78,6 +78,7 @@ function assemble(settings: Settings, cwd: string): Config {
       ...optional('temporal', settings.SLUICE_TEMPORAL_BIN),
       ...optional('mongod', settings.SLUICE_MONGOD_BIN),
       ...optional('python', settings.SLUICE_PYTHON),
+      ...optional('rclone', settings.SLUICE_RCLONE_BIN),
     },
     limits: {
       uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,

@@ -84,6 +84,7 @@ export function settingsSchema(cwd: string) {
     SLUICE_PYTHON: path.optional(),
     SLUICE_TEMPORAL_BIN: file.optional(),
     SLUICE_MONGOD_BIN: file.optional(),
+    SLUICE_RCLONE_BIN: file.optional(),
     SLUICE_URL: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
     SLUICE_EMAIL: z.email('must be an e-mail address').max(254).optional(),
     SLUICE_QUIET_MS: milliseconds.default(10_000),

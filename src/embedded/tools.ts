@@ -15,7 +15,8 @@ export interface MissingTool {
   readonly problem: string;
   readonly remedy: string;
 }
-export type ToolName = 'temporal' | 'mongod' | 'python';
+/** versitygw is for tests and benches. */
+export type ToolName = 'temporal' | 'mongod' | 'python' | 'rclone' | 'versitygw';
 
 interface Provider {
   findTool(name: ToolName, options: object): Promise<Tool | MissingTool>;

@@ -3,7 +3,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureTools } from '../../scripts/bootstrap.mjs';
+import { ensureTools, toolVariables } from '../../scripts/bootstrap.mjs';
 import { must, ROOT } from '../../scripts/run.mjs';
 
 /** SLUICE_TEST_SERVERS=none: for tests that need no servers (npm run check). */
@@ -33,9 +33,7 @@ async function startServers(directory) {
     SLUICE_TEST_TEMPORAL: temporal.address,
     SLUICE_TEST_TEMPORAL_UI: temporal.uiUrl,
     SLUICE_TEST_MONGO: mongo.url,
-    SLUICE_TEMPORAL_BIN: tools.temporal.path,
-    SLUICE_MONGOD_BIN: tools.mongod.path,
-    SLUICE_PYTHON: tools.python.path,
+    ...toolVariables(tools),
   });
   return [temporal.daemon, mongo.daemon];
 }
