@@ -64,6 +64,8 @@ export interface PublishOutput {
 /** What a run into an existing dataset must know: its present status and the uploads that have a receipt. */
 export interface RecallOutput {
   readonly status: DatasetStatus;
+  /** A product is published; left out in histories of 0.1.0. */
+  readonly published?: boolean;
   readonly delivered: readonly {
     readonly jobId: string;
     readonly status: UploadStatus;

@@ -95,6 +95,7 @@ export interface CarriedState {
   readonly revision: number;
   readonly status: DatasetStatus;
   readonly sealed: boolean;
+  readonly published?: boolean;
   readonly paused: { readonly by: string; readonly at: number } | null;
   readonly uploads: readonly UploadState[];
 }

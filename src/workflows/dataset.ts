@@ -94,6 +94,7 @@ class DatasetRun {
     if (!fresh && carried === undefined) {
       const known = await recallDataset({ uuid });
       this.#record.status = known.status;
+      this.#record.published = known.published === true;
       for (const { jobId, status, delivery } of known.delivered) {
         if (!this.#record.uploads.has(jobId)) this.#record.uploads.set(jobId, { jobId, status, delivery });
       }
@@ -174,6 +175,7 @@ class DatasetRun {
   #finish(): void {
     this.#record.stage = null;
     const isDone = this.#record.enter('done', { actor: 'dataset', reason: 'published' });
+    this.#record.published = true;
     if (!isDone)
       log.error('published, but no row of the table leads to done', { status: this.#record.status });
     setCurrentDetails('Published.');
@@ -183,7 +185,9 @@ class DatasetRun {
   async #settle(error: unknown): Promise<Error> {
     if (this.#cancelled !== undefined) return await this.#settleCancelled(this.#cancelled);
     const { stage, note } =
-      error instanceof StageFailed ? error : new StageFailed('fetch', noteFailure('internal', String(error)));
+      error instanceof StageFailed
+        ? error
+        : new StageFailed(this.#record.stage ?? 'fetch', noteFailure('internal', String(error)));
     await discardDataset({ uuid: this.#record.uuid, keepProducts: note.blame === 'system' });
     // It was cancelled while it settled: that was answered with yes.
     if (this.#cancelled !== undefined) return await this.#settleCancelled(this.#cancelled);
@@ -208,8 +212,11 @@ class DatasetRun {
     for (const { jobId, status } of this.#record.uploads.values()) {
       if (status === 'processing') this.#record.moveUpload(jobId, 'cancelled', cause);
     }
-    this.#record.failure = noteFailure('cancelled', `It was cancelled by ${by}.`);
-    this.#record.enter('cancelled', cause);
+    // What was published before stays published: only the work on a newer product is cancelled (ADR 13).
+    const { published } = this.#record;
+    this.#record.failure = published ? null : noteFailure('cancelled', `It was cancelled by ${by}.`);
+    this.#record.stage = null;
+    this.#record.enter(published ? 'done' : 'cancelled', cause);
     await beCancelled(this.#root);
     return new CancelledFailure(`Cancelled by ${by}.`);
   }

@@ -27,6 +27,8 @@ export class DatasetRecord {
   failure: FailureNote | null = null;
   product: ProductSummary | null = null;
   sealed = false;
+  /** A product of an earlier pass or run is published. */
+  published = false;
   revision = 0;
   readonly uploads = new Map<string, UploadState>();
   /** Called after every change that the mirror must write. */
@@ -45,13 +47,14 @@ export class DatasetRecord {
   #restore(carried: CarriedState): void {
     this.revision = carried.revision;
     this.sealed = carried.sealed;
+    this.published = carried.published === true;
     this.paused = carried.paused;
     for (const upload of carried.uploads) this.uploads.set(upload.jobId, { ...upload });
   }
 
   carry(): CarriedState {
-    const { revision, status, sealed, paused } = this;
-    return { revision, status, sealed, paused, uploads: [...this.uploads.values()] };
+    const { revision, status, sealed, published, paused } = this;
+    return { revision, status, sealed, published, paused, uploads: [...this.uploads.values()] };
   }
 
   /** Moves along one row of the table. @throws TransitionRefused */

@@ -35,7 +35,7 @@ const DATASET_ROWS: Record<DatasetStatus, string> = {
   uploading: 'unzipping, conversion queued, done, upload error, cancelled',
   unzipping: 'conversion queued, done, unzip error, cancelled',
   zipping: 'done, compression error, cancelled',
-  'conversion queued': 'converting, conversion error, cancelled',
+  'conversion queued': 'converting, done, conversion error, cancelled',
   converting: 'done, conversion error, cancelled',
   done: 'uploading, conversion queued',
   'sync error': 'sync queued, failed, cancelled',

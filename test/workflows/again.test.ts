@@ -4,13 +4,15 @@ import { expect, test } from '@jest/globals';
 import { heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { datasetWorkflowId, QUEUES } from '../../src/domain/ids.js';
-import { addUploadSignal, pauseUpdate } from '../../src/workflows/messages.js';
+import { addUploadSignal, cancelUpdate, pauseUpdate } from '../../src/workflows/messages.js';
 import { recordHistory } from '../support/record.js';
 import {
+  blocking,
   claim,
   delivered,
   inputOf,
   later,
+  newGate,
   notFound,
   order,
   resetPoints,
@@ -151,6 +153,32 @@ test('a second delivery into a done dataset starts a run that converts both', as
     'converting',
     'done',
   ]);
+});
+
+test('a cancelled second pass leaves the dataset done, and its own upload cancelled', async () => {
+  const uuid = randomUUID();
+  const delivery = { manifest: claim('x'), files: 1, bytes: 4, archives: 0 };
+  const converting = newGate();
+  const acts = stages({
+    ...blocking(converting.open),
+    recallDataset: async () => ({
+      status: 'done',
+      published: true,
+      delivered: [{ jobId: 'upload_23_a', status: 'completed', delivery }],
+    }),
+  });
+  await temporal.run(acts, async () => {
+    const handle = await start(uuid, [order('upload_23_b')], inputOf(uuid, { fresh: false, status: 'done' }));
+    await converting.opened;
+    await temporal.client.workflow
+      .getHandle(datasetWorkflowId(uuid))
+      .executeUpdate(cancelUpdate, { args: [{ by: 'ada@example.org' }] });
+    await expect(handle.result()).rejects.toThrow();
+  });
+  expect(statuses(acts.batches, `dataset:${uuid}`).slice(-2)).toEqual(['converting', 'done']);
+  expect(acts.batches.at(-1)?.dataset).toMatchObject({ status: 'done', failure: null });
+  expect(statuses(acts.batches, 'upload:upload_23_b').at(-1)).toBe('cancelled');
+  expect(statuses(acts.batches, 'upload:upload_23_a')).toEqual([]);
 });
 
 test('a delivery into a cancelled dataset is sent back', async () => {

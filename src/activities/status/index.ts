@@ -56,13 +56,14 @@ async function recall(
   uuid: string,
 ): ReturnType<ControlActivities['recallDataset']> {
   const receipts = await listReceipts<Delivery>(roots, uuid, 'fetch');
-  const dataset = await store.datasets.findOne({ uuid }, { projection: { status: 1 } });
+  const dataset = await store.datasets.findOne({ uuid }, { projection: { status: 1, 'sluice.product': 1 } });
   const jobs = await store.jobs
     .find({ dataset_uuid: uuid }, { projection: { job_id: 1, upload_status: 1 } })
     .toArray();
   const statusOfJob = new Map(jobs.map((job) => [job.job_id, job.upload_status]));
   return {
     status: readStatus(dataset?.status ?? 'submitted'),
+    published: dataset?.sluice?.product != null,
     // An upload that was cancelled after its bytes came is no part of the dataset.
     delivered: receipts
       .map(({ key, output }) => ({
