@@ -133,13 +133,14 @@ async function textOf(path: string): Promise<string> {
 
 const checksum = (json: string): string => crc32(json).toString(16).padStart(8, '0');
 
-function toLine(value: unknown): string {
+/** A value as a line with its checksum. */
+export function toLine(value: unknown): string {
   const json = JSON.stringify(value);
   return `${checksum(json)} ${json}\n`;
 }
 
 /** The values of the lines up to the first one that is torn. */
-function soundLines(text: string): unknown[] {
+export function soundLines(text: string): unknown[] {
   const values: unknown[] = [];
   for (const line of text.split('\n').slice(0, -1)) {
     const json = line.slice(9);

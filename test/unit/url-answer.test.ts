@@ -1,9 +1,11 @@
 // Reading what a server announces in headers, which anybody may write.
+import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import { announcedDigests, type Delivery } from '../../src/activities/fetch/url/answer.js';
 
 const deliveryOf = (digest: string): Delivery => ({
   answer: { status: 200, headers: { digest } } as unknown as Delivery['answer'],
+  body: Readable.from([]),
   range: { start: 0, end: 1 },
   partial: false,
   validator: {},

@@ -24,7 +24,7 @@ import type {
   SourceDeps,
   SourceFetcher,
   Sources,
-  UrlSettings,
+  TransferSettings,
 } from './source.js';
 import { createSources } from './sources/registry.js';
 
@@ -35,11 +35,13 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
   readonly progress: ProgressSink;
   /** Reports of progress closer together than this are dropped, ms; default 200. */
   readonly beatsApartMs?: number;
-  readonly url?: Partial<UrlSettings> & { readonly stallMs?: number };
+  readonly transfer?: Partial<TransferSettings> & { readonly stallMs?: number };
+  /** The limits on bandwidth that hold for an upload, asked for once an attempt; none = no limit. */
+  readonly pacer?: (upload: { uuid: string; jobId: string }, signal: AbortSignal) => FetchContext['pace'];
 }
 
 const MIB = 1024 * 1024;
-const URL_SETTINGS: UrlSettings = {
+const TRANSFER: TransferSettings = {
   streams: 4,
   parallelAbove: 32 * MIB,
   pieceBytes: 32 * MIB,
@@ -48,9 +50,9 @@ const URL_SETTINGS: UrlSettings = {
 };
 
 export function createFetchActivities(deps: FetchDeps): TransferActivities {
-  const { stallMs = 30_000, ...url } = deps.url ?? {};
+  const { stallMs = 30_000, ...transfer } = deps.transfer ?? {};
   const http = createHttp({ allow: deps.urlAllow, stallMs });
-  const sources = createSources({ ...deps, http, url: { ...URL_SETTINGS, ...url } });
+  const sources = createSources({ ...deps, http, transfer: { ...TRANSFER, ...transfer } });
   return { fetchSource: (input) => fetchSource(deps, sources, input) };
 }
 
@@ -165,9 +167,12 @@ function contextOf(deps: FetchDeps, { uuid, jobId, order }: FetchInput): FetchCo
       furthest = done;
       heart.beat({ stage: 'fetch', done, total, unit: 'bytes', note });
     },
+    pace: deps.pacer?.({ uuid, jobId }, cancellationSignal) ?? unlimited,
     waiting: heart.waiting,
   };
 }
+
+const unlimited = async (): Promise<void> => undefined;
 
 /** The registry is keyed by kind, so the fetcher found takes this very source. */
 function sourceOf(sources: Sources, source: Source): SourceFetcher {

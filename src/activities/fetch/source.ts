@@ -14,10 +14,11 @@ export interface SourceDeps {
   readonly localRoots: readonly string[];
   readonly secrets: Vault;
   readonly http: HttpClient;
-  readonly url: UrlSettings;
+  readonly transfer: TransferSettings;
 }
 
-export interface UrlSettings {
+/** How the transfer engine works, for every source that uses it. */
+export interface TransferSettings {
   /** Ranges in flight of one file. */
   readonly streams: number;
   /** Files larger than this are fetched by several streams, bytes. */
@@ -42,6 +43,11 @@ export interface FetchContext<S extends Source = Source> {
   advance(done: number, total: number, note: string): void;
   /** The bytes that were told last. */
   confirmed(): number;
+  /**
+   * Waits until so many more bytes may be moved (limits on bandwidth); await it for every chunk. At once as a rule.
+   * @throws the signal's reason
+   */
+  pace(bytes: number): Promise<void>;
   /** See Heart.waiting. */
   waiting<T>(work: Promise<T>, boundMs: number): Promise<T>;
 }

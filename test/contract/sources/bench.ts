@@ -44,7 +44,7 @@ export class Bench {
   private listener: (progress: ProgressReport) => void = () => undefined;
   private attempt = 0;
 
-  private constructor(dir: string, url: FetchDeps['url'], local = join(dir, 'local')) {
+  private constructor(dir: string, transfer: FetchDeps['transfer'], local = join(dir, 'local')) {
     this.dir = dir;
     this.roots = { in: join(dir, 'in'), out: join(dir, 'out') };
     this.deps = {
@@ -55,12 +55,12 @@ export class Bench {
       progress: { report: (progress) => this.listener(progress) },
       // Every report counts here: interruptions hang on them.
       beatsApartMs: 0,
-      ...(url === undefined ? {} : { url }),
+      ...(transfer === undefined ? {} : { transfer }),
     };
   }
 
-  static async open(url?: FetchDeps['url']): Promise<Bench> {
-    const bench = new Bench(await mkdtemp(join(tmpdir(), 'sluice-source-')), url);
+  static async open(transfer?: FetchDeps['transfer']): Promise<Bench> {
+    const bench = new Bench(await mkdtemp(join(tmpdir(), 'sluice-source-')), transfer);
     await mkdir(join(bench.dir, 'local'));
     await mkdir(bench.roots.in);
     return bench;
@@ -91,7 +91,7 @@ export class Bench {
 
   /** A bench whose disk is what a SIGKILL at this moment would leave. */
   snapshot(): Bench {
-    const copy = new Bench(`${this.dir}-killed`, this.deps.url, join(this.dir, 'local'));
+    const copy = new Bench(`${this.dir}-killed`, this.deps.transfer, join(this.dir, 'local'));
     cpSync(this.dir, copy.dir, { recursive: true, preserveTimestamps: true });
     copy.attempt = this.attempt;
     return copy;

@@ -6,7 +6,7 @@ import type { Source } from '../../../src/domain/source.js';
 import { Bench, failure, MIB, someBytes } from './bench.js';
 
 export interface SourceHarness {
-  readonly settings?: FetchDeps['url'];
+  readonly settings?: FetchDeps['transfer'];
   /** Puts the files at the source, for this job. */
   put(bench: Bench, files: Readonly<Record<string, Buffer>>, jobId: string): Promise<Source>;
   /** A source that has nothing. */

@@ -4,7 +4,8 @@ import { readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { download } from '../../../src/activities/fetch/url/download.js';
+import { transferFile } from '../../../src/activities/fetch/transfer/engine.js';
+import { openUrl } from '../../../src/activities/fetch/url/open.js';
 import { createHttp, splitUrl } from '../../../src/net/http.js';
 import { type Behaviour, type FaultServer, startFaultServer } from '../../support/fault-server.js';
 import { Bench, failure, MIB, someBytes, UUID } from './bench.js';
@@ -244,11 +245,16 @@ test('a journal that cannot be written any more is the error, and no file stays 
     if (done > 0) rmSync(dirname(partial), { recursive: true, force: true });
   };
   const http = createHttp({ allow: ['127.0.0.0/8'], stallMs: 1_000 });
-  const settings = { ...SETTINGS, streams: 1, tries: 1 };
-  const signal = new AbortController().signal;
-  const owner = { runId: 'r', attempt: 1, since: 1 };
-  const target = { url: new URL(`${origin}/f.bin`) };
-  await expect(download({ http, target, settings, path: partial, owner, signal, advance })).rejects.toThrow();
+  const job = {
+    opener: openUrl(http, { url: new URL(`${origin}/f.bin`) }),
+    settings: { ...SETTINGS, streams: 1, tries: 1 },
+    path: partial,
+    owner: { runId: 'r', attempt: 1, since: 1 },
+    signal: new AbortController().signal,
+    pace: async () => undefined,
+    advance,
+  };
+  await expect(transferFile(job)).rejects.toThrow();
   const open = readdirSync('/proc/self/fd').map((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`);

@@ -101,6 +101,7 @@ async function copyLarge(
       for (let at = range.start; at < range.end; ) {
         if (context.signal.aborted) break;
         const chunk = await readChunk(source.handle, at, Math.min(CHUNK, range.end - at), file);
+        await context.pace(chunk.length);
         await target.write(chunk, at);
         at += chunk.length;
         copied += chunk.length;

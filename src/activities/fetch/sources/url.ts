@@ -9,9 +9,10 @@ import { Fault } from '../../../domain/fault.js';
 import type { UrlSource } from '../../../domain/source.js';
 import { joinUrl, type UrlSecret } from '../../../net/http.js';
 import type { Announced, FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../source.js';
-import { announcedDigests, type Delivery, SourceChanged } from '../url/answer.js';
-import { download } from '../url/download.js';
+import { stableTransfer } from '../transfer/engine.js';
+import { announcedDigests, type Delivery } from '../url/answer.js';
 import { fileNameOf } from '../url/file-name.js';
+import { openUrl } from '../url/open.js';
 
 /** Longer than any wait inside: a stall, a back-off, what a server asks for. */
 const BOUND_MS = 120_000;
@@ -26,7 +27,15 @@ export function urlSource(deps: SourceDeps): SourceFetcher<UrlSource> {
       try {
         const target = await targetOf(deps, context);
         const first = await context.waiting(
-          stableDownload({ http: deps.http, settings: deps.url }, context, target, path),
+          stableTransfer({
+            opener: openUrl(deps.http, target),
+            settings: deps.transfer,
+            path,
+            owner: context.owner,
+            signal: context.signal,
+            pace: context.pace,
+            advance: (done, total) => context.advance(done, total, target.url.host),
+          }),
           BOUND_MS,
         );
         return [await finish(context, path, target.url, first)];
@@ -48,29 +57,6 @@ async function targetOf(
   const secret = await secrets.open<UrlSecret>(jobId);
   if (secret !== undefined) return joinUrl(source.url, secret);
   throw new Fault('url_denied', 'The credentials of the URL are no longer kept; send it again with them.');
-}
-
-/** Another version in mid-transfer: once from the start, then it is a failure. */
-async function stableDownload(
-  { http, settings }: { http: SourceDeps['http']; settings: SourceDeps['url'] },
-  context: FetchContext<UrlSource>,
-  target: Target,
-  path: string,
-): Promise<Delivery> {
-  const advance = (done: number, total: number): void => context.advance(done, total, target.url.host);
-  const job = { http, target, settings, path, owner: context.owner, signal: context.signal, advance };
-  try {
-    return await download(job);
-  } catch (error) {
-    if (!(error instanceof SourceChanged)) throw error;
-    await removePartial(path);
-  }
-  try {
-    return await download(job);
-  } catch (error) {
-    if (!(error instanceof SourceChanged)) throw error;
-    throw new Fault('url_changed', undefined, { cause: error });
-  }
 }
 
 /** Names the whole file. What is told about it is written down first, for an attempt that comes after this one. */

@@ -5,34 +5,13 @@ import type { Range } from '../../../bytes/ranges.js';
 import { Fault } from '../../../domain/fault.js';
 import { drop, type HttpAnswer } from '../../../net/http.js';
 import type { Announced } from '../source.js';
+import { type Opened, SourceChanged, TryAgain } from '../transfer/port.js';
 
 type Headers = HttpAnswer['headers'];
 
-/** The transfer ended early: try again. `short` = the server closed in order before the announced end. */
-export class TryAgain extends Error {
-  override readonly name = 'TryAgain';
-  readonly how: 'short' | 'broken' | 'unknown host';
-  readonly afterMs: number | undefined;
-
-  constructor(how: TryAgain['how'], options: { afterMs?: number | undefined; cause?: unknown } = {}) {
-    super(`the transfer is ${how}`, { cause: options.cause });
-    this.how = how;
-    this.afterMs = options.afterMs;
-  }
-}
-
-/** The source is another version than the bytes that lie here. */
-export class SourceChanged extends Error {
-  override readonly name = 'SourceChanged';
-}
-
 /** An answer that brings bytes: those of `range` (end Infinity = until it ends). */
-export interface Delivery {
+export interface Delivery extends Opened {
   readonly answer: HttpAnswer;
-  readonly range: Range;
-  /** Whether the server proved that it can send ranges. */
-  readonly partial: boolean;
-  readonly validator: Validator;
 }
 
 /**
@@ -45,6 +24,7 @@ export async function readDelivery(answer: HttpAnswer, asked: Range | undefined)
     const size = lengthOf(headers);
     return {
       answer,
+      body: answer.body,
       partial: false,
       range: { start: 0, end: size ?? Number.POSITIVE_INFINITY },
       validator: validatorOf(headers, size),
@@ -53,22 +33,13 @@ export async function readDelivery(answer: HttpAnswer, asked: Range | undefined)
   if (status === 206 && asked !== undefined) {
     const content = contentRange(headers['content-range']);
     if (content !== undefined && content.start === asked.start) {
-      return { answer, partial: true, range: content, validator: validatorOf(headers, content.total) };
+      const validator = validatorOf(headers, content.total);
+      return { answer, body: answer.body, partial: true, range: content, validator };
     }
   }
   await drop(answer.body);
   throw refusal(answer, asked);
 }
-
-/** Whether two answers are of one version, as far as they tell; not telling counts as no. */
-export function sameVersion(before: Validator, now: Validator): boolean {
-  if (before.size !== undefined && now.size !== undefined && before.size !== now.size) return false;
-  if (before.etag !== undefined && now.etag !== undefined) return before.etag === now.etag;
-  return before.lastModified !== undefined && before.lastModified === now.lastModified;
-}
-
-/** Whether bytes of several answers can be proven to belong together. */
-export const isProvable = (validator: Validator): boolean => sameVersion(validator, validator);
 
 /** The If-Range header of a version: its strong ETag or its date. */
 export function ifRange(validator: Validator): string | undefined {

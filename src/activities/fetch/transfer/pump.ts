@@ -1,38 +1,46 @@
-// From a response's body to the partial file: reading goes on while the last batch is being written.
+// From an opened body to the partial file: reading goes on while the last batch is being written.
 import type { PartialFile } from '../../../bytes/partial-file.js';
-import { Fault } from '../../../domain/fault.js';
-import { type Delivery, TryAgain } from './answer.js';
-import { connectionError } from './tries.js';
+import type { Fault } from '../../../domain/fault.js';
+import { type Opened, type RangeOpener, TryAgain } from './port.js';
+import { connectionError, givenUp } from './tries.js';
 
 const BATCH_BYTES = 1024 * 1024;
 
+export interface Sink {
+  /** Waits until so many more bytes may be taken. */
+  readonly pace: (bytes: number) => Promise<void>;
+  /** So many more bytes have come. */
+  readonly came: (bytes: number) => void;
+}
+
 /**
- * Writes the body from the delivery's start on, up to `end`, and tells each byte that came.
- * @throws TryAgain when it ends before its announced end, Fault `url_short` when it is longer than announced
+ * Writes the body from its start on, up to `end`, and tells each byte that came.
+ * @throws TryAgain when it ends before its announced end, Fault when it is longer than announced
  */
 export async function pump(
-  delivery: Delivery,
+  opener: Pick<RangeOpener, 'host' | 'codes'>,
+  { range, body }: Opened,
   file: PartialFile,
   end: number,
-  came: (bytes: number) => void,
+  { pace, came }: Sink,
 ): Promise<void> {
-  const { range, answer } = delivery;
   const stop = Math.min(end, range.end);
   const writer = new BatchWriter(file, range.start);
-  const chunks = answer.body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
     for (let at = range.start; ; ) {
       const chunk = await nextChunk(chunks);
       if (chunk === undefined) return ended(at, range.end);
-      if (at + chunk.length > range.end) throw tooLong(delivery);
+      if (at + chunk.length > range.end) throw tooLong(opener);
       const wanted = chunk.subarray(0, stop - at);
+      await pace(wanted.length);
       await writer.add(wanted);
       at += wanted.length;
       came(wanted.length);
       if (at >= stop && stop < range.end) return;
     }
   } finally {
-    answer.body.destroy();
+    body.destroy();
     await writer.end();
   }
 }
@@ -50,11 +58,9 @@ function ended(at: number, announced: number): void {
   if (Number.isFinite(announced) && at < announced) throw new TryAgain('short');
 }
 
-function tooLong({ answer }: Delivery): Fault {
-  return new Fault(
-    'url_short',
-    `The server ${answer.url.host} sent more bytes than it announced: its lengths cannot be trusted.`,
-  );
+function tooLong(opener: Pick<RangeOpener, 'host' | 'codes'>): Fault {
+  const say = `The server ${opener.host} sent more bytes than it announced: its lengths cannot be trusted.`;
+  return givenUp(opener, 'short', say, undefined);
 }
 
 /** Writes batches one after the other, each while the next one is being read. */

@@ -1,42 +1,35 @@
-// One version of a file on the web into a partial file: several ranges at once where the server proves that it can.
+// One version of a file into a partial file: several ranges at once where the source proves that it can.
 import { dirname } from 'node:path';
 import { freeBytes } from '../../../bytes/files.js';
 import { type Owner, readJournal, type Validator } from '../../../bytes/journal.js';
-import { PartialFile } from '../../../bytes/partial-file.js';
+import { PartialFile, removePartial } from '../../../bytes/partial-file.js';
 import { missingRanges, type Range, splitRanges } from '../../../bytes/ranges.js';
-import { Fault, faultOf } from '../../../domain/fault.js';
-import type { HttpClient } from '../../../net/http.js';
-import type { UrlSettings } from '../source.js';
-import {
-  type Delivery,
-  ifRange,
-  isProvable,
-  readDelivery,
-  SourceChanged,
-  sameVersion,
-  TryAgain,
-} from './answer.js';
+import { Fault } from '../../../domain/fault.js';
+import type { TransferSettings } from '../source.js';
+import { isProvable, type Opened, type RangeOpener, SourceChanged, sameVersion } from './port.js';
 import { pump } from './pump.js';
-import { connectionError, Tries } from './tries.js';
+import { together } from './together.js';
+import { connectionError, givenUp, Tries } from './tries.js';
 
-export interface DownloadJob {
-  readonly http: HttpClient;
-  readonly target: { readonly url: URL; readonly authorization?: string };
-  readonly settings: UrlSettings;
+export interface TransferJob<O extends Opened> {
+  readonly opener: RangeOpener<O>;
+  readonly settings: TransferSettings;
   /** The partial file. */
   readonly path: string;
   readonly owner: Owner;
   readonly signal: AbortSignal;
+  /** See FetchContext.pace. */
+  pace(bytes: number): Promise<void>;
   advance(done: number, total: number): void;
 }
 
 /**
  * Fetches what the journal lacks; when it returns, the partial file is whole and confirmed.
  * When the signal aborts, what came is confirmed before the abort is thrown.
- * @returns the first answer, for its name and digests
+ * @returns the first answer, for what it tells about the file
  * @throws SourceChanged, Fault, the signal's reason, system errors
  */
-export async function download(job: DownloadJob): Promise<Delivery> {
+export async function transferFile<O extends Opened>(job: TransferJob<O>): Promise<O> {
   const before = await readJournal(`${job.path}.journal`);
   const first = await open(job, before?.validator, nextPiece(job, before));
   let file: PartialFile | undefined;
@@ -51,14 +44,33 @@ export async function download(job: DownloadJob): Promise<Delivery> {
     file = await PartialFile.open(job.path, job.owner, first.validator, sameVersion);
     await fill(job, file, first);
   } catch (error) {
-    first.answer.body.destroy();
+    first.body.destroy();
     // What came before the error is what counts, not what became of its last bytes.
     await confirmAndClose(file).catch(() => undefined);
     throw error;
   }
-  first.answer.body.destroy();
+  first.body.destroy();
   await confirmAndClose(file);
   return first;
+}
+
+/**
+ * The same; another version in mid-transfer: once from the start, then it is a failure.
+ * @throws Fault (`url_changed` or the opener's own code), the signal's reason, system errors
+ */
+export async function stableTransfer<O extends Opened>(job: TransferJob<O>): Promise<O> {
+  try {
+    return await transferFile(job);
+  } catch (error) {
+    if (!(error instanceof SourceChanged)) throw error;
+    await removePartial(job.path);
+  }
+  try {
+    return await transferFile(job);
+  } catch (error) {
+    if (!(error instanceof SourceChanged)) throw error;
+    throw givenUp(job.opener, 'changed', undefined, error);
+  }
 }
 
 async function confirmAndClose(file: PartialFile | undefined): Promise<void> {
@@ -69,7 +81,7 @@ async function confirmAndClose(file: PartialFile | undefined): Promise<void> {
   }
 }
 
-async function fill(job: DownloadJob, file: PartialFile, first: Delivery): Promise<void> {
+async function fill(job: TransferJob<Opened>, file: PartialFile, first: Opened): Promise<void> {
   const total = first.validator.size;
   if (total !== undefined && (await freeBytes(dirname(job.path))) < total - file.confirmed) {
     throw new Fault('disk_full');
@@ -80,7 +92,10 @@ async function fill(job: DownloadJob, file: PartialFile, first: Delivery): Promi
 }
 
 /** The first piece that is missing. When nothing is missing, one byte: its answer tells name and digests. */
-function nextPiece({ settings }: DownloadJob, before: Awaited<ReturnType<typeof readJournal>>): Range {
+function nextPiece(
+  { settings }: TransferJob<Opened>,
+  before: Awaited<ReturnType<typeof readJournal>>,
+): Range {
   const total = before?.validator.size ?? Number.MAX_SAFE_INTEGER;
   const [gap] = missingRanges(before?.confirmed ?? [], total);
   if (gap === undefined) return { start: 0, end: 1 };
@@ -89,13 +104,13 @@ function nextPiece({ settings }: DownloadJob, before: Awaited<ReturnType<typeof 
 
 /** Several streams take pieces from one list; a stream goes on where its piece was cut. */
 async function fillRanges(
-  job: DownloadJob,
+  job: TransferJob<Opened>,
   file: PartialFile,
-  first: Delivery,
+  first: Opened,
   total: number,
 ): Promise<void> {
   const pieces = splitRanges(file.missing(total), job.settings.pieceBytes);
-  let opened: Delivery | undefined = first;
+  let opened: Opened | undefined = first;
   let done = file.confirmed;
   const tell = (bytes: number): void => {
     done += bytes;
@@ -118,24 +133,25 @@ async function fillRanges(
 interface PieceWork {
   readonly piece: Range;
   /** An answer that begins where the piece begins, if there is one already. */
-  readonly body: Delivery | undefined;
+  readonly body: Opened | undefined;
   readonly validator: Validator;
   readonly tell: (bytes: number) => void;
 }
 
-async function fillPiece(job: DownloadJob, file: PartialFile, work: PieceWork): Promise<void> {
-  const tries = new Tries(job.settings, job.target.url.host);
+async function fillPiece(job: TransferJob<Opened>, file: PartialFile, work: PieceWork): Promise<void> {
+  const tries = new Tries(job.settings, job.opener);
   let { start } = work.piece;
   let { body } = work;
   while (start < work.piece.end) {
     try {
       body ??= await request(job, work.validator, { start, end: work.piece.end });
-      if (!body.partial || !sameVersion(work.validator, body.validator)) throw await letGo(body);
-      await pump(body, file, work.piece.end, (bytes) => {
+      if (!body.partial || !sameVersion(work.validator, body.validator)) throw letGo(body);
+      const came = (bytes: number): void => {
         start += bytes;
         tries.advanced();
         work.tell(bytes);
-      });
+      };
+      await pump(job.opener, body, file, work.piece.end, { pace: job.pace, came });
     } catch (error) {
       job.signal.throwIfAborted();
       await tries.next(error, job.signal);
@@ -145,22 +161,23 @@ async function fillPiece(job: DownloadJob, file: PartialFile, work: PieceWork): 
 }
 
 /** No ranges, or no way to prove that they belong together: one stream, from the start at every try. */
-async function fillWhole(job: DownloadJob, file: PartialFile, first: Delivery): Promise<void> {
-  const tries = new Tries(job.settings, job.target.url.host);
-  let body: Delivery | undefined = first.range.start === 0 && isWhole(first) ? first : undefined;
+async function fillWhole(job: TransferJob<Opened>, file: PartialFile, first: Opened): Promise<void> {
+  const tries = new Tries(job.settings, job.opener);
+  let body: Opened | undefined = first.range.start === 0 && isWhole(first) ? first : undefined;
   let furthest = 0;
   for (;;) {
     try {
       body ??= await request(job, undefined, undefined);
       const version = body.validator;
-      if (isProvable(first.validator) && !sameVersion(first.validator, version)) throw await letGo(body);
+      if (isProvable(first.validator) && !sameVersion(first.validator, version)) throw letGo(body);
       let at = 0;
-      await pump(body, file, Number.POSITIVE_INFINITY, (bytes) => {
+      const came = (bytes: number): void => {
         at += bytes;
         if (at > furthest) tries.advanced();
         furthest = Math.max(furthest, at);
         job.advance(at, version.size ?? 0);
-      });
+      };
+      await pump(job.opener, body, file, Number.POSITIVE_INFINITY, { pace: job.pace, came });
       await file.cut(at);
       return;
     } catch (error) {
@@ -171,11 +188,14 @@ async function fillWhole(job: DownloadJob, file: PartialFile, first: Delivery): 
   }
 }
 
-const isWhole = ({ partial, range, validator }: Delivery): boolean =>
-  !partial || range.end === validator.size;
+const isWhole = ({ partial, range, validator }: Opened): boolean => !partial || range.end === validator.size;
 
-async function open(job: DownloadJob, validator: Validator | undefined, asked: Range): Promise<Delivery> {
-  const tries = new Tries(job.settings, job.target.url.host);
+async function open<O extends Opened>(
+  job: TransferJob<O>,
+  validator: Validator | undefined,
+  asked: Range,
+): Promise<O> {
+  const tries = new Tries(job.settings, job.opener);
   for (;;) {
     try {
       return await request(job, validator, asked);
@@ -186,48 +206,19 @@ async function open(job: DownloadJob, validator: Validator | undefined, asked: R
   }
 }
 
-async function request(
-  job: DownloadJob,
+async function request<O extends Opened>(
+  { opener, signal }: TransferJob<O>,
   validator: Validator | undefined,
   asked: Range | undefined,
-): Promise<Delivery> {
-  const condition = validator === undefined ? undefined : ifRange(validator);
-  const headers = {
-    accept: '*/*',
-    'accept-encoding': 'identity',
-    'user-agent': 'sluice',
-    ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
-    ...(asked === undefined || condition === undefined ? {} : { 'if-range': condition }),
-  };
+): Promise<O> {
   try {
-    return await readDelivery(await job.http.get(job.target, headers, job.signal), asked);
+    return await opener.open(asked, validator, signal);
   } catch (error) {
-    if (error instanceof TryAgain || error instanceof SourceChanged) throw error;
-    throw faultOf(error) ?? connectionError(error);
+    throw connectionError(error);
   }
 }
 
-async function letGo({ answer }: Delivery): Promise<SourceChanged> {
-  answer.body.destroy();
+function letGo({ body }: Opened): SourceChanged {
+  body.destroy();
   return new SourceChanged('another version than the bytes before');
-}
-
-/** Runs the same work several times at once. The first failure stops the others, and all have ended when it is thrown. */
-async function together(
-  count: number,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const stop = new AbortController();
-  const failures: unknown[] = [];
-  const one = async (): Promise<void> => {
-    try {
-      await work(AbortSignal.any([signal, stop.signal]));
-    } catch (error) {
-      failures.push(error);
-      stop.abort(error);
-    }
-  };
-  await Promise.all(Array.from({ length: count }, one));
-  if (failures.length > 0) throw failures[0];
 }

@@ -1,0 +1,97 @@
+// Many files of one delivery through the engine: several in flight, large ones by ranges, small ones in one piece.
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { onDisk } from '../../../bytes/disk-fault.js';
+import type { Validator } from '../../../bytes/journal.js';
+import { confirmedBytes, removePartial } from '../../../bytes/partial-file.js';
+import { digestOf } from '../../../bytes/receipts.js';
+import type { Announced, FetchContext, FetchedFile, Paused, TransferSettings } from '../source.js';
+import { stableTransfer } from './engine.js';
+import { Ledger } from './ledger.js';
+import type { Opened, RangeOpener } from './port.js';
+import { together } from './together.js';
+
+/** One file as the source listed it. */
+export interface TransferItem<O extends Opened = Opened> {
+  /** Path inside the dataset; safe, and unlike all others of the delivery. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** What the list told about the version; a file of another version was not brought by an earlier attempt. */
+  readonly version: Validator;
+  readonly opener: RangeOpener<O>;
+  /** Digests that the list told. */
+  readonly announced?: readonly Announced[];
+  /** Digests that the first answer tells. */
+  announcedBy?(first: O): readonly Announced[];
+}
+
+/**
+ * Brings the files into staging, or goes on where an earlier attempt with the same list ended.
+ * @throws Fault, system errors
+ */
+export async function transferFiles<O extends Opened>(
+  context: FetchContext,
+  settings: TransferSettings,
+  items: readonly TransferItem<O>[],
+): Promise<readonly FetchedFile[] | Paused> {
+  const ledger = await Ledger.open(join(context.staging.partial, 'done'));
+  const total = items.reduce((sum, { size }) => sum + size, 0);
+  const fetched: FetchedFile[] = [];
+  const waiting = items.map((item, place) => ({ item, place }));
+  const moved = new Map<string, number>();
+  let done = 0;
+  const one = async (signal: AbortSignal): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { item, place } = next;
+      const tell = (bytes: number): void => {
+        done += bytes - (moved.get(item.path) ?? 0);
+        moved.set(item.path, bytes);
+        context.advance(done, total, item.path);
+      };
+      fetched[place] = await bring({ ...context, signal }, settings, ledger, item, tell);
+      tell(item.size);
+    }
+  };
+  try {
+    await together(settings.streams, context.signal, one);
+    return fetched;
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    const large = await Promise.all(items.map((item) => confirmedBytes(partialOf(context, item))));
+    return { paused: true, confirmed: ledger.bytes + large.reduce((sum, bytes) => sum + bytes, 0) };
+  } finally {
+    await ledger.close();
+  }
+}
+
+async function bring<O extends Opened>(
+  context: FetchContext,
+  settings: TransferSettings,
+  ledger: Ledger,
+  item: TransferItem<O>,
+  tell: (bytes: number) => void,
+): Promise<FetchedFile> {
+  const from = join(context.staging.files, item.path);
+  const before = ledger.find(item.path, item.size, item.version);
+  if (before !== undefined) return { path: item.path, from, announced: before };
+  const path = partialOf(context, item);
+  const first = await stableTransfer({
+    opener: item.opener,
+    settings,
+    path,
+    owner: context.owner,
+    signal: context.signal,
+    pace: context.pace,
+    advance: tell,
+  });
+  await onDisk(() => mkdir(dirname(from), { recursive: true }));
+  await rename(path, from);
+  await removePartial(path);
+  const announced = [...(item.announced ?? []), ...(item.announcedBy?.(first) ?? [])];
+  await ledger.add({ path: item.path, size: item.size, version: item.version, announced });
+  return { path: item.path, from, announced };
+}
+
+const partialOf = (context: FetchContext, { path }: { readonly path: string }): string =>
+  join(context.staging.partial, digestOf(path).slice(0, 32));
