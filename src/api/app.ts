@@ -1,7 +1,9 @@
 // The API as one app: guards, routes, and one place where errors become answers.
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { SLUICE_VERSION } from '../contracts/version.js';
 import { Fault } from '../domain/fault.js';
 import { compatJobRoutes } from './compat/jobs.js';
+import { compatLimitRoutes } from './compat/limits.js';
 import { compatUploadRoutes } from './compat/upload.js';
 import type { ApiDeps, ApiEnv } from './deps.js';
 import { loopbackOnly } from './middleware/guards.js';
@@ -15,6 +17,15 @@ import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { uploadRoutes } from './routes/uploads.js';
 
+/** `redoc` is for older clients, which print it. */
+const HOME = {
+  message: 'Sluice',
+  version: SLUICE_VERSION,
+  docs: '/docs',
+  redoc: '/docs',
+  openapi: '/openapi.json',
+};
+
 export function createApp(deps: ApiDeps): App {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(loopbackOnly);
@@ -26,8 +37,9 @@ export function createApp(deps: ApiDeps): App {
   eventRoutes(app, deps);
   compatUploadRoutes(app, deps);
   compatJobRoutes(app, deps);
+  compatLimitRoutes(app, deps);
   docsRoutes(app);
-  app.get('/', (c) => c.json({ message: 'Sluice', docs: '/docs', openapi: '/openapi.json' }));
+  app.get('/', (c) => c.json(HOME));
   app.notFound((c) =>
     problemResponse(new Fault('not_found', `404: there is no ${c.req.method} ${c.req.path}`), c),
   );

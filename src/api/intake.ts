@@ -17,17 +17,29 @@ import {
   renewReceiver,
 } from '../store/receivers.js';
 import type { ApiDeps } from './deps.js';
+import { resolveDataset } from './identifier.js';
 import { queueNotice, servedQueues } from './queues.js';
 import { type DatasetFields, datasetInput, newDataset, newUploadJob } from './records.js';
 
 /** What a client asks for, after checking. */
 export interface UploadWish {
-  readonly target: { readonly fields: DatasetFields } | { readonly dataset: string };
+  readonly target: UploadTarget;
   readonly seal: boolean;
+  /** See UploadOrder. */
+  readonly folder?: string | undefined;
   readonly replaces?: string | undefined;
   /** Who asks; default: the owner. */
   readonly by?: string | undefined;
 }
+
+/**
+ * `fields`: a new dataset; with a `uuid` of the client's own making, or the one that has it meanwhile, since the files
+ * of a directory may come all at once. `dataset`: the uuid of one that exists. `find`: words for one that exists.
+ */
+export type UploadTarget =
+  | { readonly fields: DatasetFields; readonly uuid?: string }
+  | { readonly dataset: string }
+  | { readonly find: string; readonly owner: string };
 
 /** An upload with its rows. */
 export interface Recorded {
@@ -65,14 +77,22 @@ export async function record(
 ): Promise<Recorded> {
   const { store, instance: holder } = deps;
   const { jobId, source, words, bytes } = upload;
+  const target = await foundTarget(deps, wish.target);
   // Before anything is written: a refusal leaves nothing.
-  const uuid = 'dataset' in wish.target ? wish.target.dataset : upload.uuid;
+  const uuid = 'dataset' in target ? target.dataset : (target.uuid ?? upload.uuid);
   if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, uuid);
-  const { row, fresh } = await recordDataset(deps, wish, upload);
+  const { row, fresh } = await recordDataset(deps, target, { ...upload, uuid });
   const owner = row.user_email ?? row.user;
   const by = wish.by ?? owner;
-  const replaces = wish.replaces === undefined ? {} : { replaces: wish.replaces };
-  const order: UploadOrder = { jobId, source, seal: wish.seal, by, ...replaces };
+  const { seal, replaces, folder } = wish;
+  const order: UploadOrder = {
+    jobId,
+    source,
+    seal,
+    by,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(folder === undefined ? {} : { folder }),
+  };
   await insertJob(store, newUploadJob({ order, uuid: row.uuid, owner, source: words, bytes, holder }));
   const at = new Date();
   const told = { dataset_uuid: row.uuid, to: 'uploading', at, actor: by };
@@ -83,9 +103,18 @@ export async function record(
   return { row, order, fresh };
 }
 
+/** With the dataset that the words of the client stand for. @throws Fault not_found */
+async function foundTarget(
+  { store }: ApiDeps,
+  target: UploadTarget,
+): Promise<Exclude<UploadTarget, { find: string }>> {
+  if (!('find' in target)) return target;
+  return { dataset: await resolveDataset(store, target.find, target.owner) };
+}
+
 async function recordDataset(
   deps: ApiDeps,
-  { target }: UploadWish,
+  target: Exclude<UploadTarget, { find: string }>,
   { uuid, jobId, source }: { uuid: string; jobId: string; source: UploadOrder['source'] },
 ): Promise<{ row: DatasetDocument; fresh: boolean }> {
   if ('fields' in target) {
@@ -95,6 +124,8 @@ async function recordDataset(
   }
   const row = await findDataset(deps.store, 'dataset' in target ? target.dataset : uuid);
   if (row === null) throw new Fault('not_found', 'There is no dataset with this uuid.');
+  if ('fields' in target && (row.user_email ?? row.user) !== target.fields.user_email)
+    throw new Fault('not_found', 'There is no dataset of this owner with this uuid.');
   if (row.status === 'cancelled') {
     throw new Fault('conflict', 'cannot upload: the dataset is "cancelled"; now open: nothing');
   }

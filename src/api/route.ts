@@ -15,7 +15,7 @@ export type ApiContext = Context<ApiEnv>;
 const JSON_BYTES = 1024 * 1024;
 
 export interface Route {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
   readonly tag: string;
@@ -101,6 +101,11 @@ export async function readText(c: ApiContext): Promise<string> {
   if (type !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(type)) {
     throw new Fault('unsupported_media_type', 'This route reads application/json.');
   }
+  return await readBody(c);
+}
+
+/** A body of any type as text. @throws Fault payload_too_large */
+export async function readBody(c: ApiContext): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   // A refusal must still be able to answer: the socket stays.

@@ -51,6 +51,10 @@ export interface Config {
   readonly limits: {
     /** Largest request body, bytes. */
     readonly uploadBytes: number;
+    /** Largest file that comes in several requests, bytes. */
+    readonly fileBytes: number;
+    /** Chunk that older clients cut such a file into, bytes. */
+    readonly chunkBytes: number;
     /** Extraction: total bytes, ratio of unpacked to packed, entries. */
     readonly extractBytes: number;
     readonly extractRatio: number;

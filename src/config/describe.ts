@@ -29,6 +29,8 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_EMAIL: config.client?.email ?? 'none',
     SLUICE_QUIET_MS: String(config.quietMs),
     SLUICE_MAX_UPLOAD_BYTES: String(limits.uploadBytes),
+    SLUICE_MAX_FILE_BYTES: String(limits.fileBytes),
+    SLUICE_CHUNK_BYTES: String(limits.chunkBytes),
     SLUICE_EXTRACT_BYTES: String(limits.extractBytes),
     SLUICE_EXTRACT_RATIO: String(limits.extractRatio),
     SLUICE_EXTRACT_ENTRIES: String(limits.extractEntries),

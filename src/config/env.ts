@@ -82,6 +82,8 @@ function assemble(settings: Settings, cwd: string): Config {
     },
     limits: {
       uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,
+      fileBytes: settings.SLUICE_MAX_FILE_BYTES,
+      chunkBytes: settings.SLUICE_CHUNK_BYTES,
       extractBytes: settings.SLUICE_EXTRACT_BYTES,
       extractRatio: settings.SLUICE_EXTRACT_RATIO,
       extractEntries: settings.SLUICE_EXTRACT_ENTRIES,

@@ -89,6 +89,10 @@ export function settingsSchema(cwd: string) {
     SLUICE_EMAIL: z.email('must be an e-mail address').max(254).optional(),
     SLUICE_QUIET_MS: milliseconds.default(10_000),
     SLUICE_MAX_UPLOAD_BYTES: bytes.default(2 ** 40),
+    SLUICE_MAX_FILE_BYTES: bytes.default(10 * 2 ** 40),
+    SLUICE_CHUNK_BYTES: bytes
+      .refine((value) => value >= 1024 && value <= 2 ** 30, 'must be at least 1 KiB and at most 1 GiB')
+      .default(104_857_600),
     SLUICE_EXTRACT_BYTES: bytes.default(2 ** 40),
     SLUICE_EXTRACT_RATIO: count.default(200),
     SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),

@@ -27,5 +27,7 @@ export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
 /** A list of files, stored as JSON in the store; claims point at it, so it never passes through history. */
 export interface FileManifest {
   readonly version: 1;
+  /** The folder they were sent with, where one was named. */
+  readonly folder?: string;
   readonly files: readonly FileEntry[];
 }

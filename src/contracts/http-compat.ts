@@ -1,7 +1,7 @@
 // HTTP bodies of the older upload routes (/api/upload/*), spelled as their clients expect them.
 import { z } from 'zod';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
-import { countField, sharedFields } from './http-fields.js';
+import { booleanField, countField, sharedFields } from './http-fields.js';
 
 export const initiateSchema = sharedFields
   .extend({
@@ -10,11 +10,24 @@ export const initiateSchema = sharedFields
   })
   .meta({ id: 'CompatInitiate' });
 
-/** Fields of the multipart route that say where the files go. */
-export const placementSchema = z.object({
-  dataset_identifier: z.string().max(255).nullish(),
-  add_to_existing: z.unknown().optional(),
-});
+/** Fields that say which dataset the files go into. */
+export const placementFields = {
+  dataset_identifier: z
+    .string()
+    .max(255)
+    .nullish()
+    .meta({ description: 'A uuid for a new dataset; to add: uuid, number, slug or exact name' }),
+  add_to_existing: booleanField.default(false),
+};
+export const placementSchema = z.object(placementFields);
+
+export const pathFormSchema = sharedFields
+  .extend({
+    ...placementFields,
+    file_path: z.string().min(1).max(4096).meta({ description: 'Absolute path on the server' }),
+    original_filename: z.string().max(255).optional().meta({ description: 'Its name in the dataset' }),
+  })
+  .meta({ id: 'CompatPathForm' });
 
 export const uploadResponseSchema = z
   .object({
@@ -70,3 +83,56 @@ export const supportedSourcesSchema = z
     optional_parameters: z.record(z.string(), z.array(z.string())),
   })
   .meta({ id: 'CompatSupportedSources' });
+
+const limitFields = {
+  max_file_size_bytes: z.int(),
+  max_file_size_tb: z.number(),
+  chunk_size_bytes: z.int(),
+  chunk_size_mb: z.number(),
+  resumable_upload_timeout_days: z.int(),
+  supported_source_types: z.array(z.string()),
+  temp_directory: z.string(),
+};
+
+export const limitsSchema = z
+  .object({ ...limitFields, large_file_threshold_bytes: z.int(), large_file_threshold_mb: z.number() })
+  .meta({ id: 'CompatLimits' });
+
+export const largeLimitsSchema = z
+  .object({ ...limitFields, recommended_for_files_larger_than_mb: z.number() })
+  .meta({ id: 'CompatLargeLimits' });
+
+const healthy = { status: z.literal('healthy'), timestamp: z.string() };
+
+export const healthSchema = z
+  .object({
+    ...healthy,
+    upload_type: z.string(),
+    large_file_threshold_mb: z.string(),
+    max_file_size_tb: z.string(),
+  })
+  .meta({ id: 'CompatHealth' });
+
+export const largeHealthSchema = z
+  .object({
+    ...healthy,
+    active_uploads: z.int(),
+    temp_directory_size_mb: z.number(),
+    max_file_size_tb: z.number(),
+    chunk_size_mb: z.number(),
+  })
+  .meta({ id: 'CompatLargeHealth' });
+
+export const estimateQuerySchema = z.object({
+  source_type: z.string().max(50),
+  file_size_mb: z.coerce.number({ error: 'Input should be a number, 0 or more' }).min(0).max(1e12).optional(),
+});
+
+export const estimateSchema = z
+  .object({
+    source_type: z.string(),
+    estimated_seconds: z.int(),
+    estimated_minutes: z.number(),
+    file_size_mb: z.number().nullable(),
+  })
+  .meta({ id: 'CompatEstimate' });

@@ -60,7 +60,7 @@ export const descriptionFields = {
   convert: booleanField.default(true),
   is_public: booleanField.default(false),
   is_public_downloadable: booleanField.default(false),
-  folder: optionalText(255).meta({ description: 'Grouping for people; never part of a path' }),
+  folder: optionalText(255).meta({ description: 'Grouping for people; see docs/uploads.md' }),
   team_uuid: optionalText(255),
   tags: z
     .union([z.string().max(500), z.array(z.string()).transform((tags) => tags.join(','))])

@@ -41,6 +41,8 @@ export interface UploadOrder {
   readonly by: string;
   /** A failed upload that this one sends again. */
   readonly replaces?: string;
+  /** Directory below the dataset's that its files go to where another upload's file has their path already. */
+  readonly folder?: string;
 }
 
 export interface UploadInput {

@@ -45,6 +45,11 @@ export const FAILURES = {
     'A file name points outside the dataset or holds forbidden characters.',
     'Rename the file.',
   ),
+  not_a_file: caller(
+    400,
+    'The path is not that of a file on the server.',
+    'Name a file below a directory of SLUICE_LOCAL_ROOTS.',
+  ),
   wrong_route: caller(400, 'This route does not take that source.', 'Use the route that is named.'),
   missing_parameter: caller(
     400,

@@ -14,6 +14,8 @@ export interface ReceivedSource {
 export interface LocalSource {
   readonly kind: 'local';
   readonly path: string;
+  /** Name that a single file gets in the dataset; default: the last part of its path. */
+  readonly name?: string;
 }
 
 /** A file on the web. `url` holds neither user, password nor query: those lie sealed under the job's id. */

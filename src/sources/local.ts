@@ -1,16 +1,29 @@
 // Offer of the source `local`: a file or a directory on the server, below a configured root.
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { isErrno } from '../bytes/disk-fault.js';
+import { safeRelativePath } from '../bytes/safe-names.js';
 import { Fault } from '../domain/fault.js';
 import { offer } from './offer.js';
 
 export const localOffer = offer({
-  schema: z.strictObject({ type: z.literal('local'), path: z.string().min(1).max(4096) }),
+  schema: z.strictObject({
+    type: z.literal('local'),
+    path: z.string().min(1).max(4096),
+    name: z
+      .string()
+      .min(1)
+      .max(255)
+      .optional()
+      .meta({ description: 'Name of a single file in the dataset; default: the last part of its path' }),
+  }),
   parameters: { required: ['file'], optional: ['folder', 'team_uuid'] },
-  async check({ path }, { localRoots }) {
-    return { source: { kind: 'local', path: await pathUnderRoots(localRoots, path) } };
+  async check({ path, name }, { localRoots }) {
+    const real = await pathUnderRoots(localRoots, path);
+    if (name === undefined) return { source: { kind: 'local', path: real } };
+    if ((await stat(real)).isDirectory()) throw new Fault('invalid_field', 'source.name is for a file only.');
+    return { source: { kind: 'local', path: real, name: safeRelativePath(name) } };
   },
 });
 

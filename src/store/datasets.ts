@@ -29,6 +29,21 @@ export async function findDataset(store: Store, uuid: string): Promise<DatasetDo
   return await store.datasets.findOne({ uuid }, { projection: { _id: 0 } });
 }
 
+/** The owner's newest dataset with this id of an older program, this slug, or exactly this name. */
+export async function findDatasetOf(
+  store: Store,
+  owner: string,
+  by: { readonly id: number } | { readonly slug: string } | { readonly name: string },
+): Promise<DatasetDocument | null> {
+  const mine = { $or: [{ user: owner }, { user_email: owner }] };
+  // Programs before this one wrote it as a number or as text.
+  const named = 'id' in by ? { id: { $in: [by.id, String(by.id)] } } : by;
+  return await store.datasets.findOne({ ...mine, ...named } as Filter<DatasetDocument>, {
+    projection: { _id: 0 },
+    sort: { created_at: -1 },
+  });
+}
+
 /** Newest first. */
 export async function listDatasets(
   store: Store,

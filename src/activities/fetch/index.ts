@@ -15,6 +15,7 @@ import { createHttp } from '../../net/http.js';
 import type { Vault } from '../../secrets/vault.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
+import { folderOfFile } from './folder-of.js';
 import { placeFile } from './place.js';
 import { proveFiles } from './prove.js';
 import type {
@@ -90,7 +91,9 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
   if ('paused' in plan) return plan;
   // From here on only renames are left; a pause would leave files in the dataset that no list names.
   const files = await place(deps, input, plan, context);
-  const manifest = await putManifest(deps.roots, uuid, jobId, { version: 1, files });
+  const { folder } = order;
+  const list = { version: 1, ...(folder === undefined ? {} : { folder }), files } as const;
+  const manifest = await putManifest(deps.roots, uuid, jobId, list);
   const delivery: Delivery = {
     manifest,
     files: files.length,
@@ -130,7 +133,7 @@ async function proven(
 
 async function place(
   deps: FetchDeps,
-  { uuid, jobId }: FetchInput,
+  { uuid, jobId, order }: FetchInput,
   plan: readonly FileEntry[],
   context: FetchContext,
 ): Promise<FileEntry[]> {
@@ -139,7 +142,9 @@ async function place(
   const files: FileEntry[] = [];
   for (const file of plan) {
     const alive = (): void => context.advance(context.confirmed(), context.confirmed(), file.path);
-    const placing = placeFile(`${context.staging.files}/${file.path}`, dataset, file, tag, alive);
+    const staged = `${context.staging.files}/${file.path}`;
+    const folderOf = (at: string): Promise<string | undefined> => folderOfFile(deps.roots, uuid, at);
+    const placing = placeFile({ staged, dataset, file, tag, folder: order.folder, folderOf, alive });
     const path = await context.waiting(placing, SLOW_DISK_MS);
     files.push({ ...file, path });
     alive();

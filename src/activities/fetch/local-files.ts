@@ -20,12 +20,17 @@ export interface LocalFile {
 
 /**
  * The files, sorted by path. A file is named by its last part, the files of a directory by their way below it.
+ * @param name of a single file in the dataset, where it is not the last part of its path
  * @throws Fault `outside_roots`, `path_not_found`, `path_is_link`, `no_files`, `unsafe_name`
  */
-export async function findLocalFiles(path: string, roots: readonly string[]): Promise<LocalFile[]> {
+export async function findLocalFiles(
+  path: string,
+  roots: readonly string[],
+  name?: string,
+): Promise<LocalFile[]> {
   const top = await checkedPath(path, roots);
   const found = await lstat(top);
-  const files = found.isDirectory() ? await walk(top, '') : [asFile(basename(top), top, found)];
+  const files = found.isDirectory() ? await walk(top, '') : [asFile(name ?? basename(top), top, found)];
   if (files.length === 0) throw new Fault('no_files', `There is no file in ${quoteName(path)}.`);
   refuseTwins(files);
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -7,24 +7,35 @@ import { hashFile } from '../../bytes/hash.js';
 import { besidePath } from '../../bytes/safe-names.js';
 import type { FileEntry } from '../../contracts/claim.js';
 
+/** A file on its last way. */
+export interface Placing {
+  /** Absolute path in staging; the file may have been moved by an earlier attempt. */
+  readonly staged: string;
+  /** Absolute path of the dataset's directory. */
+  readonly dataset: string;
+  readonly file: FileEntry;
+  /** Made from the job, so that a repeated move finds what the first one did; a few characters safe in names. */
+  readonly tag: string;
+  /** Where it goes when its path is taken; see UploadOrder. */
+  readonly folder?: string | undefined;
+  /** The folder that the file at a path of the dataset was sent with. */
+  readonly folderOf: (path: string) => Promise<string | undefined>;
+  /** Called while an equal file is looked for, which may mean reading a large one. */
+  readonly alive: () => void;
+}
+
 /**
  * Brings the staged file to its path in the dataset. Where another file has that path already, an equal one is
- * kept and this one dropped; a different one stays, and this one gets a name with `tag`.
- * @param tag made from the job, so that a repeated move finds what the first one did
- * @param alive called while an equal file is looked for, which may mean reading a large one
+ * kept and this one dropped, unless they were sent from different folders; a different one stays, and this one goes
+ * into its folder, or gets a name with `tag`.
  * @returns the path it has inside the dataset
  */
-export async function placeFile(
-  staged: string,
-  dataset: string,
-  file: FileEntry,
-  tag: string,
-  alive: () => void,
-): Promise<string> {
-  for (const path of candidates(file.path, tag)) {
+export async function placeFile(placing: Placing): Promise<string> {
+  const { staged, dataset, file, tag, folder, alive } = placing;
+  for (const path of candidates(file.path, tag, folder, existsSync(staged))) {
     const to = join(dataset, path);
     if (existsSync(staged) && (await moved(staged, to))) return path;
-    if (!(await isEqual(to, file, alive))) continue;
+    if (!(await isEqual(to, file, alive)) || (await isOfAnother(placing, path))) continue;
     await unlink(staged).catch((error: unknown) => {
       if (!isErrno(error, 'ENOENT')) throw error;
     });
@@ -33,11 +44,32 @@ export async function placeFile(
   throw new Error(`there is no free name for ${file.path}`);
 }
 
-/** Its own path, a name beside it, and one for the case that a file stands where its directory should be. */
-function* candidates(path: string, tag: string): Generator<string> {
-  yield path;
-  yield besidePath(path, tag);
-  const [first = '', ...rest] = path.split('/');
+/** Whether the equal file at the path came from another folder: then these are two files. */
+async function isOfAnother(placing: Placing, path: string): Promise<boolean> {
+  const { staged, dataset, folder, file, folderOf } = placing;
+  if (folder === undefined || path !== file.path) return false;
+  const mine = await stat(staged).catch(() => undefined);
+  // An earlier attempt may have died between link and unlink: then it is this very file.
+  if (mine === undefined || mine.ino === (await stat(join(dataset, path))).ino) return false;
+  return (await folderOf(path)) !== folder;
+}
+
+/**
+ * Its own path, the one in its folder, a name beside it, and one for the case that a file stands where its directory
+ * should be. A file that an earlier attempt moved is looked for in its folder first: at its own path may lie an equal
+ * one of another folder.
+ */
+function* candidates(
+  path: string,
+  tag: string,
+  folder: string | undefined,
+  isStaged: boolean,
+): Generator<string> {
+  const inFolder = folder === undefined ? [] : [`${folder}/${path}`];
+  yield* isStaged ? [path, ...inFolder] : [...inFolder, path];
+  const [last = path] = inFolder;
+  yield besidePath(last, tag);
+  const [first = '', ...rest] = last.split('/');
   for (let count = 1; count < 100; count++) {
     yield [besidePath(first, `${tag}-${count}`), ...rest].join('/');
   }

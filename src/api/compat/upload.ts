@@ -1,47 +1,67 @@
-// Older clients' upload routes: POST local/upload and POST initiate. They translate and hold no rules.
+// Older clients' upload routes: files in a form, a path on the server, another source. They translate and hold no rules.
+import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import {
   initiateSchema,
-  placementSchema,
-  type UploadResponse,
+  pathFormSchema,
+  placementFields,
   uploadResponseSchema,
 } from '../../contracts/http-compat.js';
-import { booleanField, type SharedFields, sharedFields } from '../../contracts/http-fields.js';
-import { Fault } from '../../domain/fault.js';
-import { isUuid } from '../../domain/ids.js';
-import { offerOf, SOURCE_TYPES, type SourceBody, type SourceType } from '../../sources/registry.js';
+import { sharedFields } from '../../contracts/http-fields.js';
+import { Fault, faultOf } from '../../domain/fault.js';
+import { checkSource, offerOf, SOURCE_TYPES, type SourceBody } from '../../sources/registry.js';
 import type { ApiDeps } from '../deps.js';
-import type { UploadWish } from '../intake.js';
 import { InvalidRequest } from '../problem.js';
-import type { FormFields } from '../receive-form.js';
-import type { DatasetFields } from '../records.js';
-import { type App, check, mount, parseJson, readText } from '../route.js';
-import { uploadForm, uploadFromSource, type Word } from '../upload.js';
+import { readFields } from '../read-fields.js';
+import { type ApiContext, type App, check, mount, parseJson, readText } from '../route.js';
+import { uploadForm, uploadFromSource } from '../upload.js';
+import { wordFiles, wordPath, wordSource } from './answer.js';
+import { compatWish, toFields } from './wish.js';
 
 const tag = 'compatible';
-const MIB = 1024 * 1024;
-const CHUNKED_ABOVE = 100 * MIB;
 
 const formSchema = sharedFields
   .extend({
+    ...placementFields,
     relative_path: z.string().max(500).optional(),
     file: z.any().meta({ type: 'string', format: 'binary' }),
   })
   .meta({ id: 'CompatUploadForm' });
 
 export function compatUploadRoutes(app: App, deps: ApiDeps): void {
+  for (const path of ['/api/upload/local/upload', '/api/upload/upload'] as const) {
+    mount(
+      app,
+      {
+        method: 'post',
+        path,
+        tag,
+        summary: 'Upload a file',
+        description:
+          'With `dataset_identifier` several such requests, also at the same time, fill one dataset: a new uuid makes ' +
+          'it, and with `add_to_existing` the dataset must exist.',
+        body: { 'multipart/form-data': formSchema },
+        answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
+        refusals: [400, 404, 409, 413, 415, 422, 503, 507],
+      },
+      (c) => uploadForm(c, deps, compatWish, wordFiles),
+    );
+  }
   mount(
     app,
     {
       method: 'post',
-      path: '/api/upload/local/upload',
+      path: '/api/upload/upload-path',
       tag,
-      summary: 'Upload a file',
-      body: { 'multipart/form-data': formSchema },
+      summary: 'Upload a file that lies on the server',
+      body: {
+        'application/x-www-form-urlencoded': pathFormSchema,
+        'multipart/form-data': pathFormSchema,
+      },
       answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
-      refusals: [400, 404, 413, 415, 422, 503, 507],
+      refusals: [400, 403, 404, 409, 413, 415, 422, 503],
     },
-    (c) => uploadForm(c, deps, compatWish, wordFiles),
+    (c) => uploadPath(c, deps),
   );
   mount(
     app,
@@ -62,6 +82,27 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
       return await uploadFromSource(c, deps, { wish, source, body }, wordSource(source.type));
     },
   );
+}
+
+async function uploadPath(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const fields = await readFields(c, deps);
+  const { file_path: path, original_filename: name } = check(pathFormSchema, fields, 'body');
+  const wish = compatWish(fields);
+  const source = { type: 'local', path, ...(name ? { name } : {}) } as const;
+  const bytes = await sizeOnServer(deps, source);
+  return await uploadFromSource(c, deps, { wish, source, body: fields }, wordPath(bytes));
+}
+
+/** @throws Fault not_a_file, outside_roots */
+async function sizeOnServer({ config, urlGuard }: ApiDeps, source: SourceBody): Promise<number> {
+  try {
+    const checked = await checkSource(source, { localRoots: config.localRoots, urlGuard });
+    const found = checked.source.kind === 'local' ? await stat(checked.source.path) : undefined;
+    if (found?.isFile()) return found.size;
+  } catch (error) {
+    if (faultOf(error)?.code !== 'path_not_found') throw error;
+  }
+  throw new Fault('not_a_file', 'file_path: there is no file with this path on the server.');
 }
 
 /** @throws Fault wrong_route for `local`, InvalidRequest for what this version does not fetch */
@@ -85,49 +126,4 @@ function sourceOf(type: string, config: Record<string, unknown>): SourceBody {
       error.errors.map((one) => ({ ...one, loc: [part ?? 'body', 'source_config', ...rest] })),
     );
   }
-}
-
-function compatWish(fields: FormFields): UploadWish {
-  const shared = check(sharedFields, fields, 'body');
-  const { dataset_identifier: identifier } = check(placementSchema, fields, 'body');
-  const adds = fields.add_to_existing !== undefined && check(booleanField, fields.add_to_existing, 'body');
-  const target = adds && identifier ? { dataset: existing(identifier) } : { fields: toFields(shared) };
-  return { target, seal: true, by: shared.user_email };
-}
-
-/** @throws Fault not_found for identifiers that are no uuid: names, slugs and numbers come later */
-function existing(identifier: string): string {
-  if (isUuid(identifier)) return identifier.toLowerCase();
-  throw new Fault('not_found', `404: there is no dataset ${JSON.stringify(identifier.slice(0, 100))}`);
-}
-
-function toFields({
-  dataset_name: name,
-  conversion_parameters: parameters,
-  ...rest
-}: SharedFields): DatasetFields {
-  return { ...rest, name, parameters };
-}
-
-const wordFiles: Word = ({ recorded, received, notice }) => {
-  const { bytes } = received;
-  const chunked = bytes > CHUNKED_ABOVE;
-  const seconds = Math.max(chunked ? 300 : 60, Math.ceil((2 * bytes) / MIB));
-  return answer(recorded, chunked ? 'chunked' : 'standard', seconds, notice);
-};
-
-const wordSource =
-  (type: SourceType): Word =>
-  ({ recorded, notice }) =>
-    answer(recorded, 'standard', offerOf(type).compat?.seconds ?? 60, notice);
-
-function answer(
-  { order, row }: Parameters<Word>[0]['recorded'],
-  upload_type: string,
-  estimated_duration: number,
-  notice: string | undefined,
-): { status: 200; body: UploadResponse } {
-  const message = notice === undefined ? 'Upload accepted' : `Upload accepted: ${notice}`;
-  const body = { job_id: order.jobId, status: 'queued', message, estimated_duration, upload_type } as const;
-  return { status: 200, body: { ...body, dataset_uuid: row.uuid } };
 }

@@ -95,6 +95,8 @@ function settings(home: string, namespace: string, db: string): Config {
     python: 'python3',
     limits: {
       uploadBytes: 64 * 1024 * 1024,
+      fileBytes: 1024 * 1024 * 1024,
+      chunkBytes: 1024 * 1024,
       extractBytes: 1e9,
       extractRatio: 100,
       extractEntries: 1000,

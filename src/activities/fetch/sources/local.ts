@@ -26,7 +26,8 @@ export function localSource({ localRoots }: SourceDeps): SourceFetcher<LocalSour
   return {
     kind: 'local',
     async fetch(context) {
-      const found = await findLocalFiles(context.source.path, localRoots);
+      const { path, name } = context.source;
+      const found = await findLocalFiles(path, localRoots, name);
       const total = found.reduce((sum, { size }) => sum + size, 0);
       const files: FetchedFile[] = [];
       let done = 0;
