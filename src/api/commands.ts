@@ -3,6 +3,7 @@ import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { CommandAnswer, CommandBody } from '../contracts/http.js';
 import type { DatasetInput } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
+import { mostUrgent, NORMAL_PRIORITY } from '../domain/priority.js';
 import { uploadsOfDataset } from '../store/jobs.js';
 import type { ApiDeps } from './deps.js';
 import type { Verb } from './engine.js';
@@ -107,7 +108,8 @@ async function again(
   if (!open.includes(reason)) throw refuseDataset(reason, row, uploads);
   const orders = reason === 'retry' ? planRetry(uploads).orders : [];
   const { quietMs } = deps.config;
-  const input = datasetInput(row, { fresh: false, reason, by, quietMs, uploads: orders });
+  const priority = mostUrgent(orders.map((order) => order.priority ?? NORMAL_PRIORITY));
+  const input = datasetInput(row, { fresh: false, reason, by, quietMs, uploads: orders, priority });
   const { runId } = await startAgain(deps, { ...input, reason }, open);
   const { status, answer } = await accepted(deps);
   return { status, answer: { ...answer, run_id: runId } };

@@ -1,11 +1,13 @@
 // How a dataset's run looks in Temporal Web: id, queue, search attributes, its story in plain words.
+import { createHash } from 'node:crypto';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import type { DatasetInput } from '../contracts/workflow.js';
 import { datasetWorkflowId, QUEUES, type SEARCH_ATTRIBUTES } from '../domain/ids.js';
+import { NORMAL_PRIORITY } from '../domain/priority.js';
 
 /** The options with which every run of workflow `dataset` starts. */
 export function datasetStart(input: DatasetInput) {
-  const { uuid, name, owner, team, sensor, status } = input;
+  const { uuid, name, owner, team, sensor, status, priority = NORMAL_PRIORITY } = input;
   const found = [
     keyword('SluiceKind', 'dataset'),
     keyword('SluiceDataset', uuid),
@@ -18,12 +20,17 @@ export function datasetStart(input: DatasetInput) {
     workflowId: datasetWorkflowId(uuid),
     taskQueue: QUEUES.control,
     args: [input] as [DatasetInput],
+    priority: { priorityKey: priority, fairnessKey: fairnessKey(owner) },
     memo: { name, owner, sensor },
     typedSearchAttributes: new TypedSearchAttributes(found),
     staticSummary: `${name} (${sensor})`,
     staticDetails: details(input),
   };
 }
+
+/** Owners share the queues evenly; Temporal takes keys of 64 bytes, so longer names stand as their digest. */
+const fairnessKey = (owner: string): string =>
+  Buffer.byteLength(owner) <= 64 ? owner : createHash('sha256').update(owner).digest('hex');
 
 const keyword = (name: (typeof SEARCH_ATTRIBUTES)[number], value: string) => ({
   key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),

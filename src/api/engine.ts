@@ -10,6 +10,7 @@ import {
 import type { Command, DatasetInput, DatasetView, UploadOrder } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
 import { datasetWorkflowId, QUEUES, type Queue } from '../domain/ids.js';
+import { NORMAL_PRIORITY } from '../domain/priority.js';
 import {
   addUploadSignal,
   cancelSignal,
@@ -76,7 +77,7 @@ class TemporalEngine implements Engine {
   async deliver(input: DatasetInput, order: UploadOrder): Promise<void> {
     await this.#registered(() =>
       this.#client.workflow.signalWithStart(WORKFLOW_TYPES.dataset, {
-        ...datasetStart(input),
+        ...datasetStart({ priority: order.priority ?? NORMAL_PRIORITY, ...input }),
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         signal: addUploadSignal,

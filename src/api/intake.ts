@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatasetDocument } from '../contracts/documents.js';
 import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { Fault, faultOf } from '../domain/fault.js';
+import { NORMAL_PRIORITY, type Priority } from '../domain/priority.js';
 import { isConvertible } from '../domain/sensor.js';
 import { amendDataset, findDataset, insertDataset } from '../store/datasets.js';
 import { insertFirstHistory } from '../store/history-read.js';
@@ -28,6 +29,8 @@ export interface UploadWish {
   /** See UploadOrder. */
   readonly folder?: string | undefined;
   readonly replaces?: string | undefined;
+  /** Left out: normal. */
+  readonly priority?: Priority | undefined;
   /** Who asks; default: the owner. */
   readonly by?: string | undefined;
 }
@@ -84,12 +87,13 @@ export async function record(
   const { row, fresh } = await recordDataset(deps, target, { ...upload, uuid });
   const owner = row.user_email ?? row.user;
   const by = wish.by ?? owner;
-  const { seal, replaces, folder } = wish;
+  const { seal, replaces, folder, priority = NORMAL_PRIORITY } = wish;
   const order: UploadOrder = {
     jobId,
     source,
     seal,
     by,
+    priority,
     ...(replaces === undefined ? {} : { replaces }),
     ...(folder === undefined ? {} : { folder }),
   };

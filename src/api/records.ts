@@ -2,6 +2,7 @@
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { type DatasetStatus, readStatus } from '../domain/dataset.js';
+import { NORMAL_PRIORITY } from '../domain/priority.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { SourceKind } from '../domain/source.js';
 import type { DatasetDescription } from '../store/datasets.js';
@@ -85,7 +86,7 @@ export function newUploadJob({ order, uuid, owner, source, bytes, holder }: NewU
     job_type: 'upload',
     status: 'running',
     upload_status: 'uploading',
-    priority: 2,
+    priority: order.priority ?? NORMAL_PRIORITY,
     user_email: owner,
     source_type: order.source.kind,
     source,
@@ -110,7 +111,7 @@ export function newUploadJob({ order, uuid, owner, source, bytes, holder }: NewU
 /** What a run of the dataset's workflow is started with. */
 export function datasetInput(
   row: DatasetDocument,
-  run: Pick<DatasetInput, 'fresh' | 'reason' | 'by' | 'quietMs' | 'uploads'>,
+  run: Pick<DatasetInput, 'fresh' | 'reason' | 'by' | 'quietMs' | 'uploads' | 'priority'>,
 ): DatasetInput {
   const { uuid, name, sensor, convert, team_uuid: team, conversion_parameters: parameters } = row;
   return {

@@ -3,6 +3,7 @@
 import { openReceiver, type Receiver } from '../bytes/receive.js';
 import { quoteName, trimSlashes } from '../bytes/safe-names.js';
 import { Fault, faultOf } from '../domain/fault.js';
+import { NORMAL_PRIORITY } from '../domain/priority.js';
 import { amendDataset } from '../store/datasets.js';
 import type { KeyIds } from '../store/idempotency.js';
 import { findJob } from '../store/jobs.js';
@@ -165,8 +166,8 @@ export class UploadSession {
   async #recordWhole(wish: UploadWish): Promise<Recorded> {
     const early = this.recorded;
     if (early === undefined) return await this.#record(wish);
-    const { seal, replaces = this.#replaces } = wish;
-    const order = { ...early.order, seal, ...(replaces === undefined ? {} : { replaces }) };
+    const { seal, priority = NORMAL_PRIORITY, replaces = this.#replaces } = wish;
+    const order = { ...early.order, seal, priority, ...(replaces === undefined ? {} : { replaces }) };
     if (!('fields' in wish.target) || !early.fresh) return { ...early, order };
     const description = describeDataset(wish.target.fields);
     const row = { ...early.row, ...description };

@@ -3,6 +3,7 @@
 import type { DatasetStatus } from '../domain/dataset.js';
 import type { FailureNote } from '../domain/failure.js';
 import type { JobStatus } from '../domain/job.js';
+import type { Priority } from '../domain/priority.js';
 import type { Progress } from '../domain/progress.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { SourceKind } from '../domain/source.js';
@@ -78,7 +79,7 @@ export interface JobDocument {
   readonly job_type: 'upload';
   readonly status: JobStatus;
   readonly upload_status: UploadStatus;
-  readonly priority: 1 | 2 | 3;
+  readonly priority: Priority;
   readonly user_email: string;
   readonly source_type: SourceKind;
   /** Origin in words, without secrets. */

@@ -1,7 +1,9 @@
 // Fields that several HTTP bodies share, as zod schemas: the one place that says what a client may send.
 import { z } from 'zod';
+import { NORMAL_PRIORITY, PRIORITIES } from '../domain/priority.js';
 import { SENSORS } from '../domain/sensor.js';
 
+const PRIORITY_WORDS = 'Input should be 1 (high), 2 (normal) or 3 (low)';
 const TRUE = ['true', '1', 'yes', 'on'];
 const FALSE = ['false', '0', 'no', 'off'];
 
@@ -35,6 +37,18 @@ export function countField(min: number, max: number, usual: number) {
   const words = `Input should be a whole number, ${range}`;
   return z.coerce.number({ error: words }).int(words).min(min, words).max(max, words).default(usual);
 }
+
+/** How urgent it is. */
+export const priorityField = z.coerce
+  .number({ error: PRIORITY_WORDS })
+  .pipe(
+    z.union(
+      PRIORITIES.map((one) => z.literal(one)),
+      { error: PRIORITY_WORDS },
+    ),
+  )
+  .default(NORMAL_PRIORITY)
+  .meta({ type: 'integer', enum: [...PRIORITIES], description: '1 high, 2 normal, 3 low' });
 
 export const emailField = z.email().max(254).meta({ description: 'Owner, an e-mail address' });
 export const sensorField = z

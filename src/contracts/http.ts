@@ -13,6 +13,7 @@ import {
   emailField,
   ignoredDescription,
   parametersField,
+  priorityField,
   sensorField,
 } from './http-fields.js';
 
@@ -53,6 +54,7 @@ const deliveryFields = {
     .max(100)
     .optional()
     .meta({ description: 'Job id of a failed upload that is sent again' }),
+  priority: priorityField,
 };
 
 /** A delivery into a dataset that exists. */

@@ -1,6 +1,7 @@
 // What workflows, activities and the API say to each other. Types only: nothing here runs in the workflow sandbox.
 import type { DatasetStatus } from '../domain/dataset.js';
 import type { FailureNote } from '../domain/failure.js';
+import type { Priority } from '../domain/priority.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { Source } from '../domain/source.js';
 import type { Stage } from '../domain/stage.js';
@@ -24,6 +25,8 @@ export interface DatasetInput {
   readonly reason: 'delivery' | 'retry' | 'convert';
   /** Who started it (an e-mail, or the name of a part of Sluice). */
   readonly by: string;
+  /** How urgent the run is, in every queue; left out: normal. Only the start of the workflow reads it. */
+  readonly priority?: Priority;
   /** Uploads to take up again (retry: those without a receipt). */
   readonly uploads?: readonly UploadOrder[];
   /** Milliseconds without a new upload after which an unsealed dataset counts as sealed. */
@@ -43,6 +46,8 @@ export interface UploadOrder {
   readonly replaces?: string;
   /** Directory below the dataset's that its files go to where another upload's file has their path already. */
   readonly folder?: string;
+  /** How urgent this upload is; left out: as its dataset. */
+  readonly priority?: Priority;
 }
 
 export interface UploadInput {

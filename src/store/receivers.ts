@@ -37,7 +37,9 @@ export async function keepOrder(store: Store, order: UploadOrder, received?: Rec
     received === undefined
       ? {}
       : { bytes_uploaded: received.bytes, bytes_total: received.bytes, file_count: received.files };
-  await store.jobs.updateOne({ job_id: order.jobId }, { $set: { 'parameters.order': order, ...shown } });
+  const { jobId, priority } = order;
+  const told = priority === undefined ? shown : { ...shown, priority };
+  await store.jobs.updateOne({ job_id: jobId }, { $set: { 'parameters.order': order, ...told } });
 }
 
 /** The workflow knows the order: nothing is left to do for the holder. */

@@ -180,6 +180,7 @@ export class Intake {
         args: [{ uuid, owner, sensor, order, ...(team ? { team } : {}) }],
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
+        ...(order.priority === undefined ? {} : { priority: { priorityKey: order.priority } }),
         staticSummary: `Fetch ${sourceWords(order.source)}`,
         typedSearchAttributes: this.#searchAttributes(),
       });

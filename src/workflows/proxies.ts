@@ -18,6 +18,12 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
  */
 const ATTEMPTS = 30;
 
+/**
+ * What tells people and clears away goes before everything else that waits on its queue; which owner's goes first,
+ * fairness decides, whose key comes with the workflow.
+ */
+const priority = { priorityKey: 1 } as const;
+
 /** Network and disk: long, resumable from its journal, so a dead worker costs 15 s and no bytes. */
 const transfer: ActivityOptions = {
   taskQueue: QUEUES.transfer,
@@ -49,6 +55,7 @@ const compute: ActivityOptions = {
 /** The mirror: an outage of the database delays it and never fails it, so it tries for ever. */
 const mirroring: ActivityOptions = {
   taskQueue: QUEUES.control,
+  priority,
   startToCloseTimeout: '10 seconds',
   cancellationType,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
@@ -64,6 +71,7 @@ const atOnce: LocalActivityOptions = {
 /** Small look-ups and clean-ups; as patient as the mirror, for they need the same database or disk. */
 const quick: ActivityOptions = {
   taskQueue: QUEUES.control,
+  priority,
   startToCloseTimeout: '60 seconds',
   cancellationType,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
@@ -72,6 +80,7 @@ const quick: ActivityOptions = {
 /** Waiting for a workflow that another run started: as long as an upload may take. */
 const watching: ActivityOptions = {
   taskQueue: QUEUES.control,
+  priority,
   startToCloseTimeout: '7 days',
   heartbeatTimeout: '30 seconds',
   cancellationType,

@@ -10,16 +10,21 @@ import type {
   TransferActivities,
 } from '../../src/contracts/activities.js';
 import { QUEUES, SEARCH_ATTRIBUTES } from '../../src/domain/ids.js';
-import { UNINTERRUPTED } from '../../src/workers/queues.js';
+import { WORKFLOW_TASKS } from '../../src/workers/queues.js';
 
 export type AllActivities = TransferActivities & ComputeActivities & ControlActivities;
+
+/** Activities at once; left out: as many as the SDK likes. */
+export interface Slots {
+  readonly transfer?: number;
+}
 
 export interface TestTemporal {
   readonly client: Client;
   readonly namespace: string;
   readonly address: string;
   /** Runs workers of all queues with these activities while `work` runs. */
-  run<T>(activities: Partial<AllActivities>, work: () => Promise<T>): Promise<T>;
+  run<T>(activities: Partial<AllActivities>, work: () => Promise<T>, slots?: Slots): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -46,7 +51,8 @@ export async function openTemporal(title: string): Promise<TestTemporal> {
     client,
     namespace,
     address,
-    run: async (activities, work) => await runWorkers(native, namespace, activities, work),
+    run: async (activities, work, slots = {}) =>
+      await runWorkers({ connection: native, namespace, activities }, work, slots),
     close: async () => {
       await native.close();
       await connection.close();
@@ -69,22 +75,25 @@ async function addSearchAttributes(connection: Connection, namespace: string): P
 }
 
 async function runWorkers<T>(
-  connection: NativeConnection,
-  namespace: string,
-  activities: Partial<AllActivities>,
+  given: { connection: NativeConnection; namespace: string; activities: Partial<AllActivities> },
   work: () => Promise<T>,
+  slots: Slots,
 ): Promise<T> {
   const workflowBundle = { code: readFileSync(required('SLUICE_TEST_BUNDLE'), 'utf8') };
-  const common = { connection, namespace, activities, shutdownGraceTime: '1 second' } as const;
+  const common = { ...given, shutdownGraceTime: '1 second' } as const;
   const workers = await Promise.all([
     Worker.create({
       ...common,
       taskQueue: QUEUES.control,
       workflowBundle,
-      stickyQueueScheduleToStartTimeout: '2s',
-      ...UNINTERRUPTED,
+      ...WORKFLOW_TASKS,
     }),
-    Worker.create({ ...common, taskQueue: QUEUES.transfer, maxHeartbeatThrottleInterval: '200ms' }),
+    Worker.create({
+      ...common,
+      taskQueue: QUEUES.transfer,
+      maxHeartbeatThrottleInterval: '200ms',
+      ...(slots.transfer === undefined ? {} : { maxConcurrentActivityTaskExecutions: slots.transfer }),
+    }),
     Worker.create({ ...common, taskQueue: QUEUES.compute, maxHeartbeatThrottleInterval: '200ms' }),
   ]);
   const running = workers.map((worker) => worker.run());
