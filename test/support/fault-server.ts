@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How the server behaves; may be changed between (and in `onRequest` during) requests. */
 export interface Behaviour {
-  content: Buffer;
+  content: Buffer | { readonly zeros: number };
   etag?: string | undefined;
   lastModified?: string | undefined;
   /** Default true. */
@@ -76,32 +76,43 @@ async function answer(
   response: ServerResponse,
   log: Heard,
 ): Promise<void> {
-  const { content, etag, lastModified } = behaviour;
+  const { etag, lastModified } = behaviour;
+  const size = sizeOf(behaviour);
   const asked = rangeOf(behaviour, request);
-  if (asked !== undefined && asked.start >= content.length) {
-    response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+  if (asked !== undefined && asked.start >= size) {
+    response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
     return;
   }
-  const { start, end } = asked ?? { start: 0, end: content.length };
+  const { start, end } = asked ?? { start: 0, end: size };
   response.writeHead(asked === undefined ? 200 : 206, {
     ...(behaviour.adds === undefined ? { 'content-length': end - start } : {}),
-    ...(asked === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }),
+    ...(asked === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { 'last-modified': lastModified }),
     ...behaviour.headers,
   });
-  const body = Buffer.concat([content.subarray(start, end), Buffer.alloc(behaviour.adds ?? 0)]);
-  await send(behaviour, response, body, start, log);
+  await send(behaviour, response, { start, end: end + (behaviour.adds ?? 0) }, log);
+}
+
+const ZEROS = Buffer.alloc(1024 * 1024);
+const sizeOf = ({ content }: Pick<Behaviour, 'content'>): number =>
+  Buffer.isBuffer(content) ? content.length : content.zeros;
+
+/** Bytes of the file; zeros behind its end. */
+function bytesOf({ content }: Pick<Behaviour, 'content'>, start: number, end: number): Buffer {
+  const found = Buffer.isBuffer(content) ? content.subarray(start, end) : ZEROS.subarray(0, end - start);
+  return found.length > 0 ? found : ZEROS.subarray(0, end - start);
 }
 
 async function send(
   behaviour: Behaviour,
   response: ServerResponse,
-  body: Buffer,
-  start: number,
+  { start, end }: { start: number; end: number },
   log: Heard,
 ): Promise<void> {
-  const last = Math.max(0, Math.min(body.length, (behaviour.sendsOnly ?? Number.POSITIVE_INFINITY) - start));
+  // As it is at the beginning: an answer is of one version.
+  const version = { content: behaviour.content };
+  const last = Math.max(0, Math.min(end - start, (behaviour.sendsOnly ?? Number.POSITIVE_INFINITY) - start));
   const step = behaviour.pace === undefined ? 64 * 1024 : Math.max(1, Math.floor(behaviour.pace / 100));
   while (log.sent < last) {
     if (behaviour.stallOnceAfter !== undefined && log.sent >= behaviour.stallOnceAfter) {
@@ -110,11 +121,12 @@ async function send(
     }
     if (behaviour.cutAfter !== undefined && log.sent >= behaviour.cutAfter) return cut(behaviour, response);
     const room = Math.min(step, last - log.sent, (behaviour.cutAfter ?? Number.POSITIVE_INFINITY) - log.sent);
-    if (!(await write(response, body.subarray(log.sent, log.sent + room)))) return;
-    log.sent += room;
+    const piece = bytesOf(version, start + log.sent, start + log.sent + room);
+    if (!(await write(response, piece))) return;
+    log.sent += piece.length;
     if (behaviour.pace !== undefined) await sleep(10);
   }
-  if (last < body.length) cut(behaviour, response);
+  if (last < end - start) cut(behaviour, response);
   else response.end();
 }
 
@@ -138,6 +150,6 @@ function rangeOf(behaviour: Behaviour, request: IncomingMessage): { start: numbe
     return undefined;
   const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
   if (match === null) return undefined;
-  const end = match[2] === '' ? behaviour.content.length : Number(match[2]) + 1;
-  return { start: Number(match[1]), end: Math.min(end, behaviour.content.length) };
+  const end = match[2] === '' ? sizeOf(behaviour) : Number(match[2]) + 1;
+  return { start: Number(match[1]), end: Math.min(end, sizeOf(behaviour)) };
 }

@@ -18,6 +18,7 @@ import type { Source } from '../../../src/domain/source.js';
 import { openVault } from '../../../src/secrets/vault.js';
 
 export const UUID = '6f0d1a52-9d4e-4a53-8f3e-222222222222';
+export const JOB = 'upload_1_0000000a';
 export const MIB = 1024 * 1024;
 
 const KINDS = {
@@ -37,6 +38,7 @@ export interface RunOptions {
 }
 
 export class Bench {
+  readonly uuid = UUID;
   readonly dir: string;
   readonly roots: Roots;
   readonly deps: FetchDeps;
@@ -83,7 +85,7 @@ export class Bench {
       if (options.stop?.when(progress) === true)
         env.cancel(KINDS[options.stop.kind].reason, KINDS[options.stop.kind].details);
     };
-    const jobId = options.jobId ?? 'upload_1_0000000a';
+    const jobId = options.jobId ?? JOB;
     const order = { jobId, source, seal: true, by: 'ada@example.org' };
     const { fetchSource } = createFetchActivities(deps);
     return (await env.run(fetchSource, { uuid: UUID, jobId, order })) as FetchOutput;

@@ -1,6 +1,6 @@
 // Source `local` by the contract, and the paths that it must refuse.
-import { appendFileSync, rmSync, symlinkSync } from 'node:fs';
-import { appendFile, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { appendFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFile, mkdir, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Bench, failure, MIB, someBytes } from './bench.js';
@@ -13,6 +13,13 @@ const write = async (path: string, bytes: Buffer | string): Promise<void> => {
 
 sourceContract('local', {
   transfers: true,
+  several: true,
+  cannot: {
+    given: 'a file system does not count what is read from it',
+    throttle: 'a file system never says "too many"',
+    corrupt: 'a file system announces no digests',
+    denied: 'these tests run as root, whom no file refuses; what lies outside the roots is tested below',
+  },
   async put(bench, files) {
     const top = join(bench.dir, 'local/data');
     for (const [name, bytes] of Object.entries(files)) await write(join(top, name), bytes);
@@ -21,6 +28,27 @@ sourceContract('local', {
   async nothing(bench) {
     await mkdir(join(bench.dir, 'local/none/deeper'), { recursive: true });
     return { source: { kind: 'local', path: join(bench.dir, 'local/none') }, code: 'no_files' };
+  },
+  async putOdd(bench, files) {
+    const top = join(bench.dir, 'local/odd');
+    try {
+      for (const [name, bytes] of Object.entries(files)) {
+        if (name.split('/').some((part) => part === '..' || part === '.')) return undefined;
+        await write(`${top}/${name}`, bytes);
+      }
+    } catch {
+      return undefined;
+    }
+    return { kind: 'local', path: top };
+  },
+  async putLarge(bench, bytes) {
+    await write(join(bench.dir, 'local/data/large.bin'), '');
+    await truncate(join(bench.dir, 'local/data/large.bin'), bytes);
+    return { kind: 'local', path: join(bench.dir, 'local/data') };
+  },
+  change: {
+    code: 'file_changed',
+    replace: (bench, files) => writeFileSync(join(bench.dir, 'local/data/a.bin'), files['a.bin'] ?? ''),
   },
 });
 

@@ -1,13 +1,13 @@
 // Source `received` by the contract, and what only it can meet.
+import { once } from 'node:events';
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openReceiver } from '../../../src/bytes/receive.js';
+import { faultOf } from '../../../src/domain/fault.js';
 import type { Source } from '../../../src/domain/source.js';
-import { Bench, failure, someBytes } from './bench.js';
+import { Bench, failure, JOB, MIB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
-
-const JOB = 'upload_1_0000000a';
 
 async function put(bench: Bench, files: Readonly<Record<string, Buffer>>, jobId: string): Promise<Source> {
   const receiver = openReceiver(bench.roots, jobId);
@@ -21,7 +21,35 @@ async function put(bench: Bench, files: Readonly<Record<string, Buffer>>, jobId:
 
 sourceContract('received', {
   transfers: false,
+  several: true,
+  cannot: {
+    given: 'the bytes lie in staging already',
+    denied: 'our own staging area may always be read',
+    change: 'nobody else writes into our staging area',
+    throttle: 'a file system never says "too many"',
+    corrupt: 'digests that clients announce are compared where the bytes are received',
+  },
   put,
+  // The receiver refuses a name before a job is there; what it takes is delivered.
+  async putOdd(bench, files) {
+    try {
+      return await put(bench, files, JOB);
+    } catch (error) {
+      expect(faultOf(error)?.code).toMatch(/^(unsafe_name|empty_file_name|invalid_field)$/);
+      await rm(join(bench.roots.in, '.staging'), { recursive: true, force: true });
+      return undefined;
+    }
+  },
+  async putLarge(bench, bytes) {
+    const receiver = openReceiver(bench.roots, JOB);
+    const file = await receiver.file('large.bin');
+    const zeros = Buffer.alloc(MIB);
+    for (let at = 0; at < bytes; at += MIB) {
+      if (!file.stream.write(zeros)) await once(file.stream, 'drain');
+    }
+    await file.close();
+    return { kind: 'received', ...(await receiver.finish()) };
+  },
   nothing: async () => ({ source: { kind: 'received', files: 1, bytes: 5 }, code: 'upload_interrupted' }),
 });
 

@@ -8,11 +8,10 @@ import { transferFile } from '../../../src/activities/fetch/transfer/engine.js';
 import { openUrl } from '../../../src/activities/fetch/url/open.js';
 import { createHttp, splitUrl } from '../../../src/net/http.js';
 import { type Behaviour, type FaultServer, startFaultServer } from '../../support/fault-server.js';
-import { Bench, failure, MIB, someBytes, UUID } from './bench.js';
+import { Bench, failure, JOB, MIB, someBytes, UUID } from './bench.js';
 import { sourceContract } from './contract.js';
 
 const SETTINGS = { pieceBytes: 2 * MIB, parallelAbove: 8 * MIB, backOffMs: 5, stallMs: 1_000 };
-const JOB = 'upload_1_0000000a';
 let server: FaultServer | undefined;
 
 async function serve(behaviour: Behaviour): Promise<FaultServer> {
@@ -38,6 +37,38 @@ sourceContract('url', {
   },
   given: () => (server?.heard ?? []).reduce((sum, { sent }) => sum + sent, 0),
   end,
+  cannot: { several: 'an address names one file' },
+  // The name stands in the address, and in what the server says of it.
+  async putOdd(_bench, files) {
+    const [[name, content] = ['', Buffer.alloc(0)], second] = Object.entries(files);
+    if (second !== undefined) return undefined;
+    const told = `attachment; filename*=UTF-8''${encodeURIComponent(name)}`;
+    const { origin } = await serve({ content, headers: { 'content-disposition': told } });
+    return { kind: 'url', url: `${origin}/${encodeURIComponent(name)}`, sealed: false };
+  },
+  async putLarge(_bench, bytes) {
+    const { origin } = await serve({ content: { zeros: bytes } });
+    return { kind: 'url', url: `${origin}/large.bin`, sealed: false };
+  },
+  async denied() {
+    const { origin } = await serve({ content: Buffer.alloc(0), instead: [{ status: 403 }] });
+    return { source: { kind: 'url', url: `${origin}/x`, sealed: false }, code: 'url_denied' };
+  },
+  change: {
+    code: 'url_changed',
+    replace: (_bench, files) =>
+      void Object.assign(server?.behaviour ?? {}, { content: files['a.bin'], etag: '"v2"' }),
+  },
+  throttle() {
+    const headers = { 'retry-after': '0' };
+    const instead = [{ status: 429, headers }, { status: 503 }, { status: 429 }];
+    Object.assign(server?.behaviour ?? {}, { instead, pace: 10 * MIB });
+  },
+  async corrupt() {
+    const headers = { digest: `sha-256=${createHash('sha256').update('others').digest('base64')}` };
+    const { origin } = await serve({ content: someBytes(100), headers });
+    return { kind: 'url', url: `${origin}/x`, sealed: false };
+  },
 });
 
 let bench: Bench;
