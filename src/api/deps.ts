@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Roots } from '../bytes/layout.js';
 import type { Config } from '../config/config.js';
 import type { UrlGuard } from '../net/url-guard.js';
+import type { GoogleAccounts } from '../secrets/google-accounts.js';
 import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
 import type { Engine } from './engine.js';
@@ -15,6 +16,7 @@ export interface ApiDeps {
   readonly roots: Roots;
   readonly vault: Vault;
   readonly urlGuard: UrlGuard;
+  readonly googleAccounts: GoogleAccounts;
   readonly log: Logger;
   /** Name of this API process, fresh at every start. */
   readonly instance: string;

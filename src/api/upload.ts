@@ -73,6 +73,7 @@ export async function uploadFromSource(
   const { source, secret } = await checkSource(request.source, {
     localRoots: deps.config.localRoots,
     urlGuard: deps.urlGuard,
+    googleAccounts: deps.googleAccounts,
   });
   return await answerOnce(c, deps, request.body, newIds(), async (ids) => {
     if (secret !== undefined) await deps.vault.seal(ids.jobId, secret);

@@ -20,6 +20,8 @@ export interface IngestOptions {
   readonly folder?: string | undefined;
   readonly team?: string | undefined;
   readonly tags?: string | undefined;
+  /** Service account that reads Google Drive. */
+  readonly account?: string | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
   readonly json?: boolean | undefined;
   /** Leave as soon as the server has everything. */
@@ -35,7 +37,7 @@ export interface CheckedIngest {
 
 /** @throws CliError (exit 2) naming the option and what it may be */
 export function checkIngest(options: IngestOptions, config: Config): CheckedIngest {
-  const named = classify(options.source);
+  const named = classify(options.source, { account: options.account });
   const convert = options.convert ?? true;
   const sensor = checkSensor(options.sensor, convert);
   const fields = {

@@ -5,6 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { isErrno } from '../bytes/disk-fault.js';
 import { quoteName, safeRelativePath } from '../bytes/safe-names.js';
 import { faultOf } from '../domain/fault.js';
+import type { SourceOptions } from '../sources/offer.js';
 import { offerOf, SOURCE_TYPES } from '../sources/registry.js';
 import type { StartUpload } from '../sources/start.js';
 import { CliError, EXIT, usage } from './exit.js';
@@ -17,9 +18,9 @@ export type Named =
 export const SOURCE_EXAMPLES = SOURCE_TYPES.flatMap((type) => offerOf(type).cli?.example ?? []);
 
 /** What a text names: a source that the server fetches, or else a path. */
-export function classify(text: string): Named {
+export function classify(text: string, options: SourceOptions = {}): Named {
   for (const type of SOURCE_TYPES) {
-    const read = offerOf(type).cli?.read(text);
+    const read = offerOf(type).cli?.read(text, options);
     if (read !== undefined) return { kind: 'source', ...read } as Named;
   }
   return { kind: 'path', path: text };

@@ -34,6 +34,8 @@ export interface Config {
   readonly localRoots: readonly string[];
   /** Hosts (name or name:port) and CIDR blocks that URLs may lead to although they are not public. */
   readonly urlAllow: readonly string[];
+  /** Service accounts of Google: key files under a name, and directories of key files. Absolute. */
+  readonly googleAccounts: readonly { readonly name?: string; readonly path: string }[];
   readonly worker: {
     readonly queues: readonly ('control' | 'transfer' | 'compute')[];
     readonly computeSlots: number;

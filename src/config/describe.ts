@@ -20,6 +20,10 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     JOB_OUT_DATA_DIR: config.dirs.out,
     SLUICE_LOCAL_ROOTS: config.localRoots.join(':') || 'none',
     SLUICE_URL_ALLOW: config.urlAllow.join(',') || 'none',
+    SLUICE_GOOGLE_ACCOUNTS:
+      config.googleAccounts
+        .map(({ name, path }) => (name === undefined ? path : `${name}=${path}`))
+        .join(',') || 'none',
     SLUICE_QUEUES: worker.queues.join(','),
     SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),
     SLUICE_TRANSFER_SLOTS: String(worker.transferSlots),

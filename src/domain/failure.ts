@@ -119,6 +119,43 @@ export const FAILURES = {
   ),
   url_too_many_redirects: content('The URL redirects in circles.', 'Name the final address.'),
   url_broken: system('The transfer from the URL broke.', 'It is tried again from where it stopped.'),
+  google_account_unknown: caller(
+    422,
+    'This server was not given that service account.',
+    'Name one that it has, or let its operator add the key file to SLUICE_GOOGLE_ACCOUNTS.',
+  ),
+  google_account_broken: system(
+    'The key file of the service account cannot be used.',
+    'Let the operator put a key file from the Google Cloud console in its place, readable for the server.',
+    false,
+  ),
+  drive_not_found: content(
+    'Google Drive does not have it, or does not show it to this account.',
+    'Check the link, and share the file or folder with the account that is named.',
+  ),
+  drive_denied: content(
+    'Google refused the credentials, or what they may read.',
+    'Check that the key or token is valid and that the Drive API is enabled in its project.',
+  ),
+  drive_trashed: content('It is in the trash of Google Drive.', 'Restore it there, then retry.'),
+  drive_refused: content(
+    'Google Drive does not give out the content of a file.',
+    'Ingest what you export or download by hand, or ask with leave_out to go on without such files.',
+  ),
+  drive_changed: content(
+    'A file in Google Drive changed while it was fetched.',
+    'Fetch it again when it is stable.',
+  ),
+  drive_too_many: content(
+    'The folder holds more than one upload may bring.',
+    'Ingest its folders one by one.',
+  ),
+  drive_quota: system(
+    'Google allows no more downloads of the file for now.',
+    'Retry it after a day, or ingest a copy of the file.',
+    false,
+  ),
+  drive_broken: system('The transfer from Google Drive broke.', 'It is tried again from where it stopped.'),
   checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
   // extract
   archive_unsafe: content(

@@ -25,7 +25,21 @@ export interface UrlSource {
   readonly sealed: boolean;
 }
 
-export type Source = ReceivedSource | LocalSource | UrlSource;
+/** A file or folder in Google Drive. Tokens and the keys of links lie sealed under the job's id. */
+export interface GoogleDriveSource {
+  readonly kind: 'google_drive';
+  /** Of a file, a folder or a shared drive. */
+  readonly id: string;
+  /** The shared drive that it lies in, where that is known. */
+  readonly drive?: string;
+  /** The service account that reads it, by its name on this server; left out: somebody's own tokens, sealed. */
+  readonly account?: string;
+  readonly sealed: boolean;
+  /** What Google does not give out is left out, instead of ending the upload. */
+  readonly leavesOut?: boolean;
+}
+
+export type Source = ReceivedSource | LocalSource | UrlSource | GoogleDriveSource;
 export type SourceKind = Source['kind'];
 
 /** What a person reads as the origin of an upload. */
@@ -37,5 +51,7 @@ export function sourceWords(source: Source): string {
       return `path ${source.path}`;
     case 'url':
       return `URL ${source.url}`;
+    case 'google_drive':
+      return `Google Drive ${source.id}`;
   }
 }

@@ -2,18 +2,26 @@
 import type { z } from 'zod';
 import type { Source } from '../domain/source.js';
 import type { UrlGuard } from '../net/url-guard.js';
+import type { GoogleAccounts } from '../secrets/google-accounts.js';
 
 /** What checks need to know of this server. */
 export interface OfferDeps {
   /** Absolute directories below which server-side paths may be read. */
   readonly localRoots: readonly string[];
   readonly urlGuard: UrlGuard;
+  /** Service accounts of Google that this server has. */
+  readonly googleAccounts: Pick<GoogleAccounts, 'names' | 'nameOfPath'>;
 }
 
 /** A source that may be recorded. `secret` is sealed under the job's id and shown nowhere. */
 export interface CheckedSource {
   readonly source: Source;
   readonly secret?: object;
+}
+
+/** Options of the command line that only sources read. */
+export interface SourceOptions {
+  readonly account?: string | undefined;
 }
 
 /** One kind of source as the API, older clients and the command line offer it. */
@@ -34,8 +42,14 @@ export interface SourceOffer<Schema extends z.ZodObject = z.ZodObject> {
   readonly cli?: {
     /** For messages and help. */
     readonly example: string;
-    /** The source that a text names, and a name for its dataset; undefined: the text names something else. */
-    read(text: string): { readonly body: z.input<Schema>; readonly name: string } | undefined;
+    /**
+     * The source that a text names, and a name for its dataset; undefined: the text names something else.
+     * @param options what was given beside the text, by the name of the option
+     */
+    read(
+      text: string,
+      options: SourceOptions,
+    ): { readonly body: z.input<Schema>; readonly name: string } | undefined;
   };
 }
 

@@ -1,5 +1,6 @@
 // Every source that a request may name. A new one is a file beside this one and two lines here.
 import { z } from 'zod';
+import { googleDriveOffer } from './google_drive.js';
 import { localOffer } from './local.js';
 import type { CheckedSource, OfferDeps, SourceOffer } from './offer.js';
 import { urlOffer } from './url.js';
@@ -7,10 +8,16 @@ import { urlOffer } from './url.js';
 /** By the words of `type`. */
 export const OFFERS = {
   local: localOffer,
+  // Before url: its links are addresses too.
+  google_drive: googleDriveOffer,
   url: urlOffer,
 } as const;
 
-export const sourceSchema = z.discriminatedUnion('type', [localOffer.schema, urlOffer.schema]);
+export const sourceSchema = z.discriminatedUnion('type', [
+  localOffer.schema,
+  googleDriveOffer.schema,
+  urlOffer.schema,
+]);
 
 export type SourceType = keyof typeof OFFERS;
 /** The `source` of a request, after its schema. */

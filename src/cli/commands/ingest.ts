@@ -13,6 +13,7 @@ Examples:
   sluice ingest scan.tif --sensor TIFF --name "A scan"
   sluice ingest slices/ --sensor TIFF --name "A stack" --json
   sluice ingest https://example.org/sea.nc --sensor NETCDF --param variable=temperature
+  sluice ingest https://drive.google.com/drive/folders/1AbC --sensor TIFF --account survey
   sluice ingest notes/ --sensor OTHER --detach
 
 Sensors that are converted: ${CONVERTIBLE_SENSORS.join(', ')}.
@@ -24,7 +25,7 @@ export function registerIngest(program: Command): void {
   program
     .command('ingest')
     .description('ingest a file, a directory or a URL, and wait until it is published')
-    .argument('<source>', 'file, directory or URL (http, https)')
+    .argument('<source>', 'file, directory, URL (http, https), or gdrive:<id>')
     .requiredOption('--sensor <sensor>', `what kind of data it is: ${SENSORS.join(', ')}`)
     .option('--name <name>', 'name of the dataset (default: last part of the source)')
     .option('--email <address>', 'owner (default: SLUICE_EMAIL)')
@@ -33,6 +34,7 @@ export function registerIngest(program: Command): void {
     .option('--folder <folder>', 'group it for people')
     .option('--team <team>', 'team that it belongs to')
     .option('--tags <tags>', 'tags, divided by commas')
+    .option('--account <name>', 'service account of the server that reads Google Drive')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
     .option('--json', 'JSON lines; the last one is the result')
     .option('--detach', 'leave as soon as the server has everything')
