@@ -14,6 +14,7 @@ import { createValidateActivities } from '../activities/validate/index.js';
 import type { Config } from '../config/config.js';
 import { PROJECT_ROOT } from '../config/env.js';
 import type { Queue } from '../domain/ids.js';
+import { openGoogleAccounts } from '../secrets/google-accounts.js';
 import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
 
@@ -68,7 +69,14 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
 function transfer({ config, secrets, progress }: Ports): Partial<WorkerOptions> {
   const { dirs: roots, localRoots, urlAllow } = config;
   return {
-    activities: createFetchActivities({ roots, localRoots, urlAllow, secrets, progress }),
+    activities: createFetchActivities({
+      roots,
+      localRoots,
+      urlAllow,
+      secrets,
+      progress,
+      drive: { accounts: openGoogleAccounts(config.googleAccounts) },
+    }),
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,
   };
 }

@@ -12,6 +12,7 @@ import type { Delivery } from '../../contracts/workflow.js';
 import { faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
+import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
@@ -37,6 +38,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
   /** Reports of progress closer together than this are dropped, ms; default 200. */
   readonly beatsApartMs?: number;
   readonly transfer?: Partial<TransferSettings> & { readonly stallMs?: number };
+  /** Service accounts of Google; default: none. The addresses are Google's, except in tests. */
+  readonly drive?: { readonly accounts: GoogleAccounts; readonly root?: string; readonly tokens?: string };
   /** The limits on bandwidth that hold for an upload, asked for once an attempt; none = no limit. */
   readonly pacer?: (upload: { uuid: string; jobId: string }, signal: AbortSignal) => FetchContext['pace'];
 }
@@ -53,7 +56,17 @@ const TRANSFER: TransferSettings = {
 export function createFetchActivities(deps: FetchDeps): TransferActivities {
   const { stallMs = 30_000, ...transfer } = deps.transfer ?? {};
   const http = createHttp({ allow: deps.urlAllow, stallMs });
-  const sources = createSources({ ...deps, http, transfer: { ...TRANSFER, ...transfer } });
+  const {
+    accounts = openGoogleAccounts([]),
+    root = 'https://www.googleapis.com/',
+    ...drive
+  } = deps.drive ?? {};
+  const sources = createSources({
+    ...deps,
+    http,
+    transfer: { ...TRANSFER, ...transfer },
+    drive: { accounts, root, ...drive, urlAllow: deps.urlAllow, stallMs },
+  });
   return { fetchSource: (input) => fetchSource(deps, sources, input) };
 }
 

@@ -6,6 +6,7 @@ import type { UploadStaging } from '../../bytes/staging.js';
 import type { Source, SourceKind } from '../../domain/source.js';
 import type { HttpClient } from '../../net/http.js';
 import type { Vault } from '../../secrets/vault.js';
+import type { DriveSettings } from './drive/access.js';
 
 /** What sources are built from. */
 export interface SourceDeps {
@@ -15,6 +16,7 @@ export interface SourceDeps {
   readonly secrets: Vault;
   readonly http: HttpClient;
   readonly transfer: TransferSettings;
+  readonly drive: DriveSettings;
 }
 
 /** How the transfer engine works, for every source that uses it. */

@@ -94,9 +94,16 @@ async function uploadPath(c: ApiContext, deps: ApiDeps): Promise<Response> {
 }
 
 /** @throws Fault not_a_file, outside_roots */
-async function sizeOnServer({ config, urlGuard }: ApiDeps, source: SourceBody): Promise<number> {
+async function sizeOnServer(
+  { config, urlGuard, googleAccounts }: ApiDeps,
+  source: SourceBody,
+): Promise<number> {
   try {
-    const checked = await checkSource(source, { localRoots: config.localRoots, urlGuard });
+    const checked = await checkSource(source, {
+      localRoots: config.localRoots,
+      urlGuard,
+      googleAccounts,
+    });
     const found = checked.source.kind === 'local' ? await stat(checked.source.path) : undefined;
     if (found?.isFile()) return found.size;
   } catch (error) {

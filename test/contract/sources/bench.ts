@@ -43,6 +43,7 @@ export class Bench {
   readonly roots: Roots;
   readonly deps: FetchDeps;
   reports: ProgressReport[] = [];
+  private more: Partial<FetchDeps> = {};
   private listener: (progress: ProgressReport) => void = () => undefined;
   private attempt = 0;
 
@@ -66,6 +67,12 @@ export class Bench {
     await mkdir(join(bench.dir, 'local'));
     await mkdir(bench.roots.in);
     return bench;
+  }
+
+  /** What only one source needs beside. */
+  extend(more: Partial<FetchDeps>): void {
+    this.more = more;
+    Object.assign(this.deps, more);
   }
 
   async close(): Promise<void> {
@@ -96,6 +103,7 @@ export class Bench {
     const copy = new Bench(`${this.dir}-killed`, this.deps.transfer, join(this.dir, 'local'));
     cpSync(this.dir, copy.dir, { recursive: true, preserveTimestamps: true });
     copy.attempt = this.attempt;
+    copy.extend(this.more);
     return copy;
   }
 

@@ -1,5 +1,6 @@
 // The few questions that are put to the Drive API.
 import type { drive_v3 } from 'googleapis/build/src/apis/drive/index.js';
+import { Fault } from '../../../domain/fault.js';
 import type { HttpAnswer, HttpClient } from '../../../net/http.js';
 import type { DriveAccess } from './access.js';
 import { AskAgain, patiently, refusedBy, refusedWith } from './asking.js';
@@ -113,6 +114,15 @@ export class DriveApi {
   /** The address of a document in another format. */
   exportOf(id: string, mimeType: string): URL {
     return new URL(`drive/v3/files/${id}/export?mimeType=${encodeURIComponent(mimeType)}`, this.root);
+  }
+
+  /** The address of a large export, as Google told it. @throws Fault when it does not lead to Google */
+  linkOf(link: string): URL {
+    const url = URL.canParse(link) ? new URL(link) : undefined;
+    const isGoogles = url?.protocol === 'https:' && url.hostname.endsWith('.google.com');
+    // Our token goes along.
+    if (url !== undefined && (isGoogles || url.origin === new URL(this.root).origin)) return url;
+    throw new Fault('drive_refused', 'Google Drive told a link for an export that does not lead to Google.');
   }
 
   /** A key that goes along with every request from now on. */

@@ -1,5 +1,6 @@
 // The sources. A new one is a variant in domain/source.ts, a file beside this one, and a line here.
 import type { SourceDeps, Sources } from '../source.js';
+import { googleDriveSource } from './google_drive.js';
 import { localSource } from './local.js';
 import { receivedSource } from './received.js';
 import { urlSource } from './url.js';
@@ -9,5 +10,6 @@ export function createSources(deps: SourceDeps): Sources {
     received: receivedSource(deps),
     local: localSource(deps),
     url: urlSource(deps),
+    google_drive: googleDriveSource(deps),
   };
 }
