@@ -9,6 +9,8 @@ export interface FetchInput {
   readonly uuid: string;
   readonly jobId: string;
   readonly order: UploadOrder;
+  /** Of the dataset; a run of an earlier version does not say it. */
+  readonly owner?: string;
 }
 /** `done: false` when a pause ended it; `confirmed` bytes lie in the journal and are not fetched again. */
 export type FetchOutput =

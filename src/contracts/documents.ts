@@ -17,6 +17,8 @@ export const COLLECTIONS = {
   history: 'job_status_changes',
   idempotency: 'idempotency_keys',
   leases: 'leases',
+  limits: 'limits',
+  shares: 'limit_shares',
 } as const;
 
 /** Progress as an activity wrote it (at most once a second), guarded by who measured it. */

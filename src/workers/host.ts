@@ -1,8 +1,10 @@
 // One worker process: connects, runs the workers of its queues and the keeper, until it is told to stop.
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createBandwidth } from '../activities/support/bandwidth.js';
 import { createProgressSink } from '../activities/support/mongo-progress.js';
 import { createEngine } from '../api/engine.js';
 import { connectTemporal, temporalConnection } from '../api/temporal.js';
@@ -29,6 +31,7 @@ export async function runWorker(config: Config): Promise<void> {
     const keeper = config.worker.queues.includes('control') ? startKeeping(ports, log) : undefined;
     await runUntil(workers, { signal: stop.signal, keeper, log });
   } finally {
+    await ports.bandwidth.close();
     await Promise.all([ports.client.connection.close(), ports.store.client.close()]);
     await connection.close();
   }
@@ -77,7 +80,9 @@ async function openPorts(config: Config, log: Log): Promise<Ports> {
   const progress = createProgressSink(store, (error) =>
     log('progress was not shown', { error: String(error) }),
   );
-  return { config, store, client, secrets, progress };
+  const holder = `worker-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const bandwidth = createBandwidth({ store, holder, log });
+  return { config, store, client, secrets, progress, bandwidth };
 }
 
 async function createWorkers(connection: NativeConnection, ports: Ports): Promise<Worker[]> {

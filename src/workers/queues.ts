@@ -8,6 +8,7 @@ import { createExtractActivities } from '../activities/extract/index.js';
 import { createFetchActivities } from '../activities/fetch/index.js';
 import { createPublishActivities } from '../activities/publish/index.js';
 import { createStatusActivities } from '../activities/status/index.js';
+import type { Bandwidth } from '../activities/support/bandwidth.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
 import { createValidateActivities } from '../activities/validate/index.js';
@@ -24,6 +25,7 @@ export interface Ports {
   readonly client: Client;
   readonly secrets: Vault;
   readonly progress: ProgressSink;
+  readonly bandwidth: Bandwidth;
 }
 
 /**
@@ -66,7 +68,7 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
   };
 }
 
-function transfer({ config, secrets, progress }: Ports): Partial<WorkerOptions> {
+function transfer({ config, secrets, progress, bandwidth }: Ports): Partial<WorkerOptions> {
   const { dirs: roots, localRoots, urlAllow } = config;
   return {
     activities: createFetchActivities({
@@ -75,6 +77,7 @@ function transfer({ config, secrets, progress }: Ports): Partial<WorkerOptions> 
       urlAllow,
       secrets,
       progress,
+      bandwidth,
       drive: { accounts: openGoogleAccounts(config.googleAccounts) },
     }),
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,

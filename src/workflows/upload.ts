@@ -61,7 +61,7 @@ async function cancelled({ order: { jobId } }: UploadInput): Promise<UploadRepor
 
 const fetchWithSummary = (input: UploadInput) =>
   fetchSource.executeWithOptions({ summary: `Fetch ${sourceWords(input.order.source)}` }, [
-    { uuid: input.uuid, jobId: input.order.jobId, order: input.order },
+    { uuid: input.uuid, jobId: input.order.jobId, order: input.order, owner: input.owner },
   ]);
 
 /** What users asked of this upload. `cancelled` wins over a pause. */

@@ -14,6 +14,7 @@ import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
+import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { folderOfFile } from './folder-of.js';
@@ -40,8 +41,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
   readonly transfer?: Partial<TransferSettings> & { readonly stallMs?: number };
   /** Service accounts of Google; default: none. The addresses are Google's, except in tests. */
   readonly drive?: { readonly accounts: GoogleAccounts; readonly root?: string; readonly tokens?: string };
-  /** The limits on bandwidth that hold for an upload, asked for once an attempt; none = no limit. */
-  readonly pacer?: (upload: { uuid: string; jobId: string }, signal: AbortSignal) => FetchContext['pace'];
+  /** The limits on bandwidth; left out: none. */
+  readonly bandwidth?: Pick<Bandwidth, 'join'>;
 }
 
 const MIB = 1024 * 1024;
@@ -99,8 +100,8 @@ function ended(confirmed: number): FetchOutput {
 async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Promise<Delivery | Paused> {
   const startedAt = new Date();
   const { uuid, jobId, order } = input;
-  const context = contextOf(deps, input);
-  const plan = await planned(sources, context);
+  const { context, leave } = contextOf(deps, input);
+  const plan = await planned(sources, context).finally(leave);
   if ('paused' in plan) return plan;
   // From here on only renames are left; a pause would leave files in the dataset that no list names.
   const files = await place(deps, input, plan, context);
@@ -165,11 +166,18 @@ async function place(
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function contextOf(deps: FetchDeps, { uuid, jobId, order }: FetchInput): FetchContext {
-  const { info, cancellationSignal } = Context.current();
+function contextOf(deps: FetchDeps, { uuid, jobId, order, owner }: FetchInput): Running {
+  const { info, cancellationSignal: signal } = Context.current();
   const heart = startHeart(deps.progress, { uuid, jobId }, deps.beatsApartMs);
-  let furthest = 0;
-  return {
+  let last: [done: number, total: number, note: string] = [0, 0, ''];
+  const advance = (...now: typeof last): void => {
+    last = now;
+    const [done, total, note] = now;
+    heart.beat({ stage: 'fetch', done, total, unit: 'bytes', note });
+  };
+  const alive = (): void => advance(...last);
+  const joined = deps.bandwidth?.join({ jobId, owner: owner ?? order.by, signal, alive });
+  const context: FetchContext = {
     uuid,
     jobId,
     source: order.source,
@@ -179,15 +187,18 @@ function contextOf(deps: FetchDeps, { uuid, jobId, order }: FetchInput): FetchCo
       attempt: info.attempt,
       since: info.currentAttemptScheduledTimestampMs,
     },
-    signal: cancellationSignal,
-    confirmed: () => furthest,
-    advance(done, total, note) {
-      furthest = done;
-      heart.beat({ stage: 'fetch', done, total, unit: 'bytes', note });
-    },
-    pace: deps.pacer?.({ uuid, jobId }, cancellationSignal) ?? unlimited,
+    signal,
+    confirmed: () => last[0],
+    advance,
+    pace: joined?.pace ?? unlimited,
     waiting: heart.waiting,
   };
+  return { context, leave: joined?.leave ?? (() => undefined) };
+}
+
+interface Running {
+  readonly context: FetchContext;
+  leave(): void;
 }
 
 const unlimited = async (): Promise<void> => undefined;
