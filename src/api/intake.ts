@@ -28,6 +28,8 @@ export interface UploadWish {
   readonly seal: boolean;
   /** See UploadOrder. */
   readonly folder?: string | undefined;
+  /** See UploadOrder. */
+  readonly alone?: boolean;
   readonly replaces?: string | undefined;
   /** Left out: normal. */
   readonly priority?: Priority | undefined;
@@ -96,6 +98,7 @@ export async function record(
     priority,
     ...(replaces === undefined ? {} : { replaces }),
     ...(folder === undefined ? {} : { folder }),
+    ...(wish.alone === true ? { alone: true as const } : {}),
   };
   await insertJob(store, newUploadJob({ order, uuid: row.uuid, owner, source: words, bytes, holder }));
   const at = new Date();

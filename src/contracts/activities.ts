@@ -3,7 +3,14 @@ import type { DatasetStatus } from '../domain/dataset.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
-import type { Delivery, MirrorBatch, ProductSummary, UploadOrder, UploadReport } from './workflow.js';
+import type {
+  Delivery,
+  MergedUploads,
+  MirrorBatch,
+  ProductSummary,
+  UploadOrder,
+  UploadReport,
+} from './workflow.js';
 
 export interface FetchInput {
   readonly uuid: string;
@@ -73,6 +80,8 @@ export interface RecallOutput {
     readonly status: UploadStatus;
     readonly delivery: Delivery;
   }[];
+  /** The others, when there are many. */
+  readonly merged?: MergedUploads;
 }
 
 export interface TransferActivities {
@@ -89,6 +98,11 @@ export interface ControlActivities {
   mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;
   /** The dataset's status and its uploads that already have a receipt. */
   recallDataset(input: { readonly uuid: string }): Promise<RecallOutput>;
+  /** One delivery for many: the same files, in one list. */
+  mergeDeliveries(input: {
+    readonly uuid: string;
+    readonly deliveries: readonly Delivery[];
+  }): Promise<Delivery>;
   /** Removes what an upload left in staging; its secret too, when it will never be asked for again. */
   discardUpload(input: { readonly jobId: string; readonly forgetSecret: boolean }): Promise<void>;
   /** Removes what the dataset's stages left in staging; a finished product stays when only a system broke. */

@@ -46,6 +46,11 @@ export interface UploadOrder {
   readonly replaces?: string;
   /** Directory below the dataset's that its files go to where another upload's file has their path already. */
   readonly folder?: string;
+  /**
+   * One of several that a client sends each for itself: where its own content or its client failed it, the dataset goes
+   * on with what else came.
+   */
+  readonly alone?: true;
   /** How urgent this upload is; left out: as its dataset. */
   readonly priority?: Priority;
 }
@@ -92,6 +97,8 @@ export interface UploadState {
   /** Its workflow was started; after a hand-over it is waited for, however it stands. */
   begun?: boolean;
   delivery?: Delivery;
+  /** It was delivered, and what it brought is part of the merged delivery. */
+  merged?: true;
   failure?: FailureNote;
   /** A later upload sends the same again, so the failure of this one does not count. */
   replaced?: boolean;
@@ -105,6 +112,14 @@ export interface CarriedState {
   readonly published?: boolean;
   readonly paused: { readonly by: string; readonly at: number } | null;
   readonly uploads: readonly UploadState[];
+  readonly merged?: MergedUploads;
+}
+
+/** Many delivered uploads in few words. */
+export interface MergedUploads {
+  /** Of all of them together. */
+  readonly delivery: Delivery;
+  readonly jobs: Readonly<Partial<Record<UploadStatus, readonly string[]>>>;
 }
 
 /** Answer of the query `state`. */

@@ -18,10 +18,12 @@ import { beCancelled } from './cancellation.js';
 import { listen } from './commands.js';
 import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
+import { mergeSingle } from './merge.js';
 import { Mirror } from './mirror.js';
 import { makeProduct, StageRunner } from './pass.js';
 import { discardDataset, discardUpload, recallDataset } from './proxies.js';
 import { DatasetRecord } from './record.js';
+import { viewOf } from './view.js';
 
 export interface DatasetResult {
   readonly uuid: string;
@@ -98,8 +100,9 @@ class DatasetRun {
       for (const { jobId, status, delivery } of known.delivered) {
         if (!this.#record.uploads.has(jobId)) this.#record.uploads.set(jobId, { jobId, status, delivery });
       }
+      if (known.merged) this.#record.takeMerged(known.merged);
     }
-    const missing = uploads.filter(({ jobId }) => !this.#record.uploads.get(jobId)?.delivery);
+    const missing = uploads.filter(({ jobId }) => !this.#record.isDelivered(jobId));
     for (const order of missing) this.#intake.takeAgain(order, by);
   }
 
@@ -154,6 +157,7 @@ class DatasetRun {
     for (;;) {
       this.#seen = this.#intake.arrivals;
       const inPass = this.#record.delivered();
+      const deliveries = this.#record.deliveries();
       const actor = this.#input.by;
       // Without conversion no stage shows in the status, so a retry leaves its error state here.
       if (!this.#input.convert && this.#record.status !== 'done') this.#record.enter('uploading', { actor });
@@ -161,10 +165,7 @@ class DatasetRun {
         if (status === 'failed') this.#record.moveUpload(jobId, 'processing', { actor, reason: 'retry' });
       }
       this.#record.failure = null;
-      this.#record.product = await makeProduct(
-        this.#stages,
-        inPass.map(({ delivery }) => delivery),
-      );
+      this.#record.product = await makeProduct(this.#stages, deliveries);
       for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });
       if (!this.#hasNews()) return;
       this.#finish();
@@ -237,11 +238,14 @@ class DatasetRun {
   }
 
   /** Goes on in a new run before the history grows too long; uploads under way report to whichever run is current. */
-  async #handOver(): Promise<never> {
+  async #handOver(): Promise<void> {
+    await mergeSingle(this.#record);
     await this.#mirror.flush();
     await condition(allHandlersFinished);
+    // Somebody was told meanwhile that it is cancelled, which a new run would not know.
+    if (this.#cancelled !== undefined) return;
     const { uploads: _taken, ...input } = this.#input;
-    return await continueAsNew<typeof dataset>({ ...input, carried: this.#record.carry() });
+    await continueAsNew<typeof dataset>({ ...input, carried: this.#record.carry() });
   }
 
   /** Something came that neither a pass nor a failure has taken into account. */
@@ -274,26 +278,7 @@ class DatasetRun {
       seal: (): void => {
         this.#record.sealed = true;
       },
-      view: (): DatasetView => this.#view(),
-    };
-  }
-
-  #view(): DatasetView {
-    const { uuid, status, stage, sealed, revision, failure, paused, uploads } = this.#record;
-    const moving = this.#stages.running || this.#record.open().some((upload) => upload.status !== 'paused');
-    return {
-      uuid,
-      status,
-      paused: paused === null ? 'no' : moving ? 'pausing' : 'paused',
-      ...(stage ? { stage } : {}),
-      sealed,
-      revision,
-      uploads: [...uploads.values()].map(({ jobId, status: at, failure: why }) => ({
-        jobId,
-        status: at,
-        ...(why ? { failure: why } : {}),
-      })),
-      ...(failure ? { failure } : {}),
+      view: (): DatasetView => viewOf(this.#record, this.#stages.running),
     };
   }
 }

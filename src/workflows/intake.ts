@@ -203,7 +203,7 @@ export class Intake {
 
   #ended(report: UploadReport): void {
     const upload = this.#record.uploads.get(report.jobId);
-    if (upload === undefined || upload.delivery !== undefined || isFinal(upload.status)) return;
+    if (upload === undefined || this.#record.isDelivered(report.jobId) || isFinal(upload.status)) return;
     const cause = { actor: 'upload', ...(report.failure ? { reason: report.failure.say } : {}) };
     if (report.delivery !== undefined) {
       upload.delivery = report.delivery;

@@ -2,7 +2,9 @@
 import type {
   CarriedState,
   DatasetInput,
+  Delivery,
   HistoryRow,
+  MergedUploads,
   MirrorBatch,
   ProductSummary,
   UploadState,
@@ -11,13 +13,16 @@ import { DATASET_TRANSITIONS, type DatasetStatus, routeTo } from '../domain/data
 import type { FailureNote } from '../domain/failure.js';
 import type { Stage } from '../domain/stage.js';
 import { transition } from '../domain/transition.js';
-import { isFinal, UPLOAD_TRANSITIONS, type UploadStatus } from '../domain/upload.js';
+import { isFinal, UPLOAD_STATUSES, UPLOAD_TRANSITIONS, type UploadStatus } from '../domain/upload.js';
 
 /** Who caused a change, and why. */
 export interface Cause {
   readonly actor: string;
   readonly reason?: string;
 }
+
+/** Rows of one batch: a message to an activity may have 2 MB. */
+const MOST_ROWS = 2_000;
 
 export class DatasetRecord {
   readonly uuid: string;
@@ -31,10 +36,12 @@ export class DatasetRecord {
   published = false;
   revision = 0;
   readonly uploads = new Map<string, UploadState>();
+  /** What the uploads marked `merged` brought, as one. */
+  merged: Delivery | null = null;
   /** Called after every change that the mirror must write. */
   onChange: () => void = () => undefined;
 
-  #history: HistoryRow[] = [];
+  readonly #history: HistoryRow[] = [];
   readonly #touched = new Set<string>();
   #dirty = false;
 
@@ -50,11 +57,36 @@ export class DatasetRecord {
     this.published = carried.published === true;
     this.paused = carried.paused;
     for (const upload of carried.uploads) this.uploads.set(upload.jobId, { ...upload });
+    if (carried.merged) this.takeMerged(carried.merged);
   }
 
+  /** Adds uploads that are known by what they brought together. */
+  takeMerged({ delivery, jobs }: MergedUploads): void {
+    this.merged = delivery;
+    for (const status of UPLOAD_STATUSES) {
+      for (const jobId of jobs[status] ?? []) {
+        this.uploads.set(jobId, { jobId, status, merged: true });
+      }
+    }
+  }
+
+  /** From now on these uploads stand for their share of one delivery; nothing else of them is kept. */
+  merge(jobIds: readonly string[], delivery: Delivery): void {
+    this.merged = delivery;
+    for (const jobId of jobIds) {
+      const upload = this.uploads.get(jobId);
+      if (upload) this.uploads.set(jobId, { jobId, status: upload.status, merged: true });
+    }
+  }
+
+  /** Small however many uploads there are: of one that is merged only its id goes along. */
   carry(): CarriedState {
     const { revision, status, sealed, published, paused } = this;
-    return { revision, status, sealed, published, paused, uploads: [...this.uploads.values()] };
+    const all = [...this.uploads.values()];
+    const state = { revision, status, sealed, published, paused, uploads: all.filter((one) => !one.merged) };
+    return this.merged === null
+      ? state
+      : { ...state, merged: { delivery: this.merged, jobs: idsByStatus(all) } };
   }
 
   /** Moves along one row of the table. @throws TransitionRefused */
@@ -105,34 +137,49 @@ export class DatasetRecord {
     return upload !== undefined && isOpen(upload);
   }
 
-  delivered(): (UploadState & { delivery: NonNullable<UploadState['delivery']> })[] {
-    return [...this.uploads.values()].flatMap((upload) =>
-      upload.delivery === undefined ? [] : [{ ...upload, delivery: upload.delivery }],
-    );
+  delivered(): UploadState[] {
+    return [...this.uploads.values()].filter(isDelivered);
   }
 
-  /** The first failure of an upload that nothing replaced. */
+  isDelivered(jobId: string): boolean {
+    const upload = this.uploads.get(jobId);
+    return upload !== undefined && isDelivered(upload);
+  }
+
+  /** What came, all of it, in as few parts as it is known. */
+  deliveries(): Delivery[] {
+    const single = [...this.uploads.values()].flatMap(({ delivery }) => delivery ?? []);
+    return this.merged === null ? single : [this.merged, ...single];
+  }
+
+  /**
+   * The first failure of an upload that nothing replaced. That of an upload that stands alone counts when a system
+   * broke, or when nothing else came.
+   */
   failedUpload(): FailureNote | undefined {
-    return [...this.uploads.values()].find(
-      (upload) => upload.status === 'failed' && !upload.replaced && !upload.delivery,
-    )?.failure;
+    const failed = [...this.uploads.values()].filter(
+      (upload) => upload.status === 'failed' && !upload.replaced && !isDelivered(upload),
+    );
+    const isOwn = ({ order, failure }: UploadState): boolean =>
+      order?.alone === true && failure?.blame !== 'system' && this.delivered().length > 0;
+    return failed.find((upload) => !isOwn(upload))?.failure;
   }
 
   get dirty(): boolean {
     return this.#dirty;
   }
 
-  /** Everything the mirror has to write now; what comes later goes into the next batch. */
+  /** What the mirror has to write now; what comes later, or is too much for one message, goes into the next batch. */
   take(): MirrorBatch {
     const { uuid, revision, status, stage, paused, failure, product } = this;
-    const uploads = [...this.#touched].flatMap((jobId) => this.#uploadRow(jobId));
-    const history = this.#history;
-    this.#history = [];
-    this.#touched.clear();
-    this.#dirty = false;
-    const delivered = this.delivered().map(({ delivery }) => delivery);
-    const bytes = delivered.reduce((sum, delivery) => sum + delivery.bytes, 0);
-    const files = delivered.reduce((sum, delivery) => sum + delivery.files, 0);
+    const history = this.#history.splice(0, MOST_ROWS);
+    const touched = [...this.#touched].slice(0, MOST_ROWS);
+    const uploads = touched.flatMap((jobId) => this.#uploadRow(jobId));
+    for (const jobId of touched) this.#touched.delete(jobId);
+    this.#dirty = this.#history.length > 0 || this.#touched.size > 0;
+    const deliveries = this.deliveries();
+    const bytes = deliveries.reduce((sum, delivery) => sum + delivery.bytes, 0);
+    const files = deliveries.reduce((sum, delivery) => sum + delivery.files, 0);
     const dataset = { status, stage, paused, failure, product, bytes, files };
     return { uuid, revision, dataset, uploads, history };
   }
@@ -160,4 +207,17 @@ export class DatasetRecord {
   }
 }
 
-const isOpen = ({ delivery, status }: UploadState): boolean => delivery === undefined && !isFinal(status);
+const isDelivered = ({ delivery, merged }: UploadState): boolean => delivery !== undefined || merged === true;
+
+const isOpen = (upload: UploadState): boolean => !isDelivered(upload) && !isFinal(upload.status);
+
+function idsByStatus(uploads: readonly UploadState[]): MergedUploads['jobs'] {
+  const ids: Partial<Record<UploadStatus, string[]>> = {};
+  for (const { jobId, status, merged } of uploads) {
+    if (!merged) continue;
+    const list = ids[status] ?? [];
+    ids[status] = list;
+    list.push(jobId);
+  }
+  return ids;
+}

@@ -97,6 +97,12 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
       },
     })),
     recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
+    mergeDeliveries: say('merge', ({ deliveries }) => ({
+      manifest: claim('merged'),
+      files: deliveries.reduce((sum, { files }) => sum + files, 0),
+      bytes: deliveries.reduce((sum, { bytes }) => sum + bytes, 0),
+      archives: 0,
+    })),
     discardUpload: say('discard upload', () => undefined),
     discardDataset: say('discard', () => undefined),
     watchUpload: ({ jobId }) => watchUpload(temporal.client, jobId),

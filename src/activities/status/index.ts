@@ -16,6 +16,7 @@ import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
 import { runStage } from '../support/run-stage.js';
+import { mergeDeliveries, mergedUploads } from './merge.js';
 import { watchUpload } from './watch-upload.js';
 
 export interface StatusDeps {
@@ -37,6 +38,7 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
         return { runId };
       }),
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
+    mergeDeliveries: ({ uuid, deliveries }) => runStage(() => mergeDeliveries(deps.roots, uuid, deliveries)),
     discardUpload: (input) => runStage(() => discardUpload(deps, input)),
     discardDataset: (input) => runStage(() => discardDataset(deps, input)),
     watchUpload: ({ jobId }) => runStage(() => watchUpload(deps.client, jobId)),
@@ -50,6 +52,9 @@ async function isCurrent(client: Client, uuid: string, runId: string): Promise<b
   return current.runId === runId;
 }
 
+/** Deliveries that are told one by one; more would not fit into a message. */
+const MOST_SINGLE = 100;
+
 /** Uploads whose bytes are in, by their receipts; their statuses and the dataset's, by the rows. */
 async function recall(
   { store, roots }: StatusDeps,
@@ -61,18 +66,21 @@ async function recall(
     .find({ dataset_uuid: uuid }, { projection: { job_id: 1, upload_status: 1 } })
     .toArray();
   const statusOfJob = new Map(jobs.map((job) => [job.job_id, job.upload_status]));
-  return {
+  const known = {
     status: readStatus(dataset?.status ?? 'submitted'),
     published: dataset?.sluice?.product != null,
-    // An upload that was cancelled after its bytes came is no part of the dataset.
-    delivered: receipts
-      .map(({ key, output }) => ({
-        jobId: key,
-        status: statusOfJob.get(key) ?? 'processing',
-        delivery: output,
-      }))
-      .filter(({ status }) => status !== 'cancelled'),
   };
+  // An upload that was cancelled after its bytes came is no part of the dataset.
+  const delivered = receipts
+    .map(({ key, output }) => ({
+      jobId: key,
+      status: statusOfJob.get(key) ?? ('processing' as const),
+      delivery: output,
+    }))
+    .filter(({ status }) => status !== 'cancelled');
+  return delivered.length <= MOST_SINGLE
+    ? { ...known, delivered }
+    : { ...known, delivered: [], merged: await mergedUploads(roots, uuid, delivered) };
 }
 
 async function discardUpload(

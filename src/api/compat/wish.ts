@@ -21,7 +21,7 @@ export function compatWish(fields: FormFields): UploadWish {
   const by = shared.user_email;
   if (!identifier) return { target: { fields: toFields(shared) }, seal: true, by };
   const target = adds ? { find: identifier, owner: by } : newTarget(identifier, shared);
-  return { target, seal: false, by, folder: folderPath(shared.folder) };
+  return { target, seal: false, by, alone: true, folder: folderPath(shared.folder) };
 }
 
 export function toFields({

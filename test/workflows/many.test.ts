@@ -1,0 +1,147 @@
+// A dataset of thousands of uploads: what one run hands to the next stays small, and one file's failure is its own.
+import { randomUUID } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
+import type { CarriedState, UploadState } from '../../src/contracts/workflow.js';
+import { datasetWorkflowId } from '../../src/domain/ids.js';
+import { addUploadSignal } from '../../src/workflows/messages.js';
+import { DatasetRecord } from '../../src/workflows/record.js';
+import {
+  claim,
+  delivered,
+  inputOf,
+  newGate,
+  order,
+  stages,
+  start,
+  statuses,
+  tellStories,
+  temporal,
+} from '../support/story.js';
+
+tellStories('many');
+
+const COUNT = 3_000;
+const KIB = 1024;
+const idOf = (n: number): string => `upload_1764077347_${n.toString(16).padStart(8, '0')}`;
+const ids = Array.from({ length: COUNT }, (_, n) => idOf(n));
+
+test('3,000 delivered uploads are carried in less than 256 KiB, and come out as they went in', () => {
+  const record = new DatasetRecord(inputOf(randomUUID()));
+  for (const jobId of ids) {
+    const { delivery } = delivered(jobId);
+    record.uploads.set(jobId, { jobId, order: order(jobId), status: 'processing', begun: true, delivery });
+  }
+  expect(size(record.carry())).toBeGreaterThan(1024 * KIB);
+  record.merge(ids, { manifest: claim('merged'), files: COUNT, bytes: 4 * COUNT, archives: 1 });
+  const open: UploadState = { jobId: 'upload_open', order: order('upload_open'), status: 'uploading' };
+  record.uploads.set(open.jobId, open);
+  const carried = record.carry();
+  expect(size(carried)).toBeLessThan(256 * KIB);
+
+  const next = new DatasetRecord(inputOf(randomUUID(), { carried: JSON.parse(JSON.stringify(carried)) }));
+  expect(next.delivered()).toHaveLength(COUNT);
+  expect(next.deliveries()).toEqual([record.merged]);
+  expect(next.open()).toEqual([open]);
+  for (const { jobId } of next.delivered()) next.moveUpload(jobId, 'completed', { actor: 'dataset' });
+  const shown = new Set<string>();
+  while (next.dirty) {
+    const batch = next.take();
+    expect(size(batch)).toBeLessThan(1024 * KIB);
+    for (const { jobId, status } of batch.uploads) if (status === 'completed') shown.add(jobId);
+  }
+  expect(shown.size).toBe(COUNT);
+});
+
+const size = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+test('a run that recalls thousands and takes more hands them over as one list', async () => {
+  const uuid = randomUUID();
+  const gate = newGate();
+  const passes: number[] = [];
+  const more = Array.from({ length: 60 }, (_, n) => `upload_more_${n}`);
+  const acts = stages({
+    recallDataset: async () => ({
+      status: 'done',
+      delivered: [],
+      merged: {
+        delivery: { manifest: claim('m'), files: COUNT, bytes: 9, archives: 0 },
+        jobs: { completed: ids },
+      },
+    }),
+    fetchSource: async ({ jobId }) => {
+      if (jobId === 'upload_last') await gate.opened;
+      return delivered(jobId);
+    },
+    convertDataset: async ({ manifests }) => {
+      passes.push(manifests.length);
+      return { product: claim('product') };
+    },
+  });
+  await temporal.run(acts, async () => {
+    const input = inputOf(uuid, { fresh: false, status: 'done', quietMs: 60_000 });
+    const orders = [...more, 'upload_last'].map((jobId) => order(jobId, { seal: false }));
+    const { signaledRunId } = await start(uuid, orders, input);
+    const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+    while ((await handle.describe()).runId === signaledRunId) {
+      await handle.signal(addUploadSignal, order('upload_last', { seal: false })).catch(() => undefined);
+    }
+    const carried = await carriedInto(uuid);
+    expect(size(carried)).toBeLessThan(256 * KIB);
+    expect(carried.merged?.delivery.files).toBeGreaterThanOrEqual(COUNT + 51);
+    gate.open();
+    await handle.signal(addUploadSignal, order('upload_sealing'));
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+  });
+  // The merged list, and the few that came after it.
+  expect(passes).toHaveLength(1);
+  expect(passes[0]).toBeLessThan(15);
+  const completed = acts.batches.flatMap(({ uploads }) =>
+    uploads.filter(({ status }) => status === 'completed').map(({ jobId }) => jobId),
+  );
+  expect(new Set(completed).size).toBe(more.length + 2);
+}, 120_000);
+
+/** What the newest run was started with. */
+async function carriedInto(uuid: string): Promise<CarriedState> {
+  const { events } = await temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).fetchHistory();
+  const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  return (JSON.parse(Buffer.from(payload?.data ?? []).toString()) as { carried: CarriedState }).carried;
+}
+
+const broken = (type: string) =>
+  stages({
+    fetchSource: async ({ jobId }) => {
+      if (jobId.startsWith('upload_bad')) throw ApplicationFailure.create({ type, nonRetryable: true });
+      return delivered(jobId);
+    },
+  });
+
+test('a file that stands alone and fails by its content does not stop the others', async () => {
+  const uuid = randomUUID();
+  const acts = broken('empty_file');
+  await temporal.run(acts, async () => {
+    const alone = (jobId: string) => order(jobId, { seal: false, alone: true });
+    await start(uuid, ['upload_a', 'upload_bad', 'upload_c'].map(alone));
+    const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+  });
+  expect(statuses(acts.batches, 'upload:upload_bad')).toEqual(['failed']);
+  expect(statuses(acts.batches, 'upload:upload_c')).toEqual(['processing', 'completed']);
+});
+
+test.each([
+  ['a system broke', ['upload_a', 'upload_bad'], 'disk_full'],
+  ['nothing else came', ['upload_bad_1', 'upload_bad_2'], 'empty_file'],
+])('but the dataset fails when %s', async (_why, jobIds, code) => {
+  const uuid = randomUUID();
+  const acts = broken(code);
+  await temporal.run(acts, async () => {
+    await start(
+      uuid,
+      jobIds.map((jobId) => order(jobId, { seal: false, alone: true })),
+    );
+    await expect(temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result()).rejects.toThrow();
+  });
+  expect(acts.batches.at(-1)?.dataset.failure).toMatchObject({ code });
+});
