@@ -16,6 +16,7 @@ import { eventRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { uploadRoutes } from './routes/uploads.js';
+import { tusRoutes } from './tus/routes.js';
 
 /** `redoc` is for older clients, which print it. */
 const HOME = {
@@ -38,6 +39,7 @@ export function createApp(deps: ApiDeps): App {
   compatUploadRoutes(app, deps);
   compatJobRoutes(app, deps);
   compatLimitRoutes(app, deps);
+  tusRoutes(app, deps);
   docsRoutes(app);
   app.get('/', (c) => c.json(HOME));
   app.notFound((c) =>

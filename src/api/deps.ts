@@ -7,6 +7,7 @@ import type { UrlGuard } from '../net/url-guard.js';
 import type { GoogleAccounts } from '../secrets/google-accounts.js';
 import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
+import type { WriterPool } from './awaited/port.js';
 import type { Engine } from './engine.js';
 
 export interface ApiDeps {
@@ -24,6 +25,8 @@ export interface ApiDeps {
   readonly closing: AbortSignal;
   /** Uploads whose bytes this process receives, by job id. */
   readonly receiving: Map<string, AbortController>;
+  /** Uploads that clients fill piece by piece through this process. */
+  readonly writers: WriterPool;
 }
 
 export interface ApiEnv {

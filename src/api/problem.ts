@@ -25,7 +25,7 @@ export function problemResponse(error: unknown, c: Context): Response {
   const fault = toFault(error);
   const { status, body } = describe(fault, c.req.path);
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
-  if (status === 503 || status === 429 || fault.code === 'idempotency_running') headers['retry-after'] = '5';
+  if ([503, 429, 423].includes(status) || fault.code === 'idempotency_running') headers['retry-after'] = '5';
   return c.body(JSON.stringify(body), status as ContentfulStatusCode, headers);
 }
 

@@ -28,6 +28,7 @@ export function planRetry(uploads: readonly JobDocument[]): RetryPlan {
 
 function isLost(job: JobDocument): boolean {
   const source = orderOf(job)?.source;
+  if (source?.kind === 'awaited') return true;
   if (source?.kind !== 'received') return false;
   return source.fault !== undefined || job.sluice?.failure?.code === 'upload_interrupted';
 }

@@ -15,7 +15,7 @@ export type ApiContext = Context<ApiEnv>;
 const JSON_BYTES = 1024 * 1024;
 
 export interface Route {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'head' | 'post' | 'put' | 'patch' | 'delete';
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
   readonly tag: string;
@@ -38,7 +38,9 @@ export function mount(
   handler: (c: ApiContext) => Promise<Response> | Response,
 ): void {
   app.openAPIRegistry.registerPath(describeRoute(route));
-  app.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ':$1'), handler);
+  // A question for the head alone is answered by the handler of the whole.
+  const method = route.method === 'head' ? 'GET' : route.method.toUpperCase();
+  app.on(method, route.path.replace(/\{(\w+)\}/g, ':$1'), handler);
 }
 
 function describeRoute({

@@ -14,6 +14,7 @@ import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
 import { mongoUrl, openStore, type Store } from '../store/mongo.js';
 import { createApp } from './app.js';
+import { Writers } from './awaited/writers.js';
 import type { ApiDeps } from './deps.js';
 import { createEngine } from './engine.js';
 import { isLoopbackHost } from './middleware/guards.js';
@@ -68,6 +69,7 @@ export async function startApi(
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;
+      await deps.writers.close();
       // A call that Temporal has not answered yet must not find its channel closed; it ends by its own deadline.
       await preparing;
       await Promise.allSettled([store.client.close(), client.connection.close()]);
@@ -77,7 +79,7 @@ export async function startApi(
 
 function makeDeps(config: Config, store: Store, client: Client, log: Logger, closing: AbortSignal): ApiDeps {
   const roots = config.dirs;
-  return {
+  const deps = {
     config,
     store,
     engine: createEngine(client),
@@ -88,8 +90,9 @@ function makeDeps(config: Config, store: Store, client: Client, log: Logger, clo
     log,
     instance: `api-${process.pid}-${randomBytes(4).toString('hex')}`,
     closing,
-    receiving: new Map(),
+    receiving: new Map<string, AbortController>(),
   };
+  return { ...deps, writers: new Writers(deps) };
 }
 
 /** Indexes and search attributes, as soon as their servers answer. */

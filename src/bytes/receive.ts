@@ -7,6 +7,7 @@ import { Fault } from '../domain/fault.js';
 import { diskFault, isErrno, onDisk } from './disk-fault.js';
 import { readJson, writeJson } from './json-file.js';
 import type { Roots } from './layout.js';
+import { dropBytes } from './pump.js';
 import { quoteName, safeRelativePath } from './safe-names.js';
 import { uploadStaging } from './staging.js';
 
@@ -14,6 +15,8 @@ import { uploadStaging } from './staging.js';
 export interface ReceivedFile {
   readonly path: string;
   readonly size: number;
+  /** Hex; what the file must have, by its client's word or by what was hashed while it came. */
+  readonly sha256?: string;
 }
 
 /** A file that is being received. */
@@ -63,8 +66,7 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
       if (unfinished !== undefined) {
         throw new Fault('upload_interrupted', `The transfer of ${quoteName(unfinished)} did not end.`);
       }
-      await writeJson(staging.marker, { files: received });
-      return { files: received.length, bytes: received.reduce((sum, { size }) => sum + size, 0) };
+      return await markReceived(roots, jobId, received);
     },
 
     async abort() {
@@ -74,6 +76,22 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
     },
   };
 }
+
+/** Writes the marker: the last byte of each of these files lies in staging. */
+export async function markReceived(
+  roots: Roots,
+  jobId: string,
+  files: readonly ReceivedFile[],
+): Promise<{ files: number; bytes: number }> {
+  await writeJson(uploadStaging(roots, jobId).marker, { files });
+  return totals(files);
+}
+
+/** What a list of files comes to. */
+export const totals = (files: readonly ReceivedFile[]): { files: number; bytes: number } => ({
+  files: files.length,
+  bytes: files.reduce((sum, { size }) => sum + size, 0),
+});
 
 /** The files that a client sent whole, or undefined when its marker is missing. */
 export async function readReceived(
@@ -141,17 +159,6 @@ class FileSink extends Writable {
       rest = dropBytes(rest, bytesWritten);
     }
   }
-}
-
-/** What is left of the chunks after so many bytes of them were written. */
-function dropBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
-  let skip = bytes;
-  const rest: Buffer[] = [];
-  for (const chunk of chunks) {
-    if (skip < chunk.length) rest.push(chunk.subarray(skip));
-    skip = Math.max(0, skip - chunk.length);
-  }
-  return rest;
 }
 
 function settle(work: Promise<void>, done: (error?: Error | null) => void): void {

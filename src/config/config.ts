@@ -57,6 +57,8 @@ export interface Config {
     readonly fileBytes: number;
     /** Chunk that older clients cut such a file into, bytes. */
     readonly chunkBytes: number;
+    /** Without a new byte for so long, an upload that its client has not finished ends, ms. */
+    readonly uploadExpiryMs: number;
     /** Extraction: total bytes, ratio of unpacked to packed, entries. */
     readonly extractBytes: number;
     readonly extractRatio: number;

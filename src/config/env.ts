@@ -85,6 +85,7 @@ function assemble(settings: Settings, cwd: string): Config {
       uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,
       fileBytes: settings.SLUICE_MAX_FILE_BYTES,
       chunkBytes: settings.SLUICE_CHUNK_BYTES,
+      uploadExpiryMs: settings.SLUICE_UPLOAD_EXPIRY_MS,
       extractBytes: settings.SLUICE_EXTRACT_BYTES,
       extractRatio: settings.SLUICE_EXTRACT_RATIO,
       extractEntries: settings.SLUICE_EXTRACT_ENTRIES,

@@ -1,6 +1,7 @@
 // The activities that workflows call: one object in, one small object out. Factories in src/activities implement them.
 import type { DatasetStatus } from '../domain/dataset.js';
 import type { Sensor } from '../domain/sensor.js';
+import type { ReceivedSource } from '../domain/source.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
 import type {
@@ -23,6 +24,19 @@ export interface FetchInput {
 export type FetchOutput =
   | { readonly done: true; readonly delivery: Delivery }
   | { readonly done: false; readonly confirmed: number };
+
+/** An upload whose bytes a client sends. */
+export interface LookInput {
+  readonly jobId: string;
+  readonly expiresAfterMs: number;
+  /** When the waiting began, ms since 1970: the last byte is not older. */
+  readonly since: number;
+}
+/** `expired`: nothing more can be written to it from now on. */
+export type LookOutput =
+  | { readonly state: 'whole'; readonly source: ReceivedSource }
+  | { readonly state: 'waiting'; readonly leftMs: number }
+  | { readonly state: 'expired' };
 
 export interface ExtractInput {
   readonly uuid: string;
@@ -103,8 +117,17 @@ export interface ControlActivities {
     readonly uuid: string;
     readonly deliveries: readonly Delivery[];
   }): Promise<Delivery>;
-  /** Removes what an upload left in staging; its secret too, when it will never be asked for again. */
-  discardUpload(input: { readonly jobId: string; readonly forgetSecret: boolean }): Promise<void>;
+  /**
+   * Removes what an upload left in staging; its secret too, when it will never be asked for again. `awaited`: no
+   * client may write to it any more.
+   */
+  discardUpload(input: {
+    readonly jobId: string;
+    readonly forgetSecret: boolean;
+    readonly awaited?: true;
+  }): Promise<void>;
+  /** Whether the bytes of an upload have come meanwhile, and how long one may still wait for the next. */
+  lookAtUpload(input: LookInput): Promise<LookOutput>;
   /** Removes what the dataset's stages left in staging; a finished product stays when only a system broke. */
   discardDataset(input: { readonly uuid: string; readonly keepProducts: boolean }): Promise<void>;
   /** Answers as the upload's workflow, started by an earlier run, when it has closed: with its result or its failure. */

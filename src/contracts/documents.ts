@@ -19,6 +19,7 @@ export const COLLECTIONS = {
   leases: 'leases',
   limits: 'limits',
   shares: 'limit_shares',
+  writers: 'upload_writers',
 } as const;
 
 /** Progress as an activity wrote it (at most once a second), guarded by who measured it. */

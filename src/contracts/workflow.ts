@@ -92,7 +92,7 @@ export interface Command {
 export interface UploadState {
   readonly jobId: string;
   /** What was asked for; kept while the upload may have to be started (again). */
-  readonly order?: UploadOrder;
+  order?: UploadOrder;
   status: UploadStatus;
   /** Its workflow was started; after a hand-over it is waited for, however it stands. */
   begun?: boolean;

@@ -101,6 +101,37 @@ export const FAILURES = {
   engine_unavailable: row('system', 503, 'Temporal cannot be reached.', 'Try again in a few seconds.', true),
   // fetch
   upload_interrupted: content('The transfer ended before the last byte.', 'Send it again.'),
+  upload_expired: row(
+    'content',
+    410,
+    'The upload was not finished in time, so its bytes were removed.',
+    'Begin it again.',
+  ),
+  upload_gone: caller(
+    410,
+    'The upload has ended, so it takes no more bytes.',
+    'See its status; begin a new one.',
+  ),
+  upload_locked: caller(
+    423,
+    'Another request is sending bytes of this upload.',
+    'Wait as long as Retry-After says, then ask where to go on.',
+  ),
+  wrong_offset: caller(
+    409,
+    'The bytes do not begin where those that are there end.',
+    'Ask where to go on (HEAD), and send from there.',
+  ),
+  part_mismatch: caller(
+    460,
+    'The bytes of this request do not have the checksum that it announced; they were dropped.',
+    'Send the same part again.',
+  ),
+  unsupported_version: caller(
+    412,
+    'This server does not speak that version of the protocol.',
+    'Use the version in the header Tus-Version.',
+  ),
   empty_file: content('The file is empty.', 'Send a file with content.'),
   no_files: content('There is no file to ingest.', 'Check the path or the directory.'),
   path_not_found: content('The path does not exist on the server.', 'Check the path.'),

@@ -10,6 +10,16 @@ export interface ReceivedSource {
   readonly fault?: { readonly code: FailureCode; readonly say: string };
 }
 
+/** Bytes that a client is still sending, piece by piece: its upload waits for them, and expires when none come. */
+export interface AwaitedSource {
+  readonly kind: 'awaited';
+  readonly files: number;
+  /** Bytes that were announced; 0 = not known. */
+  readonly bytes: number;
+  /** Milliseconds without a new byte after which the upload ends as `upload_expired`. */
+  readonly expiresAfterMs: number;
+}
+
 /** A file or directory on the server, below a configured root. */
 export interface LocalSource {
   readonly kind: 'local';
@@ -39,7 +49,7 @@ export interface GoogleDriveSource {
   readonly leavesOut?: boolean;
 }
 
-export type Source = ReceivedSource | LocalSource | UrlSource | GoogleDriveSource;
+export type Source = ReceivedSource | AwaitedSource | LocalSource | UrlSource | GoogleDriveSource;
 export type SourceKind = Source['kind'];
 
 /** What a person reads as the origin of an upload. */
@@ -47,6 +57,8 @@ export function sourceWords(source: Source): string {
   switch (source.kind) {
     case 'received':
       return `${source.files} file${source.files === 1 ? '' : 's'} sent by the client`;
+    case 'awaited':
+      return `${source.files} file${source.files === 1 ? '' : 's'} that a client is sending`;
     case 'local':
       return `path ${source.path}`;
     case 'url':

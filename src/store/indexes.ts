@@ -18,7 +18,7 @@ export interface IndexProblem {
   readonly problem: 'duplicates' | 'conflict';
 }
 
-const { datasets, jobs, history, idempotency, shares } = COLLECTIONS;
+const { datasets, jobs, history, idempotency, shares, writers } = COLLECTIONS;
 
 const PLANS: readonly IndexPlan[] = [
   { collection: datasets, key: { uuid: 1 }, unique: true },
@@ -39,6 +39,7 @@ const PLANS: readonly IndexPlan[] = [
   { collection: history, key: { entity: 1, at: 1 } },
   { collection: history, key: { dataset_uuid: 1, at: 1 } },
   { collection: shares, key: { until: 1 }, expireAfterSeconds: 60 },
+  { collection: writers, key: { ended_at: 1 }, expireAfterSeconds: KEY_TTL_SECONDS },
   { collection: idempotency, key: { created_at: 1 }, expireAfterSeconds: KEY_TTL_SECONDS },
 ];
 

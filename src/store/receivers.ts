@@ -1,6 +1,7 @@
 // The lease of the API process that holds an upload: it receives the bytes, or has yet to tell the workflow.
 import type { JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
+import { UPLOAD_FINAL } from '../domain/upload.js';
 import type { Store } from './mongo.js';
 
 /** How long a lease lasts, and how often its holder renews it (milliseconds). */
@@ -29,6 +30,25 @@ export async function renewReceiver(
     { $set: { 'receiver.until': leaseUntil(), updated_at: now, ...shown } },
   );
   return matchedCount === 1;
+}
+
+/** Takes an upload up again whose holder had told the workflow already; the order kept in its row stays. */
+export async function takeReceiver(
+  store: Store,
+  jobId: string,
+  holder: string,
+  seal: boolean,
+): Promise<void> {
+  const receiver = { id: holder, until: leaseUntil(), seal };
+  await store.jobs.updateOne({ job_id: jobId }, { $set: { receiver } });
+}
+
+/** Shows how many bytes came. */
+export async function showReceived(store: Store, jobId: string, bytes: number): Promise<void> {
+  await store.jobs.updateOne(
+    { job_id: jobId, upload_status: { $nin: [...UPLOAD_FINAL] } },
+    { $set: { bytes_uploaded: bytes, updated_at: new Date() } },
+  );
 }
 
 /** Keeps the order that is about to be given to the workflow: whoever finds the lease expired gives it instead. */

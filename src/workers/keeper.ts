@@ -5,12 +5,14 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Engine } from '../api/engine.js';
 import { datasetInput } from '../api/records.js';
 import type { Roots } from '../bytes/layout.js';
+import { readReceived, totals } from '../bytes/receive.js';
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { UploadOrder } from '../contracts/workflow.js';
 import { noteFailure } from '../domain/failure.js';
 import { faultOf } from '../domain/fault.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { findDataset } from '../store/datasets.js';
+import { orderOf } from '../store/jobs.js';
 import { takeLease } from '../store/leases.js';
 import { isStoreDown, type Store } from '../store/mongo.js';
 import { clearReceiver, expiredReceivers } from '../store/receivers.js';
@@ -80,9 +82,10 @@ export function startKeeper(deps: KeeperDeps): Keeper {
 export function createInterrupted({
   store,
   engine,
+  roots,
   quietMs,
   log,
-}: Pick<KeeperDeps, 'store' | 'engine' | 'quietMs' | 'log'>): () => Promise<void> {
+}: Pick<KeeperDeps, 'store' | 'engine' | 'roots' | 'quietMs' | 'log'>): () => Promise<void> {
   let seen = new Map<string, number>();
   return async () => {
     const expired = await expiredReceivers(store, new Date());
@@ -100,13 +103,21 @@ export function createInterrupted({
 
   async function deliverAgain(job: JobDocument): Promise<void> {
     const row = await findDataset(store, job.dataset_uuid);
-    const order = job.parameters['order'] as UploadOrder | undefined;
+    const order = await orderNow(roots, job);
     if (row !== null && order !== undefined) {
       const run = { fresh: false, reason: 'delivery', by: 'keeper', quietMs } as const;
       await engine.deliver(datasetInput(row, run), order);
     }
     if (job.receiver !== null) await clearReceiver(store, job.job_id, job.receiver.id);
   }
+}
+
+/** The order that its row keeps; of an upload whose bytes came whole, before its process could say so, with that. */
+async function orderNow(roots: Roots, job: JobDocument): Promise<UploadOrder | undefined> {
+  const order = orderOf(job);
+  if (order?.source.kind !== 'awaited') return order;
+  const files = await readReceived(roots, job.job_id);
+  return files === undefined ? order : { ...order, source: { kind: 'received', ...totals(files) } };
 }
 
 /** A server that cannot be reached refuses all alike: the round ends. */

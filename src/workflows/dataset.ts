@@ -16,6 +16,7 @@ import { type FailureNote, noteFailure } from '../domain/failure.js';
 import { STAGE_WORDS } from '../domain/stage.js';
 import { beCancelled } from './cancellation.js';
 import { listen } from './commands.js';
+import { discardOf } from './discard.js';
 import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
 import { mergeSingle } from './merge.js';
@@ -122,9 +123,9 @@ class DatasetRun {
   /** A cancelled dataset takes nothing more: what was still on its way ends as cancelled too. */
   async #sendBack(): Promise<DatasetResult> {
     this.#intake.close('dataset');
-    const late = this.#record.open().map(({ jobId }) => jobId);
+    const late = this.#record.open();
     await this.#intake.tell('cancel', 'dataset');
-    for (const jobId of late) await discardUpload({ jobId, forgetSecret: true });
+    for (const { jobId, order } of late) await discardUpload(discardOf(order ?? { jobId }, true));
     await this.#mirror.flush();
     return this.#unchanged();
   }

@@ -16,13 +16,14 @@ import {
   setHandler,
   startChild,
 } from '@temporalio/workflow';
-import type { DatasetInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
+import type { DatasetInput, UploadOrder, UploadReport, UploadState } from '../contracts/workflow.js';
 import { uploadWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { isFinal } from '../domain/upload.js';
 import { noteOf } from './failures.js';
 import {
   addUploadSignal,
+  bytesWholeSignal,
   pauseSignal,
   resumeSignal,
   uploadPausedSignal,
@@ -79,7 +80,11 @@ export class Intake {
   /** Takes a delivery up, once: the same order may come again after a Reset or a repeated call. */
   take(order: UploadOrder): void {
     const { jobId } = order;
-    if (this.#record.uploads.has(jobId)) return;
+    const known = this.#record.uploads.get(jobId);
+    if (known !== undefined) {
+      this.#bytesCame(known, order);
+      return;
+    }
     const replaced = this.#replaced.has(jobId) ? { replaced: true } : {};
     this.#record.uploads.set(jobId, { jobId, order, status: 'uploading', ...replaced });
     this.#record.sealed ||= order.seal;
@@ -124,6 +129,24 @@ export class Intake {
     }
   }
 
+  /** The order of an awaited upload comes once more, with what was received: its child goes on with that. */
+  #bytesCame(upload: UploadState, order: UploadOrder): void {
+    const { jobId, source } = order;
+    if (upload.order?.source.kind !== 'awaited' || source.kind !== 'received') return;
+    upload.order = order;
+    this.#record.sealed ||= order.seal;
+    // A child that waits for its place starts with the new order.
+    if (this.#children.get(jobId) === 'waiting' || !this.#record.isOpen(jobId)) return;
+    void CancellationScope.nonCancellable(async () => {
+      await condition(() => this.#children.get(jobId) !== 'starting');
+      try {
+        await getExternalWorkflowHandle(uploadWorkflowId(jobId)).signal(bytesWholeSignal, source);
+      } catch (error) {
+        log.info('the upload ended meanwhile', { jobId, error: String(error) });
+      }
+    });
+  }
+
   #replace(jobId: string): void {
     this.#replaced.add(jobId);
     const known = this.#record.uploads.get(jobId);
@@ -157,7 +180,7 @@ export class Intake {
     this.#running += 1;
     try {
       this.#children.set(jobId, 'starting');
-      const child = await this.#start(order);
+      const child = await this.#start(upload?.order ?? order);
       this.#children.set(jobId, 'started');
       if (upload !== undefined) upload.begun = true;
       this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));

@@ -1,6 +1,7 @@
 // Names and types of every message a workflow of ours understands. The API imports this file, and nothing else here.
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Command, DatasetView, UploadOrder } from '../contracts/workflow.js';
+import type { ReceivedSource } from '../domain/source.js';
 
 /** A delivery; starts the dataset's workflow when it does not run. Deduplicated by job id. */
 export const addUploadSignal = defineSignal<[UploadOrder]>('addUpload');
@@ -16,6 +17,9 @@ export const resumeUpdate = defineUpdate<DatasetView, [Command]>('resumeNow');
 export const cancelUpdate = defineUpdate<DatasetView, [Command]>('cancelNow');
 
 export const stateQuery = defineQuery<DatasetView>('state');
+
+/** To an upload that waits for a client's bytes: all of them came, or none will. */
+export const bytesWholeSignal = defineSignal<[ReceivedSource]>('bytesWhole');
 
 /** From an upload to its dataset; how it ended, the upload's result tells. */
 export const uploadPausedSignal =

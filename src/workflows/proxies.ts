@@ -92,6 +92,12 @@ export const { extractArchives, convertDataset, validateProduct, publishProduct 
   proxyActivities<ComputeActivities>(compute);
 export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
 export const { mirror: mirrorAtOnce } = proxyLocalActivities<Pick<ControlActivities, 'mirror'>>(atOnce);
-export const { recallDataset, mergeDeliveries, discardUpload, discardDataset, requestCancellation } =
-  proxyActivities<Omit<ControlActivities, 'mirror' | 'watchUpload'>>(quick);
+export const {
+  recallDataset,
+  mergeDeliveries,
+  discardUpload,
+  discardDataset,
+  lookAtUpload,
+  requestCancellation,
+} = proxyActivities<Omit<ControlActivities, 'mirror' | 'watchUpload'>>(quick);
 export const { watchUpload } = proxyActivities<Pick<ControlActivities, 'watchUpload'>>(watching);

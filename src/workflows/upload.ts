@@ -9,10 +9,12 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import type { UploadInput, UploadReport } from '../contracts/workflow.js';
+import type { UploadInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { beCancelled } from './cancellation.js';
+import { ClientBytes } from './client-bytes.js';
+import { discardOf } from './discard.js';
 import { closingFailure, noteOf } from './failures.js';
 import { cancelSignal, pauseSignal, resumeSignal, uploadPausedSignal } from './messages.js';
 import { discardUpload, fetchSource } from './proxies.js';
@@ -32,12 +34,14 @@ export async function upload(input: UploadInput): Promise<UploadReport> {
 async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Promise<UploadReport> {
   const { jobId } = input.order;
   const wish = listen(root);
+  const bytes = new ClientBytes(input.order);
   try {
     for (;;) {
       if (wish.cancelled) break;
       if (wish.pausedBy !== undefined) await standStill(input, wish);
+      else if (bytes.awaited) await bytes.wait(() => wish.cancelled || wish.pausedBy !== undefined);
       else {
-        const output = await wish.interruptible(() => fetchWithSummary(input));
+        const output = await wish.interruptible(() => fetchWithSummary(input, bytes.order));
         if (output?.done) return { jobId, outcome: 'delivered', delivery: output.delivery };
       }
     }
@@ -49,19 +53,19 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
     log.warn(`upload ended: ${failure.code}`, { say: failure.say });
     // What a system broke goes on from its partial files; of what can never be delivered nothing is kept but the
     // secret, for a retry when the source was mended.
-    if (failure.blame !== 'system') await discardUpload({ jobId, forgetSecret: false });
+    if (failure.blame !== 'system') await discardUpload(discardOf(input.order, false));
     return { jobId, outcome: 'failed', failure };
   }
 }
 
-async function cancelled({ order: { jobId } }: UploadInput): Promise<UploadReport> {
-  await discardUpload({ jobId, forgetSecret: true });
-  return { jobId, outcome: 'cancelled' };
+async function cancelled({ order }: UploadInput): Promise<UploadReport> {
+  await discardUpload(discardOf(order, true));
+  return { jobId: order.jobId, outcome: 'cancelled' };
 }
 
-const fetchWithSummary = (input: UploadInput) =>
-  fetchSource.executeWithOptions({ summary: `Fetch ${sourceWords(input.order.source)}` }, [
-    { uuid: input.uuid, jobId: input.order.jobId, order: input.order, owner: input.owner },
+const fetchWithSummary = ({ uuid, owner }: UploadInput, order: UploadOrder) =>
+  fetchSource.executeWithOptions({ summary: `Fetch ${sourceWords(order.source)}` }, [
+    { uuid, jobId: order.jobId, order, owner },
   ]);
 
 /** What users asked of this upload. `cancelled` wins over a pause. */

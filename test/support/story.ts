@@ -104,6 +104,7 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
       archives: 0,
     })),
     discardUpload: say('discard upload', () => undefined),
+    lookAtUpload: say('look', ({ expiresAfterMs }) => ({ state: 'waiting', leftMs: expiresAfterMs })),
     discardDataset: say('discard', () => undefined),
     watchUpload: ({ jobId }) => watchUpload(temporal.client, jobId),
     requestCancellation: async ({ workflowId, runId }) => {

@@ -37,7 +37,13 @@ test('an upload that cannot be delivered keeps no younger one waiting', async ()
       delivered.push(jobId);
     },
   } as unknown as Engine;
-  const round = createInterrupted({ store, engine, quietMs: 1, log });
+  const round = createInterrupted({
+    roots: { in: '/nowhere', out: '/nowhere' },
+    store,
+    engine,
+    quietMs: 1,
+    log,
+  });
   await round();
   expect(delivered).toEqual([]);
   await round();

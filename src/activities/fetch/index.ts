@@ -9,7 +9,7 @@ import { putManifest } from '../../bytes/store.js';
 import type { FetchInput, FetchOutput, TransferActivities } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
 import type { Delivery } from '../../contracts/workflow.js';
-import { faultOf } from '../../domain/fault.js';
+import { Fault, faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
@@ -205,5 +205,6 @@ const unlimited = async (): Promise<void> => undefined;
 
 /** The registry is keyed by kind, so the fetcher found takes this very source. */
 function sourceOf(sources: Sources, source: Source): SourceFetcher {
+  if (source.kind === 'awaited') throw new Fault('upload_interrupted');
   return sources[source.kind] as SourceFetcher;
 }

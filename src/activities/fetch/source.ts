@@ -83,4 +83,7 @@ export interface SourceFetcher<S extends Source = Source> {
   fetch(context: FetchContext<S>): Promise<readonly FetchedFile[] | Paused>;
 }
 
-export type Sources = { readonly [K in SourceKind]: SourceFetcher<Extract<Source, { kind: K }>> };
+export type Sources = {
+  /** All but those whose bytes are still to come. */
+  readonly [K in Exclude<SourceKind, 'awaited'>]: SourceFetcher<Extract<Source, { kind: K }>>;
+};

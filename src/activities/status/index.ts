@@ -15,7 +15,9 @@ import { datasetWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
+import { closeWriter } from '../../store/writers.js';
 import { runStage } from '../support/run-stage.js';
+import { lookAtUpload } from './look-at-upload.js';
 import { mergeDeliveries, mergedUploads } from './merge.js';
 import { watchUpload } from './watch-upload.js';
 
@@ -40,6 +42,7 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
     mergeDeliveries: ({ uuid, deliveries }) => runStage(() => mergeDeliveries(deps.roots, uuid, deliveries)),
     discardUpload: (input) => runStage(() => discardUpload(deps, input)),
+    lookAtUpload: (input) => runStage(() => lookAtUpload(deps, input)),
     discardDataset: (input) => runStage(() => discardDataset(deps, input)),
     watchUpload: ({ jobId }) => runStage(() => watchUpload(deps.client, jobId)),
     requestCancellation: ({ workflowId, runId }) =>
@@ -84,9 +87,10 @@ async function recall(
 }
 
 async function discardUpload(
-  { roots, secrets }: StatusDeps,
-  { jobId, forgetSecret }: Parameters<ControlActivities['discardUpload']>[0],
+  { roots, secrets, store }: StatusDeps,
+  { jobId, forgetSecret, awaited }: Parameters<ControlActivities['discardUpload']>[0],
 ): Promise<void> {
+  if (awaited) await closeWriter(store, jobId);
   await removeTree(pathOf(roots, 'in', keys.uploadStaging(jobId)));
   if (forgetSecret) await secrets.forget(jobId);
 }

@@ -98,6 +98,7 @@ function settings(home: string, namespace: string, db: string): Config {
       uploadBytes: 64 * 1024 * 1024,
       fileBytes: 1024 * 1024 * 1024,
       chunkBytes: 1024 * 1024,
+      uploadExpiryMs: 86_400_000,
       extractBytes: 1e9,
       extractRatio: 100,
       extractEntries: 1000,

@@ -18,13 +18,14 @@ export function receivedSource({ roots }: SourceDeps): SourceFetcher<ReceivedSou
       if (received.length === 0) throw new Fault('no_files', 'The upload holds no file.');
       const total = received.reduce((sum, { size }) => sum + size, 0);
       const files: FetchedFile[] = [];
-      for (const { path, size } of received) {
+      for (const { path, size, sha256 } of received) {
         const safe = safeRelativePath(path);
         const from = join(staging.files, safe);
         if ((await sizeOf(from)) !== size) {
           throw new Fault('upload_interrupted', `Bytes of the file ${quoteName(path)} are missing.`);
         }
-        files.push({ path: safe, from });
+        const announced = sha256 === undefined ? [] : [{ algorithm: 'sha256', hex: sha256 } as const];
+        files.push({ path: safe, from, announced });
       }
       advance(total, total, `${files.length} files`);
       return files;
