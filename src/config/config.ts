@@ -63,6 +63,8 @@ export interface Config {
     readonly extractBytes: number;
     readonly extractRatio: number;
     readonly extractEntries: number;
+    /** Directories above a file of an archive. */
+    readonly extractDepth: number;
     /** Memory of one converter, bytes; 0 = no limit. */
     readonly converterBytes: number;
   };

@@ -39,6 +39,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_EXTRACT_BYTES: String(limits.extractBytes),
     SLUICE_EXTRACT_RATIO: String(limits.extractRatio),
     SLUICE_EXTRACT_ENTRIES: String(limits.extractEntries),
+    SLUICE_EXTRACT_DEPTH: String(limits.extractDepth),
     SLUICE_CONVERTER_BYTES: limits.converterBytes === 0 ? 'no limit' : String(limits.converterBytes),
     SLUICE_LOG_LEVEL: config.logLevel,
   };

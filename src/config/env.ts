@@ -89,6 +89,7 @@ function assemble(settings: Settings, cwd: string): Config {
       extractBytes: settings.SLUICE_EXTRACT_BYTES,
       extractRatio: settings.SLUICE_EXTRACT_RATIO,
       extractEntries: settings.SLUICE_EXTRACT_ENTRIES,
+      extractDepth: settings.SLUICE_EXTRACT_DEPTH,
       converterBytes: settings.SLUICE_CONVERTER_BYTES,
     },
     client: { ...optional('url', settings.SLUICE_URL), ...optional('email', settings.SLUICE_EMAIL) },

@@ -108,6 +108,7 @@ export function settingsSchema(cwd: string) {
     SLUICE_EXTRACT_BYTES: bytes.default(2 ** 40),
     SLUICE_EXTRACT_RATIO: count.default(200),
     SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),
+    SLUICE_EXTRACT_DEPTH: count.default(64),
     SLUICE_CONVERTER_BYTES: bytes.default(4 * 2 ** 30),
     SLUICE_LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')

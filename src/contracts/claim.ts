@@ -21,8 +21,8 @@ export interface FileEntry {
   readonly archive?: ArchiveKind;
 }
 
-export const ARCHIVE_KINDS = ['zip', 'tar', 'tar.gz'] as const;
-export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
+/** By content. `tar.gz` stands only in lists of earlier versions; whether a stream holds a tar shows when it is unpacked. */
+export type ArchiveKind = 'zip' | 'tar' | 'tar.gz' | 'gz' | 'bz2' | 'xz' | 'zst' | '7z' | 'rar';
 
 /** A list of files, stored as JSON in the store; claims point at it, so it never passes through history. */
 export interface FileManifest {

@@ -199,6 +199,14 @@ export const FAILURES = {
   ),
   archive_broken: content('The archive is damaged or cut off.', 'Send it again.'),
   archive_encrypted: content('The archive is protected by a password.', 'Send it without a password.'),
+  archive_multivolume: content(
+    'The archive is one of several volumes.',
+    'Send it as one archive, or send its files.',
+  ),
+  archive_unsupported: content(
+    'The archive uses a method that cannot be unpacked here.',
+    'Pack it again as zip, tar.gz, tar.zst or plain 7z.',
+  ),
   // convert, by the programs' own words
   bad_content: content('The data cannot be converted.', 'See the message of the converter.'),
   no_tiff: content(

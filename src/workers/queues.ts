@@ -96,7 +96,7 @@ function compute({ config, progress }: Ports): Partial<WorkerOptions> {
   };
   return {
     activities: {
-      ...createExtractActivities({ roots: config.dirs, progress, limits: config.limits }),
+      ...createExtractActivities({ ...deps, limits: config.limits }),
       ...createConvertActivities(deps),
       ...createValidateActivities(deps),
       ...createPublishActivities(deps),

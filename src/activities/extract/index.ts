@@ -1,25 +1,16 @@
 // Activity extractArchives: what the archives of a dataset hold, each archive unpacked once.
 import { Context } from '@temporalio/activity';
-import { freeBytes } from '../../bytes/files.js';
 import { keys, pathOf, type Roots } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import { extractStagingKey } from '../../bytes/staging.js';
 import { claimFile, materialise, putManifest, readManifest } from '../../bytes/store.js';
 import type { ComputeActivities, ExtractInput, ExtractOutput } from '../../contracts/activities.js';
 import type { ArchiveKind, FileEntry } from '../../contracts/claim.js';
-import { Fault } from '../../domain/fault.js';
-import { type ProgressSink, startHeart } from '../support/heartbeat.js';
+import type { Progress } from '../../domain/progress.js';
 import { runStage } from '../support/run-stage.js';
-import type { ExtractLimits } from './archive.js';
-import { dropDead, inAttempt } from './attempt.js';
+import { dropAttempt, dropDead, inAttempt } from './attempt.js';
 import { settleTree } from './settle.js';
-import { type ArchiveAtHand, inspect, unpack } from './unpack.js';
-
-export interface ExtractDeps {
-  readonly roots: Roots;
-  readonly progress: ProgressSink;
-  readonly limits: ExtractLimits;
-}
+import { type ArchiveAtHand, type ExtractDeps, inspect, unpack } from './unpack.js';
 
 export function createExtractActivities(deps: ExtractDeps): Pick<ComputeActivities, 'extractArchives'> {
   return {
@@ -46,28 +37,39 @@ async function extractArchives(
   signal: AbortSignal,
 ): Promise<ExtractOutput> {
   const { uuid } = input;
-  const heart = startHeart(deps.progress, { uuid });
-  const beat = (done: number, total: number, note: string): void =>
-    heart.beat({ stage: 'extract', done, total, unit: 'bytes', note });
   const archives = await archivesOf(deps.roots, input);
-  const open: { archive: Archive; hand: ArchiveAtHand; bytes: number }[] = [];
+  const open: OpenArchive[] = [];
   for (const archive of archives) {
     if ((await findReceipt(deps.roots, uuid, 'extract', receiptKey(archive))) !== undefined) continue;
     await dropDead(stagingOf(deps.roots, uuid, archive));
-    const hand = await atHand(deps.roots, uuid, archive);
-    const tick = (): void => beat(0, 0, `looking into ${archive.path}`);
-    open.push({ archive, hand, bytes: await inspect(hand, deps.limits, signal, tick) });
+    open.push({ archive, hand: await atHand(deps.roots, uuid, archive) });
   }
-  const total = open.reduce((sum, { bytes }) => sum + bytes, 0);
-  await checkRoom(deps, total);
-  let done = 0;
-  for (const { archive, hand } of open) {
-    await extractOne(deps, uuid, archive, hand, signal, (bytes, path) => {
-      done += bytes;
-      beat(done, Math.max(total, done), path);
+  // A single one is looked at when it is unpacked.
+  if (open.length > 1) {
+    const hands = open.map(({ hand }) => hand);
+    await inAttempt(pathOf(deps.roots, 'in', `${extractStagingKey(uuid)}/look`), async (work) => {
+      try {
+        await inspect(deps, { uuid, work, archives: hands });
+      } catch (error) {
+        await dropAttempt(work);
+        throw error;
+      }
     });
   }
+  const total = open.reduce((sum, { hand }) => sum + hand.size, 0);
+  let before = 0;
+  for (const one of open) {
+    const start = before;
+    const shown = (own: Progress): Progress => ({ ...own, done: start + own.done, total });
+    await extractOne(deps, uuid, one, { signal, shown });
+    before += one.hand.size;
+  }
   return await summary(deps.roots, uuid, archives);
+}
+
+interface OpenArchive {
+  readonly archive: Archive;
+  readonly hand: ArchiveAtHand;
 }
 
 /** Every archive of the pass once, in the order of paths: deterministic, whatever order uploads came in. */
@@ -89,21 +91,12 @@ async function atHand(
   return { path, kind: archive, size, file: await materialise(roots, claim) };
 }
 
-async function checkRoom({ roots, limits }: ExtractDeps, total: number): Promise<void> {
-  if (total > limits.extractBytes) {
-    throw new Fault('archive_bomb', `The archives expand beyond ${limits.extractBytes} bytes together.`);
-  }
-  if (total > 0 && (await freeBytes(roots.in)) < total) throw new Fault('disk_full');
-}
-
 /** Unpacks beside the dataset, moves the whole tree into it, leaves the receipt. Two attempts may do it at once. */
 async function extractOne(
   deps: ExtractDeps,
   uuid: string,
-  archive: Archive,
-  hand: ArchiveAtHand,
-  signal: AbortSignal,
-  advance: (bytes: number, path: string) => void,
+  { archive, hand }: OpenArchive,
+  { signal, shown }: { signal: AbortSignal; shown: (own: Progress) => Progress },
 ): Promise<void> {
   const startedAt = new Date();
   const key = receiptKey(archive);
@@ -116,7 +109,7 @@ async function extractOne(
       staging,
       dataset: pathOf(deps.roots, 'in', keys.received(uuid)),
       archive: { path: archive.path, tag: archive.sha256.slice(0, 8) },
-      unpack: (tree) => unpack(hand, tree, deps.limits, signal, advance),
+      unpack: (tree) => unpack(deps, { uuid, archive: hand, tree, nested: false, shown }),
       superseded: isDone,
     });
     if (files === undefined || (await isDone())) return;

@@ -1,24 +1,27 @@
-// One archive into a directory: looked at first, then written, counted and hashed.
-import { createHash } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+// Archives are read by a program of their own (converters/unpack.py): closed environment, bounded memory, one at a time.
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isErrno, onDisk } from '../../bytes/disk-fault.js';
-import { type HashOptions, hashFile } from '../../bytes/hash.js';
-import { quoteName } from '../../bytes/safe-names.js';
+import { quoteName, safeRelativePath } from '../../bytes/safe-names.js';
 import type { ArchiveKind, FileEntry } from '../../contracts/claim.js';
 import { Fault } from '../../domain/fault.js';
-import { type ArchiveFormat, checkEntry, type ExtractLimits, Meter, readingError } from './archive.js';
-import { tar } from './tar.js';
-import { zip } from './zip.js';
+import type { Progress } from '../../domain/progress.js';
+import type { StageDeps } from '../support/deps.js';
+import { callProgram } from '../support/programs.js';
 
-const FORMATS: Readonly<Record<ArchiveKind, ArchiveFormat>> = {
-  zip,
-  tar: tar({ gzip: false }),
-  'tar.gz': tar({ gzip: true }),
-};
+export interface ExtractLimits {
+  /** Unpacked bytes of one pass. */
+  readonly extractBytes: number;
+  /** Unpacked to packed bytes of one archive. */
+  readonly extractRatio: number;
+  /** Entries of one archive. */
+  readonly extractEntries: number;
+  /** Directories above a file of an archive. */
+  readonly extractDepth: number;
+}
 
-/** Up to this size a hash costs the main loop less than handing it to a thread. */
-const HASH_INLINE = 1024 * 1024;
+export interface ExtractDeps extends StageDeps {
+  readonly limits: ExtractLimits;
+}
 
 export interface ArchiveAtHand {
   /** Path inside the dataset. */
@@ -30,118 +33,92 @@ export interface ArchiveAtHand {
   readonly file: string;
 }
 
+/** What an archive held. */
+export interface Unpacked {
+  /** Paths relative to the tree, sorted. */
+  readonly files: readonly FileEntry[];
+  /** It was one compressed file and no archive: there is one file, which belongs beside it. */
+  readonly single: boolean;
+}
+
+/** The largest window (dictionary) that a compressed stream may ask for, bytes. */
+const WINDOW = 512 * 1024 * 1024;
+
 /**
- * Looks at every entry; nothing is written.
- * @returns unpacked bytes as announced
- * @throws Fault `archive_unsafe`, `archive_bomb`, `archive_encrypted`, `archive_broken`
+ * Looks at every entry that can be known without unpacking; nothing is written.
+ * @param work a directory of the caller, made when absent
+ * @throws Fault `archive_unsafe`, `archive_bomb`, `archive_encrypted`, `archive_broken`, `archive_unsupported`,
+ * `archive_multivolume`, `disk_full`
  */
 export async function inspect(
-  archive: ArchiveAtHand,
-  limits: ExtractLimits,
-  signal: AbortSignal,
-  tick: () => void,
-): Promise<number> {
-  const meter = new Meter(limits, archive);
-  const seen = new Set<string>();
-  try {
-    for await (const entry of FORMATS[archive.kind].list(archive.file, signal, tick)) {
-      meter.entry();
-      const path = checkEntry(archive.path, entry);
-      if (path === undefined) continue;
-      if (seen.has(path)) throw unsafe(archive, path, 'stands there twice');
-      seen.add(path);
-      meter.add(entry.size);
-    }
-  } catch (error) {
-    throw readingError(archive.path, error);
-  }
-  return meter.bytes;
+  deps: ExtractDeps,
+  call: { readonly uuid: string; readonly work: string; readonly archives: readonly ArchiveAtHand[] },
+): Promise<void> {
+  const { uuid, work, archives } = call;
+  await run(deps, uuid, work, { archives: archives.map(told), tree: null, nested: false });
 }
 
 /**
- * Unpacks into `tree`, which must be empty. The limits hold for what really comes, whatever was announced.
- * @param advance told the bytes that were written
- * @returns the files, their paths relative to `tree`, sorted
- * @throws as inspect, and Fault `disk_full`
+ * Looks at the archive, then unpacks it into `tree`, which must be empty. The limits hold for what really comes,
+ * whatever was announced. Progress counts packed bytes.
+ * @throws as inspect
  */
 export async function unpack(
-  archive: ArchiveAtHand,
-  tree: string,
-  limits: ExtractLimits,
-  signal: AbortSignal,
-  advance: (bytes: number, path: string) => void,
-): Promise<FileEntry[]> {
-  const meter = new Meter(limits, archive);
-  const files: FileEntry[] = [];
-  await onDisk(() => mkdir(tree, { recursive: true }));
+  deps: ExtractDeps,
+  call: {
+    readonly uuid: string;
+    readonly archive: ArchiveAtHand;
+    readonly tree: string;
+    readonly nested: boolean;
+    readonly shown: (own: Progress) => Progress;
+  },
+): Promise<Unpacked> {
+  const { uuid, archive, tree, nested, shown } = call;
+  const work = join(dirname(tree), 'run');
+  const list = join(work, 'files.json');
+  const result = await run(deps, uuid, work, { archives: [told(archive)], tree, nested, list }, shown);
+  const { files } = JSON.parse(await readFile(list, 'utf8')) as { files: FileEntry[] };
+  for (const { path } of files) requireSafe(archive.path, path);
+  return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), single: result['single'] === true };
+}
+
+const told = ({ path: name, kind, size, file: path }: ArchiveAtHand) => ({ path, name, kind, size });
+
+async function run(
+  deps: ExtractDeps,
+  uuid: string,
+  work: string,
+  request: Readonly<Record<string, unknown>>,
+  shown?: (own: Progress) => Progress,
+): Promise<Record<string, unknown>> {
+  const {
+    extractBytes: bytes,
+    extractRatio: ratio,
+    extractEntries: entries,
+    extractDepth: depth,
+  } = deps.limits;
+  const limits = { bytes, ratio, entries, depth, window: WINDOW };
+  return await callProgram(deps, {
+    uuid,
+    stage: 'extract',
+    program: 'unpack',
+    work,
+    request: { ...request, room: deps.roots.in, limits },
+    ...(shown === undefined ? {} : { shown }),
+  });
+}
+
+/** The program has refused what is unsafe; a mistake in it must not reach the dataset. */
+function requireSafe(archive: string, path: string): void {
   try {
-    await FORMATS[archive.kind].unpack(archive.file, signal, async (entry, chunks) => {
-      meter.entry();
-      const path = checkEntry(archive.path, entry);
-      if (path === undefined) return;
-      const written = counted(chunks, signal, (bytes) => {
-        meter.add(bytes);
-        advance(bytes, path);
-      });
-      const onProgress = (): void => advance(0, path);
-      const made = { to: join(tree, path), path, announced: entry.size };
-      files.push({ path, ...(await writeFile(archive, made, written, { signal, onProgress })) });
-    });
+    if (safeRelativePath(path) === path) return;
   } catch (error) {
-    throw readingError(archive.path, error);
+    throw unsafe(archive, path, error);
   }
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  throw unsafe(archive, path);
 }
 
-async function* counted(
-  chunks: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-  count: (bytes: number) => void,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    signal.throwIfAborted();
-    count(chunk.length);
-    yield chunk;
-  }
-}
-
-async function writeFile(
-  archive: ArchiveAtHand,
-  { to, path, announced }: { to: string; path: string; announced: number },
-  chunks: AsyncIterable<Buffer>,
-  options: HashOptions,
-): Promise<Pick<FileEntry, 'size' | 'sha256'>> {
-  const inline = announced <= HASH_INLINE ? createHash('sha256') : undefined;
-  const file = await create(archive, to, path);
-  let size = 0;
-  try {
-    for await (const chunk of chunks) {
-      await onDisk(() => file.writeFile(chunk));
-      inline?.update(chunk);
-      size += chunk.length;
-    }
-  } finally {
-    await file.close();
-  }
-  if (size !== announced) throw new Error(`${quoteName(path)} has ${size} bytes instead of ${announced}`);
-  return { size, sha256: inline?.digest('hex') ?? (await hashFile(to, options)).sha256 };
-}
-
-async function create(archive: ArchiveAtHand, to: string, path: string) {
-  try {
-    return await onDisk(async () => {
-      await mkdir(dirname(to), { recursive: true });
-      return await open(to, 'wx');
-    });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST', 'ENOTDIR', 'EISDIR')) throw error;
-    throw unsafe(archive, path, 'is a file and a directory at once');
-  }
-}
-
-function unsafe({ path }: ArchiveAtHand, entry: string, why: string): Fault {
-  return new Fault(
-    'archive_unsafe',
-    `The entry ${quoteName(entry)} of the archive ${quoteName(path)} ${why}.`,
-  );
+function unsafe(archive: string, path: string, cause?: unknown): Fault {
+  const say = `The entry ${quoteName(path)} of the archive ${quoteName(archive)} has a name that is not safe.`;
+  return new Fault('archive_unsafe', say, { cause });
 }

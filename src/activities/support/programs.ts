@@ -19,7 +19,11 @@ export interface ProgramCall {
   readonly program: string;
   /** Working directory; made when absent. */
   readonly work: string;
-  readonly request: Readonly<Record<string, unknown>>;
+  readonly request: Readonly<Record<string, unknown>> & {
+    readonly limits?: Readonly<Record<string, number>>;
+  };
+  /** How the program's progress is shown, when it is not that of the whole stage. */
+  readonly shown?: (own: Progress) => Progress;
 }
 
 /** @throws Fault of the program (see src/process/verdict.ts); the cancellation when the activity is cancelled */
@@ -31,7 +35,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
   const request = join(call.work, 'request.json');
   await writeJson(request, {
     ...call.request,
-    limits: { slab_bytes: 32 * 1024 * 1024, threads: deps.threads },
+    limits: { slab_bytes: 32 * 1024 * 1024, threads: deps.threads, ...call.request.limits },
   });
   const running = runProgram(
     {
@@ -48,7 +52,8 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
     },
     {
       onProgress: ({ done, total, note }) => {
-        last = { stage, done, total, unit: 'bytes', ...(note === undefined ? {} : { note }) };
+        const own = { stage, done, total, unit: 'bytes', ...(note === undefined ? {} : { note }) } as const;
+        last = call.shown?.(own) ?? own;
         heart.beat(last);
       },
       onAlive: () => heart.beat(last),

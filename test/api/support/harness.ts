@@ -101,6 +101,7 @@ function settings(home: string, namespace: string, db: string): Config {
       uploadExpiryMs: 86_400_000,
       extractBytes: 1e9,
       extractRatio: 100,
+      extractDepth: 64,
       extractEntries: 1000,
       converterBytes: 0,
     },
