@@ -5,7 +5,9 @@ import type { Roots } from '../bytes/layout.js';
 import type { Config } from '../config/config.js';
 import type { UrlGuard } from '../net/url-guard.js';
 import type { GoogleAccounts } from '../secrets/google-accounts.js';
+import type { SshDirectory } from '../secrets/ssh-directory.js';
 import type { Vault } from '../secrets/vault.js';
+import type { OfferDeps } from '../sources/offer.js';
 import type { Store } from '../store/mongo.js';
 import type { WriterPool } from './awaited/port.js';
 import type { Engine } from './engine.js';
@@ -18,6 +20,7 @@ export interface ApiDeps {
   readonly vault: Vault;
   readonly urlGuard: UrlGuard;
   readonly googleAccounts: GoogleAccounts;
+  readonly ssh: SshDirectory;
   readonly log: Logger;
   /** Name of this API process, fresh at every start. */
   readonly instance: string;
@@ -32,3 +35,11 @@ export interface ApiDeps {
 export interface ApiEnv {
   Bindings: HttpBindings;
 }
+
+/** What the checks of sources need. */
+export const offerDeps = ({ config, urlGuard, googleAccounts, ssh }: ApiDeps): OfferDeps => ({
+  localRoots: config.localRoots,
+  urlGuard,
+  googleAccounts,
+  ssh,
+});

@@ -10,6 +10,7 @@ import type { Config } from '../config/config.js';
 import { Fault } from '../domain/fault.js';
 import { createUrlGuard } from '../net/url-guard.js';
 import { openGoogleAccounts } from '../secrets/google-accounts.js';
+import { openSshDirectory } from '../secrets/ssh-directory.js';
 import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
 import { mongoUrl, openStore, type Store } from '../store/mongo.js';
@@ -87,6 +88,7 @@ function makeDeps(config: Config, store: Store, client: Client, log: Logger, clo
     vault: openVault(config.home, roots),
     urlGuard: createUrlGuard(config.urlAllow),
     googleAccounts: openGoogleAccounts(config.googleAccounts),
+    ssh: openSshDirectory(config.sshDir),
     log,
     instance: `api-${process.pid}-${randomBytes(4).toString('hex')}`,
     closing,

@@ -3,7 +3,7 @@
 import { Fault } from '../domain/fault.js';
 import { sourceWords } from '../domain/source.js';
 import { checkSource, type SourceBody } from '../sources/registry.js';
-import type { ApiDeps } from './deps.js';
+import { type ApiDeps, offerDeps } from './deps.js';
 import { Answered, answerOnce, KeyHold, send } from './idempotency-key.js';
 import { handOver, record, requireStore, type UploadWish } from './intake.js';
 import { newIds } from './new-ids.js';
@@ -70,11 +70,7 @@ export async function uploadFromSource(
   word: Word,
 ): Promise<Response> {
   const { wish } = request;
-  const { source, secret } = await checkSource(request.source, {
-    localRoots: deps.config.localRoots,
-    urlGuard: deps.urlGuard,
-    googleAccounts: deps.googleAccounts,
-  });
+  const { source, secret } = await checkSource(request.source, offerDeps(deps));
   return await answerOnce(c, deps, request.body, newIds(), async (ids) => {
     if (secret !== undefined) await deps.vault.seal(ids.jobId, secret);
     const upload = { ...ids, source, words: sourceWords(source), bytes: 0 };

@@ -36,6 +36,8 @@ export interface Config {
   readonly urlAllow: readonly string[];
   /** Service accounts of Google: key files under a name, and directories of key files. Absolute. */
   readonly googleAccounts: readonly { readonly name?: string; readonly path: string }[];
+  /** known_hosts, and private keys that requests may name. Absolute. */
+  readonly sshDir?: string;
   readonly worker: {
     readonly queues: readonly ('control' | 'transfer' | 'compute')[];
     readonly computeSlots: number;

@@ -24,6 +24,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
       config.googleAccounts
         .map(({ name, path }) => (name === undefined ? path : `${name}=${path}`))
         .join(',') || 'none',
+    SLUICE_SSH_DIR: config.sshDir ?? 'none',
     SLUICE_QUEUES: worker.queues.join(','),
     SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),
     SLUICE_TRANSFER_SLOTS: String(worker.transferSlots),

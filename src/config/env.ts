@@ -69,6 +69,7 @@ function assemble(settings: Settings, cwd: string): Config {
     localRoots: settings.SLUICE_LOCAL_ROOTS,
     urlAllow: settings.SLUICE_URL_ALLOW,
     googleAccounts: settings.SLUICE_GOOGLE_ACCOUNTS,
+    ...optional('sshDir', settings.SLUICE_SSH_DIR),
     worker: {
       queues: settings.SLUICE_QUEUES,
       computeSlots: settings.SLUICE_COMPUTE_SLOTS ?? Math.max(1, Math.floor(availableParallelism() / 2)),

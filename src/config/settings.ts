@@ -87,6 +87,7 @@ export function settingsSchema(cwd: string) {
         'must hold directories of key files, key files, or name=path, divided by commas',
       )
       .default([]),
+    SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
     SLUICE_QUEUES: list
       .pipe(z.array(z.enum(['control', 'transfer', 'compute'], 'knows control, transfer and compute')).min(1))
       .default(['control', 'transfer', 'compute']),
@@ -129,6 +130,10 @@ function googleAccount(item: string, cwd: string): { name?: string; path: string
 
 function isLoopback(host: string): boolean {
   return ['127.0.0.1', '::1', 'localhost'].includes(host);
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function isFile(path: string): boolean {

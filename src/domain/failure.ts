@@ -187,6 +187,40 @@ export const FAILURES = {
     false,
   ),
   drive_broken: system('The transfer from Google Drive broke.', 'It is tried again from where it stopped.'),
+  remote_not_found: content('The remote host does not have that file or directory.', 'Check the path.'),
+  remote_denied: content(
+    'The remote host refused access.',
+    'Check user, password or key, and what they may read there.',
+  ),
+  remote_refused: content(
+    'The remote host does not give files this way.',
+    'See the message; ask the operator of that host.',
+  ),
+  remote_link: content(
+    'The remote directory holds a link or a special file.',
+    'Name a directory without them, or ask with leave_out to go on without them.',
+  ),
+  remote_too_many: content(
+    'The remote directory holds more files than one upload may bring.',
+    'Ingest its directories one by one.',
+  ),
+  remote_broken: system(
+    'The transfer from the remote host broke.',
+    'It is tried again from where it stopped.',
+  ),
+  host_key_unknown: content(
+    'The ssh host key of the remote host is not known.',
+    'Send it as host_key, or let the operator add it to known_hosts in SLUICE_SSH_DIR (ssh-keyscan shows it; compare it with what its operator says).',
+  ),
+  host_key_changed: content(
+    'The remote host has another ssh host key than the known one.',
+    'Ask its operator whether the key was changed; only then replace the known one.',
+  ),
+  ssh_key_unknown: caller(
+    422,
+    'This server does not have a private key of that name.',
+    'Name one that lies in SLUICE_SSH_DIR, or send a private key.',
+  ),
   checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
   // extract
   archive_unsafe: content(

@@ -49,7 +49,32 @@ export interface GoogleDriveSource {
   readonly leavesOut?: boolean;
 }
 
-export type Source = ReceivedSource | AwaitedSource | LocalSource | UrlSource | GoogleDriveSource;
+/** A file or directory that an rsync daemon, or rsync over ssh, gives. Passwords and private keys lie sealed. */
+export interface RsyncSource {
+  readonly kind: 'rsync';
+  readonly via: 'daemon' | 'ssh';
+  /** A name, or an address (IPv6 without brackets). */
+  readonly host: string;
+  readonly port: number;
+  readonly user?: string;
+  /** Daemon: the module and the way in it. Ssh: absolute, or relative to the user's home. */
+  readonly path: string;
+  /** A private key of the server by its name; left out: the sealed one. */
+  readonly key?: string;
+  /** The host's public key (`type base64`), when the request told it. */
+  readonly hostKey?: string;
+  readonly sealed: boolean;
+  /** Links and special files are left out, instead of ending the upload. */
+  readonly leavesOut?: boolean;
+}
+
+export type Source =
+  | ReceivedSource
+  | AwaitedSource
+  | LocalSource
+  | UrlSource
+  | GoogleDriveSource
+  | RsyncSource;
 export type SourceKind = Source['kind'];
 
 /** What a person reads as the origin of an upload. */
@@ -65,5 +90,7 @@ export function sourceWords(source: Source): string {
       return `URL ${source.url}`;
     case 'google_drive':
       return `Google Drive ${source.id}`;
+    case 'rsync':
+      return `rsync ${source.host}:${source.path}`;
   }
 }

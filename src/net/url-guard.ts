@@ -1,7 +1,9 @@
 // Which URLs may be fetched: http(s), public addresses, and what the operator allowed. Checked on the URL and again
 // when a connection is made, after name resolution, so that a name cannot point elsewhere in between.
+
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { once } from 'node:events';
+import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 import { Fault } from '../domain/fault.js';
@@ -14,6 +16,16 @@ export interface UrlGuard {
   check(url: string | URL): URL;
   /** Connects only to addresses that are allowed; for an undici Agent. */
   readonly connector: buildConnector.connector;
+  /**
+   * The same for a host that is named without a URL (IPv6 without brackets).
+   * @throws Fault `url_forbidden`
+   */
+  checkHost(host: string, port: number): void;
+  /**
+   * A TCP connection to an address of the host that is allowed.
+   * @throws Fault `url_forbidden`; the system's error when it cannot be made; the signal's reason
+   */
+  connect(host: string, port: number, signal: AbortSignal): Promise<Socket>;
 }
 
 type Block = ReturnType<typeof ipaddr.parseCIDR>;
@@ -31,7 +43,21 @@ export function createUrlGuard(allow: readonly string[], connectTimeoutMs = 10_0
   const free = buildConnector({ timeout: connectTimeoutMs });
   const guarded = buildConnector({ timeout: connectTimeoutMs, lookup: guardedLookup(mayReach) });
 
+  const isFree = (host: string, port: number): boolean => named(hostName(host), String(port));
+  const checkHost = (host: string, port: number): void => {
+    if (!isFree(host, port) && isIP(host) !== 0 && !mayReach(host)) throw forbidden(host);
+  };
+
   return {
+    checkHost,
+
+    async connect(host, port, signal) {
+      checkHost(host, port);
+      const lookup = isFree(host, port) ? {} : { lookup: guardedLookup(mayReach) };
+      const options = { host, port, allowHalfOpen: true, ...lookup };
+      return await connected(tcpConnect(options), connectTimeoutMs, signal);
+    },
+
     check(text) {
       const url = parseHttpUrl(text);
       const host = bareHost(url.hostname);
@@ -52,6 +78,18 @@ export function createUrlGuard(allow: readonly string[], connectTimeoutMs = 10_0
       }
     },
   };
+}
+
+async function connected(socket: Socket, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+  const limit = AbortSignal.timeout(timeoutMs);
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.any([signal, limit]) });
+    return socket.setNoDelay(true);
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    signal.throwIfAborted();
+    throw limit.aborted ? limit.reason : error;
+  }
 }
 
 /** Whether the address is public (or in one of the blocks). IPv4 inside IPv6 counts as that IPv4 address. */

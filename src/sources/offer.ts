@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Source } from '../domain/source.js';
 import type { UrlGuard } from '../net/url-guard.js';
 import type { GoogleAccounts } from '../secrets/google-accounts.js';
+import type { SshDirectory } from '../secrets/ssh-directory.js';
 
 /** What checks need to know of this server. */
 export interface OfferDeps {
@@ -11,6 +12,8 @@ export interface OfferDeps {
   readonly urlGuard: UrlGuard;
   /** Service accounts of Google that this server has. */
   readonly googleAccounts: Pick<GoogleAccounts, 'names' | 'nameOfPath'>;
+  /** Private keys that requests may name. */
+  readonly ssh: Pick<SshDirectory, 'key'>;
 }
 
 /** A source that may be recorded. `secret` is sealed under the job's id and shown nowhere. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { googleDriveOffer } from './google_drive.js';
 import { localOffer } from './local.js';
 import type { CheckedSource, OfferDeps, SourceOffer } from './offer.js';
+import { rsyncOffer } from './rsync.js';
 import { urlOffer } from './url.js';
 
 /** By the words of `type`. */
@@ -11,12 +12,14 @@ export const OFFERS = {
   // Before url: its links are addresses too.
   google_drive: googleDriveOffer,
   url: urlOffer,
+  rsync: rsyncOffer,
 } as const;
 
 export const sourceSchema = z.discriminatedUnion('type', [
   localOffer.schema,
   googleDriveOffer.schema,
   urlOffer.schema,
+  rsyncOffer.schema,
 ]);
 
 export type SourceType = keyof typeof OFFERS;

@@ -16,6 +16,7 @@ import type { Config } from '../config/config.js';
 import { PROJECT_ROOT } from '../config/env.js';
 import type { Queue } from '../domain/ids.js';
 import { openGoogleAccounts } from '../secrets/google-accounts.js';
+import { openSshDirectory } from '../secrets/ssh-directory.js';
 import type { Vault } from '../secrets/vault.js';
 import type { Store } from '../store/mongo.js';
 
@@ -79,6 +80,7 @@ function transfer({ config, secrets, progress, bandwidth }: Ports): Partial<Work
       progress,
       bandwidth,
       drive: { accounts: openGoogleAccounts(config.googleAccounts) },
+      ssh: openSshDirectory(config.sshDir),
     }),
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,
   };

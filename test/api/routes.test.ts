@@ -349,8 +349,8 @@ test('initiate fetches URLs and says what it does not do', async () => {
     'user_email',
   ]);
   const sources = (await get(`${at.url}/api/upload/supported-sources`)).body;
-  expect(sources.source_types).toEqual(['local', 'url']);
-  expect(sources.required_parameters).toEqual({ local: ['file'], url: ['url'] });
+  expect(sources.source_types).toEqual(expect.arrayContaining(['local', 'url', 'rsync']));
+  expect(sources.required_parameters).toMatchObject({ local: ['file'], url: ['url'], rsync: ['from'] });
 });
 
 test('the docs page needs nothing from elsewhere', async () => {

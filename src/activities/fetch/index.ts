@@ -12,6 +12,7 @@ import type { Delivery } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
 import { createHttp } from '../../net/http.js';
+import { createUrlGuard } from '../../net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
 import type { Bandwidth } from '../support/bandwidth.js';
@@ -31,7 +32,7 @@ import type {
 } from './source.js';
 import { createSources } from './sources/registry.js';
 
-export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots'> {
+export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh'> {
   /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
   readonly urlAllow: readonly string[];
   readonly secrets: Vault;
@@ -65,6 +66,7 @@ export function createFetchActivities(deps: FetchDeps): TransferActivities {
   const sources = createSources({
     ...deps,
     http,
+    guard: createUrlGuard(deps.urlAllow),
     transfer: { ...TRANSFER, ...transfer },
     drive: { accounts, root, ...drive, urlAllow: deps.urlAllow, stallMs },
   });

@@ -5,6 +5,8 @@ import type { Roots } from '../../bytes/layout.js';
 import type { UploadStaging } from '../../bytes/staging.js';
 import type { Source, SourceKind } from '../../domain/source.js';
 import type { HttpClient } from '../../net/http.js';
+import type { UrlGuard } from '../../net/url-guard.js';
+import type { SshDirectory } from '../../secrets/ssh-directory.js';
 import type { Vault } from '../../secrets/vault.js';
 import type { DriveSettings } from './drive/access.js';
 
@@ -15,6 +17,9 @@ export interface SourceDeps {
   readonly localRoots: readonly string[];
   readonly secrets: Vault;
   readonly http: HttpClient;
+  /** For connections that are not http. */
+  readonly guard: UrlGuard;
+  readonly ssh: SshDirectory;
   readonly transfer: TransferSettings;
   readonly drive: DriveSettings;
 }

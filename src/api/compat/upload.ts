@@ -10,7 +10,7 @@ import {
 import { sharedFields } from '../../contracts/http-fields.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 import { checkSource, offerOf, SOURCE_TYPES, type SourceBody } from '../../sources/registry.js';
-import type { ApiDeps } from '../deps.js';
+import { type ApiDeps, offerDeps } from '../deps.js';
 import { InvalidRequest } from '../problem.js';
 import { readFields } from '../read-fields.js';
 import { type ApiContext, type App, check, mount, parseJson, readText } from '../route.js';
@@ -94,16 +94,9 @@ async function uploadPath(c: ApiContext, deps: ApiDeps): Promise<Response> {
 }
 
 /** @throws Fault not_a_file, outside_roots */
-async function sizeOnServer(
-  { config, urlGuard, googleAccounts }: ApiDeps,
-  source: SourceBody,
-): Promise<number> {
+async function sizeOnServer(deps: ApiDeps, source: SourceBody): Promise<number> {
   try {
-    const checked = await checkSource(source, {
-      localRoots: config.localRoots,
-      urlGuard,
-      googleAccounts,
-    });
+    const checked = await checkSource(source, offerDeps(deps));
     const found = checked.source.kind === 'local' ? await stat(checked.source.path) : undefined;
     if (found?.isFile()) return found.size;
   } catch (error) {

@@ -15,6 +15,7 @@ import { readManifest } from '../../../src/bytes/store.js';
 import type { FetchOutput } from '../../../src/contracts/activities.js';
 import type { FileEntry } from '../../../src/contracts/claim.js';
 import type { Source } from '../../../src/domain/source.js';
+import { openSshDirectory } from '../../../src/secrets/ssh-directory.js';
 import { openVault } from '../../../src/secrets/vault.js';
 
 export const UUID = '6f0d1a52-9d4e-4a53-8f3e-222222222222';
@@ -54,6 +55,7 @@ export class Bench {
       roots: this.roots,
       localRoots: [local],
       urlAllow: ['127.0.0.0/8'],
+      ssh: openSshDirectory(join(dir, 'ssh')),
       secrets: openVault(join(dir, 'home'), this.roots),
       progress: { report: (progress) => this.listener(progress) },
       // Every report counts here: interruptions hang on them.

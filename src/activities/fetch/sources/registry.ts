@@ -3,6 +3,7 @@ import type { SourceDeps, Sources } from '../source.js';
 import { googleDriveSource } from './google_drive.js';
 import { localSource } from './local.js';
 import { receivedSource } from './received.js';
+import { rsyncSource } from './rsync.js';
 import { urlSource } from './url.js';
 
 export function createSources(deps: SourceDeps): Sources {
@@ -11,5 +12,6 @@ export function createSources(deps: SourceDeps): Sources {
     local: localSource(deps),
     url: urlSource(deps),
     google_drive: googleDriveSource(deps),
+    rsync: rsyncSource(deps),
   };
 }

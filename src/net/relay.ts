@@ -1,0 +1,88 @@
+// A door on this machine to one guarded address, for a child program: it connects here, we connect there.
+// So the guard's check is the connection that is used, limits on bandwidth hold while it runs, and the connection
+// ends with this process.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+
+export interface Relay {
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** Bytes that came from the far side. */
+  received(): number;
+  /** Why there is no connection to the far side; undefined when there is one, or none was asked for. */
+  failure(): unknown;
+  close(): void;
+}
+
+export interface RelayOptions {
+  /** Makes the connection to the far side. */
+  connect(): Promise<Socket>;
+  /** Waits until so many bytes may be taken from the far side. */
+  pace(bytes: number): Promise<void>;
+}
+
+/** Takes a single connection. */
+export async function openRelay({ connect, pace }: RelayOptions): Promise<Relay> {
+  let failure: unknown;
+  let received = 0;
+  const sockets = new Set<Socket>();
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket);
+    // Errors end the pumping; an error without a listener would end this process.
+    return socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
+  };
+  const counted = async (bytes: number): Promise<void> => {
+    received += bytes;
+    await pace(bytes);
+  };
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    server.close();
+    keep(near);
+    connect()
+      .then((far) => join(near, keep(far), counted))
+      .catch((error: unknown) => {
+        failure ??= error;
+        near.destroy();
+      });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    received: () => received,
+    failure: () => failure,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** Both directions until both have ended. What has come still reaches the child when the far side closes in order. */
+async function join(near: Socket, far: Socket, counted: (bytes: number) => Promise<void>): Promise<void> {
+  near.once('close', () => far.destroy());
+  far.once('close', (hadError) => (hadError ? near.destroy() : near.end()));
+  await Promise.allSettled([pump(far, near, counted), pump(near, far, async () => undefined)]);
+}
+
+async function pump(from: Socket, to: Socket, before: (bytes: number) => Promise<void>): Promise<void> {
+  try {
+    for await (const chunk of from.iterator({ destroyOnReturn: false })) {
+      await before((chunk as Buffer).length);
+      if (!to.write(chunk as Buffer)) await drained(to);
+    }
+    to.end();
+  } catch {
+    to.destroy();
+  }
+}
+
+async function drained(socket: Socket): Promise<void> {
+  if (socket.destroyed) throw new Error('the connection is closed');
+  await Promise.race([
+    once(socket, 'drain'),
+    once(socket, 'close').then(() => {
+      throw new Error('the connection is closed');
+    }),
+  ]);
+}
