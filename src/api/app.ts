@@ -15,6 +15,7 @@ import { docsRoutes } from './routes/docs.js';
 import { eventRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
+import { limitRoutes } from './routes/limits.js';
 import { uploadRoutes } from './routes/uploads.js';
 import { tusRoutes } from './tus/routes.js';
 
@@ -36,6 +37,7 @@ export function createApp(deps: ApiDeps): App {
   uploadRoutes(app, deps);
   jobRoutes(app, deps);
   eventRoutes(app, deps);
+  limitRoutes(app, deps);
   compatUploadRoutes(app, deps);
   compatJobRoutes(app, deps);
   compatLimitRoutes(app, deps);

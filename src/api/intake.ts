@@ -6,6 +6,7 @@ import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { NORMAL_PRIORITY, type Priority } from '../domain/priority.js';
 import { isConvertible } from '../domain/sensor.js';
+import { CLIENT_SOURCES } from '../domain/source.js';
 import { amendDataset, findDataset, insertDataset } from '../store/datasets.js';
 import { insertFirstHistory } from '../store/history-read.js';
 import { findJob, insertJob } from '../store/jobs.js';
@@ -17,6 +18,7 @@ import {
   type Received,
   renewReceiver,
 } from '../store/receivers.js';
+import { withinLimits } from './allowance.js';
 import type { ApiDeps } from './deps.js';
 import { resolveDataset } from './identifier.js';
 import { queueNotice, servedQueues } from './queues.js';
@@ -71,22 +73,42 @@ export function requireConvertible({ sensor, convert }: DatasetFields): void {
   throw new Fault('sensor_not_supported', `This version cannot convert data of the sensor ${sensor} yet.`);
 }
 
+export interface NewRecord {
+  readonly uuid: string;
+  readonly jobId: string;
+  readonly source: UploadOrder['source'];
+  readonly words: string;
+  /** Announced; 0 = unknown. */
+  readonly bytes: number;
+}
+
 /**
  * Makes the rows of an upload, and of its dataset when that is new.
- * @throws Fault not_found, conflict (a cancelled dataset), sensor_not_supported, invalid_field (`replaces`)
+ * @throws Fault not_found, conflict (a cancelled dataset), sensor_not_supported, invalid_field (`replaces`), and those
+ * of `withinLimits`
  */
-export async function record(
-  deps: ApiDeps,
-  wish: UploadWish,
-  upload: { uuid: string; jobId: string; source: UploadOrder['source']; words: string; bytes: number },
-): Promise<Recorded> {
-  const { store, instance: holder } = deps;
-  const { jobId, source, words, bytes } = upload;
+export async function record(deps: ApiDeps, wish: UploadWish, upload: NewRecord): Promise<Recorded> {
   const target = await foundTarget(deps, wish.target);
   // Before anything is written: a refusal leaves nothing.
   const uuid = 'dataset' in target ? target.dataset : (target.uuid ?? upload.uuid);
   if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, uuid);
-  const { row, fresh } = await recordDataset(deps, target, { ...upload, uuid });
+  if ('fields' in target) requireConvertible(target.fields);
+  const owner = 'fields' in target ? target.fields.user_email : await ownerOf(deps, uuid);
+  const { jobId, source, bytes } = upload;
+  const isSent = CLIENT_SOURCES.some((kind) => kind === source.kind);
+  const wanted = { jobId, jobs: 1, uploads: isSent ? 1 : 0, bytes } as const;
+  return await withinLimits(deps, owner, wanted, async () => {
+    const { row, fresh } = await recordDataset(deps, target, { ...upload, uuid });
+    return await recordJob(deps, wish, upload, { row, fresh });
+  });
+}
+
+async function recordJob(
+  { store, instance: holder }: ApiDeps,
+  wish: UploadWish,
+  { jobId, source, words, bytes }: NewRecord,
+  { row, fresh }: Pick<Recorded, 'row' | 'fresh'>,
+): Promise<Recorded> {
   const owner = row.user_email ?? row.user;
   const by = wish.by ?? owner;
   const { seal, replaces, folder, priority = NORMAL_PRIORITY } = wish;
@@ -110,6 +132,12 @@ export async function record(
   return { row, order, fresh };
 }
 
+async function ownerOf({ store }: ApiDeps, uuid: string): Promise<string> {
+  const row = await findDataset(store, uuid);
+  if (row === null) throw new Fault('not_found', 'There is no dataset with this uuid.');
+  return row.user_email ?? row.user;
+}
+
 /** With the dataset that the words of the client stand for. @throws Fault not_found */
 async function foundTarget(
   { store }: ApiDeps,
@@ -125,7 +153,6 @@ async function recordDataset(
   { uuid, jobId, source }: { uuid: string; jobId: string; source: UploadOrder['source'] },
 ): Promise<{ row: DatasetDocument; fresh: boolean }> {
   if ('fields' in target) {
-    requireConvertible(target.fields);
     const made = newDataset(uuid, target.fields, { status: 'uploading', sourceType: source.kind, jobId });
     if (await insertDataset(deps.store, made)) return { row: made, fresh: true };
   }

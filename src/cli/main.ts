@@ -6,6 +6,7 @@ import { registerDatasets } from './commands/datasets.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerIngest } from './commands/ingest.js';
 import { registerJobs } from './commands/jobs.js';
+import { registerLimits } from './commands/limits.js';
 import { registerUp } from './commands/up.js';
 import { EXIT, explain } from './exit.js';
 
@@ -27,6 +28,7 @@ registerUp(program);
 registerIngest(program);
 registerDatasets(program);
 registerJobs(program);
+registerLimits(program);
 program
   .command('api')
   .description('serve the API')

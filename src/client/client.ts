@@ -12,6 +12,7 @@ import type {
   Ready,
   UploadAnswer,
 } from '../contracts/http.js';
+import type { ChangeLimits, LimitList, LimitResource, OwnerLimits } from '../contracts/http-limits.js';
 import type { StartUpload } from '../sources/start.js';
 import { ApiError, toApiError } from './api-error.js';
 import { type EventFilter, followEvents, type ServerEvent } from './events.js';
@@ -57,6 +58,12 @@ export interface SluiceClient {
     /** What the programs of this job wrote, the last `tail` bytes. */
     logs(jobId: string, tail?: number): Promise<string>;
   };
+  readonly limits: {
+    list(): Promise<LimitList>;
+    owner(owner: string): Promise<OwnerLimits>;
+    /** @param target `global`, `owners`, `owners/<owner>` or `jobs/<job id>` */
+    change(target: string, body: ChangeLimits): Promise<LimitResource>;
+  };
   /** State and progress as they happen; reconnects by itself until the signal ends it. */
   events(filter?: EventFilter, signal?: AbortSignal): AsyncGenerator<ServerEvent, void>;
   readonly health: {
@@ -92,6 +99,7 @@ export function createClient(baseUrl: string): SluiceClient {
       get: jobs.get,
     },
     jobs,
+    limits: limitCalls(call),
     events: (filter = {}, signal) => followEvents(base, agent, filter, signal),
     health: {
       alive: async () => {
@@ -117,6 +125,16 @@ function datasetCalls(call: Caller): SluiceClient['datasets'] {
     history: (uuid) => call.json<History>('GET', `${path(uuid)}/history`),
     command: (uuid, command, body = {}) =>
       call.json<CommandAnswer>('POST', `${path(uuid)}/${command}`, { body }),
+  };
+}
+
+function limitCalls(call: Caller): SluiceClient['limits'] {
+  const path = (target: string): string =>
+    `/api/v1/limits/${target.split('/').map(encodeURIComponent).join('/')}`;
+  return {
+    list: () => call.json<LimitList>('GET', '/api/v1/limits'),
+    owner: (owner) => call.json<OwnerLimits>('GET', path(`owners/${owner}`)),
+    change: (target, body) => call.json<LimitResource>('PUT', path(target), { body }),
   };
 }
 
@@ -155,7 +173,7 @@ class Caller {
     this.#agent = agent;
   }
 
-  async json<T>(method: 'GET' | 'POST', path: string, options: CallOptions = {}): Promise<T> {
+  async json<T>(method: 'GET' | 'POST' | 'PUT', path: string, options: CallOptions = {}): Promise<T> {
     const text = await this.text(method, path, options);
     try {
       return JSON.parse(text) as T;
@@ -164,7 +182,7 @@ class Caller {
     }
   }
 
-  async text(method: 'GET' | 'POST', path: string, options: CallOptions = {}): Promise<string> {
+  async text(method: 'GET' | 'POST' | 'PUT', path: string, options: CallOptions = {}): Promise<string> {
     const { body, stream, headers, key, signal, accept = [] } = options;
     const answer = await request(`${this.#base}${path}`, {
       method,

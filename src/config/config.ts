@@ -1,4 +1,5 @@
 // The settings of a Sluice process, read once and handed down. Only src/config/env.ts reads process.env.
+import type { LimitValues } from '../domain/limits.js';
 
 export interface Config {
   /** State of an embedded installation: databases, run.json, keys, logs. Absolute. */
@@ -70,6 +71,8 @@ export interface Config {
     /** Memory of one converter, bytes; 0 = no limit. */
     readonly converterBytes: number;
   };
+  /** What every owner may have who has no limits of its own; 0 = no limit. */
+  readonly owners?: LimitValues;
   /** What the commands that talk to a server use; the server itself needs none of it. */
   readonly client?: {
     /** Address of the server; undefined = the one that runs here. */

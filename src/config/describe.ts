@@ -3,7 +3,7 @@ import type { Config } from './config.js';
 
 /** Every setting by the name of its variable; passwords and keys are hidden. */
 export function describeConfig(config: Config): Readonly<Record<string, string>> {
-  const { temporal, mongo, worker, limits } = config;
+  const { temporal, mongo, worker, limits, owners = {} } = config;
   return {
     SLUICE_HOME: config.home,
     SLUICE_CACHE: config.cache,
@@ -41,10 +41,16 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_EXTRACT_RATIO: String(limits.extractRatio),
     SLUICE_EXTRACT_ENTRIES: String(limits.extractEntries),
     SLUICE_EXTRACT_DEPTH: String(limits.extractDepth),
-    SLUICE_CONVERTER_BYTES: limits.converterBytes === 0 ? 'no limit' : String(limits.converterBytes),
+    SLUICE_CONVERTER_BYTES: limitWords(limits.converterBytes),
+    SLUICE_OWNER_OPEN_JOBS: limitWords(owners.open_jobs),
+    SLUICE_OWNER_OPEN_UPLOADS: limitWords(owners.open_uploads),
+    SLUICE_OWNER_OPEN_BYTES: limitWords(owners.open_bytes),
+    SLUICE_OWNER_STORED_BYTES: limitWords(owners.stored_bytes),
     SLUICE_LOG_LEVEL: config.logLevel,
   };
 }
+
+const limitWords = (limit = 0): string => (limit === 0 ? 'no limit' : String(limit));
 
 /** A connection string without its password and without options, which may hold secrets too. */
 export function hidePassword(url: string): string {

@@ -93,6 +93,12 @@ function assemble(settings: Settings, cwd: string): Config {
       extractDepth: settings.SLUICE_EXTRACT_DEPTH,
       converterBytes: settings.SLUICE_CONVERTER_BYTES,
     },
+    owners: {
+      open_jobs: settings.SLUICE_OWNER_OPEN_JOBS,
+      open_uploads: settings.SLUICE_OWNER_OPEN_UPLOADS,
+      open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
+      stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
+    },
     client: { ...optional('url', settings.SLUICE_URL), ...optional('email', settings.SLUICE_EMAIL) },
     quietMs: settings.SLUICE_QUIET_MS,
     logLevel: settings.SLUICE_LOG_LEVEL,

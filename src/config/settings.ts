@@ -21,6 +21,10 @@ const count = z
   .string()
   .regex(/^[1-9]\d{0,9}$/, 'must be a whole number of at least 1')
   .transform(Number);
+const countOrNone = z
+  .string()
+  .regex(/^\d{1,10}$/, 'must be a whole number; 0 = no limit')
+  .transform(Number);
 const milliseconds = z
   .string()
   .regex(/^\d{1,9}$/, 'must be a whole number of milliseconds')
@@ -111,6 +115,10 @@ export function settingsSchema(cwd: string) {
     SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),
     SLUICE_EXTRACT_DEPTH: count.default(64),
     SLUICE_CONVERTER_BYTES: bytes.default(4 * 2 ** 30),
+    SLUICE_OWNER_OPEN_JOBS: countOrNone.default(20_000),
+    SLUICE_OWNER_OPEN_UPLOADS: countOrNone.default(1_000),
+    SLUICE_OWNER_OPEN_BYTES: bytes.default(0),
+    SLUICE_OWNER_STORED_BYTES: bytes.default(0),
     SLUICE_LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
       .default('info'),

@@ -20,6 +20,7 @@ export const COLLECTIONS = {
   limits: 'limits',
   shares: 'limit_shares',
   writers: 'upload_writers',
+  usage: 'usage',
 } as const;
 
 /** Progress as an activity wrote it (at most once a second), guarded by who measured it. */
@@ -90,6 +91,8 @@ export interface JobDocument {
   readonly bytes_uploaded: number;
   readonly bytes_total: number;
   readonly file_count: number;
+  /** Bytes that were taken for it from what its owner may have. */
+  readonly reserved?: number;
   readonly attempts: number;
   readonly max_attempts: number;
   readonly worker_id: string | null;

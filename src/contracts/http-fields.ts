@@ -39,15 +39,15 @@ export function countField(min: number, max: number, usual: number) {
 }
 
 /** How urgent it is. */
-export const priorityField = z.coerce
-  .number({ error: PRIORITY_WORDS })
-  .pipe(
-    z.union(
-      PRIORITIES.map((one) => z.literal(one)),
-      { error: PRIORITY_WORDS },
-    ),
-  )
+export const priorityField = z
+  .union([z.number(), z.string()], { error: PRIORITY_WORDS })
   .default(NORMAL_PRIORITY)
+  .transform((value, context) => {
+    const known = PRIORITIES.find((one) => String(one) === String(value).trim());
+    if (known !== undefined) return known;
+    context.issues.push({ code: 'custom', message: PRIORITY_WORDS, input: value });
+    return z.NEVER;
+  })
   .meta({ type: 'integer', enum: [...PRIORITIES], description: '1 high, 2 normal, 3 low' });
 
 export const emailField = z.email().max(254).meta({ description: 'Owner, an e-mail address' });

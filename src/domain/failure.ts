@@ -90,6 +90,26 @@ export const FAILURES = {
     'The URL leads to an address that this server may not fetch from.',
     'Use a public address, or add the host to SLUICE_URL_ALLOW.',
   ),
+  too_many_open_jobs: caller(
+    429,
+    'The owner has as many open jobs as one may have.',
+    'Wait until some have ended, or cancel some.',
+  ),
+  too_many_open_uploads: caller(
+    429,
+    'The owner has as many unfinished uploads as one may have.',
+    'Finish or cancel some, and send it again.',
+  ),
+  too_many_open_bytes: caller(
+    429,
+    'As many bytes of the owner are on their way as one may have.',
+    'Wait until some uploads have ended, and send it again.',
+  ),
+  quota_reached: caller(
+    507,
+    'The owner has as many bytes as one may have.',
+    'Ask the operator for more (sluice limits set).',
+  ),
   too_many_streams: caller(429, 'Too many event streams are open.', 'Close some and try again.'),
   store_unavailable: row(
     'system',

@@ -77,6 +77,9 @@ export type Source =
   | RsyncSource;
 export type SourceKind = Source['kind'];
 
+/** Sources whose bytes a client sends; an upload from one is open until the last of them has come. */
+export const CLIENT_SOURCES = ['received', 'awaited'] as const satisfies readonly SourceKind[];
+
 /** What a person reads as the origin of an upload. */
 export function sourceWords(source: Source): string {
   switch (source.kind) {

@@ -37,3 +37,14 @@ export const UPLOAD_FINAL = ['completed', 'failed', 'cancelled'] as const satisf
 export function isFinal(status: UploadStatus): boolean {
   return (UPLOAD_FINAL as readonly UploadStatus[]).includes(status);
 }
+
+/** Statuses of an upload that has not ended. */
+export const UPLOAD_OPEN = UPLOAD_STATUSES.filter((status) => !isFinal(status));
+
+/** Statuses of an upload whose bytes are not all in. */
+export const UPLOAD_MOVING = [
+  'queued',
+  'initializing',
+  'uploading',
+  'paused',
+] as const satisfies readonly UploadStatus[];

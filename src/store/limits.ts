@@ -47,7 +47,10 @@ export async function changeLimits(
     { upsert: true, returnDocument: 'after' },
   );
   const values = row?.values ?? {};
-  if (Object.keys(values).length === 0) await limits(store).deleteOne({ _id: scope, values: {} });
+  if (Object.keys(values).length === 0) {
+    const empty = [{ values: {} }, { values: { $exists: false } }];
+    await limits(store).deleteOne({ _id: scope, $or: empty });
+  }
   return values;
 }
 

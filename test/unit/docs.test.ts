@@ -10,6 +10,7 @@ import { registerDatasets } from '../../src/cli/commands/datasets.js';
 import { registerDoctor } from '../../src/cli/commands/doctor.js';
 import { registerIngest } from '../../src/cli/commands/ingest.js';
 import { registerJobs } from '../../src/cli/commands/jobs.js';
+import { registerLimits } from '../../src/cli/commands/limits.js';
 import { registerUp } from '../../src/cli/commands/up.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import { settingsSchema } from '../../src/config/settings.js';
@@ -115,6 +116,7 @@ test('every command of sluice that a page names exists', () => {
     registerIngest,
     registerDatasets,
     registerJobs,
+    registerLimits,
     registerDoctor,
     registerConfig,
   ]) {

@@ -27,6 +27,11 @@ export async function post(
   );
 }
 
+export async function put(url: string, body: unknown): Promise<Answer> {
+  const headers = { 'content-type': 'application/json' };
+  return await answerOf(await fetch(url, { method: 'PUT', body: JSON.stringify(body), headers }));
+}
+
 export type Part = readonly [name: string, value: string | Uint8Array, fileName?: string];
 
 /** Sends the parts in exactly this order. */
