@@ -1,13 +1,33 @@
 // The code of a hashing thread. A string, because a thread needs a file of its own otherwise, and that file has
 // another name in dist (.js) than in the tests (.ts, transformed in memory); a string runs alike in both.
 
-export interface HashTask {
+/** A file from its first byte to its last. */
+interface WholeTask {
+  readonly kind: 'whole';
   readonly path: string;
   /** Names that node:crypto knows. */
   readonly algorithms: readonly string[];
   /** Not 0 = stop at the next read. */
   readonly stop: Int32Array;
 }
+
+/** A file that grows: the next bytes of it, from where the last slice ended. */
+interface SliceTask {
+  readonly kind: 'slice';
+  readonly id: string;
+  readonly path: string;
+  readonly algorithms: readonly string[];
+  readonly upTo: number;
+  readonly stop: Int32Array;
+}
+
+/** The digests of a file of which all slices were read; or nothing of it is wanted any more. */
+interface EndTask {
+  readonly kind: 'digest' | 'drop';
+  readonly id: string;
+}
+
+export type HashTask = WholeTask | SliceTask | EndTask;
 
 export type HashAnswer =
   | { readonly kind: 'progress'; readonly bytes: number }
@@ -43,9 +63,35 @@ function hash({ path, algorithms, stop }) {
   }
 }
 
+const followed = new Map();
+
+function slice({ id, path, algorithms, upTo, stop }) {
+  const one = followed.get(id) ?? { file: openSync(path, 'r'), algorithms, hashes: algorithms.map((name) => createHash(name)), at: 0 };
+  followed.set(id, one);
+  while (one.at < upTo) {
+    if (Atomics.load(stop, 0) !== 0) throw new Error('stopped');
+    const count = readSync(one.file, buffer, 0, Math.min(buffer.length, upTo - one.at), one.at);
+    if (count === 0) throw new Error('the file is shorter than what was written');
+    const chunk = buffer.subarray(0, count);
+    for (const hash of one.hashes) hash.update(chunk);
+    one.at += count;
+  }
+  return { digests: {}, size: one.at };
+}
+
+function end(id) {
+  const one = followed.get(id);
+  followed.delete(id);
+  if (one === undefined) return { digests: {}, size: 0 };
+  closeSync(one.file);
+  return { digests: Object.fromEntries(one.hashes.map((hash, i) => [one.algorithms[i], hash.digest('hex')])), size: one.at };
+}
+
+const work = { whole: hash, slice, digest: ({ id }) => end(id), drop: ({ id }) => end(id) };
+
 parentPort.on('message', (task) => {
   try {
-    parentPort.postMessage({ kind: 'done', ...hash(task) });
+    parentPort.postMessage({ kind: 'done', ...work[task.kind](task) });
   } catch (error) {
     parentPort.postMessage({ kind: 'failed', message: error.message, code: error.code });
   }

@@ -1,9 +1,10 @@
 // The range journal beside a partial file: which bytes are surely there, of which version of the source, and who writes.
+import { readFileSync } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { isErrno, onDisk } from './disk-fault.js';
 import { writeFileAtomic } from './json-file.js';
-import { mergeRanges, type Range } from './ranges.js';
+import { mergeRanges, type Range, rangesInBoth } from './ranges.js';
 
 /** What tells one version of a source from another. Absent parts are unknown. */
 export interface Validator {
@@ -32,8 +33,16 @@ export class JournalTaken extends Error {
 }
 
 /**
- * Lines, each with a checksum: first the head (validator, owner), then one per confirmed range; a torn line ends
- * the reading. Taking over writes a new file and renames it, so an older writer's handle points at a file that
+ * Which start of which machine this is. What was written survives any death of a process, but not that of the
+ * machine: written ranges count under the same start only, synced ones always.
+ */
+const BOOT = bootId();
+/** Marks the line of a range that was written and not synced yet. */
+const WRITTEN = 'w';
+
+/**
+ * Lines, each with a checksum: first the head (validator, owner, start of the machine), then one per range; a torn
+ * line ends the reading. Taking over writes a new file and renames it, so an older writer's handle points at a file that
  * is no longer there, and its next confirmation is refused.
  */
 export class RangeJournal {
@@ -62,8 +71,14 @@ export class RangeJournal {
     const before = await readJournal(path);
     if (before !== undefined && isOlder(owner, before.owner)) throw new JournalTaken();
     const ranges = mergeRanges(known);
-    const lines = [{ validator, owner }, ...ranges.map(({ start, end }) => [start, end])];
-    await writeFileAtomic(path, lines.map(toLine).join(''));
+    const synced = rangesInBoth(ranges, before?.synced ?? []);
+    const head = { validator, owner, ...(BOOT === undefined ? {} : { boot: BOOT }) };
+    const lines = [
+      toLine(head),
+      ...synced.map((range) => lineOf(range)),
+      ...ranges.map((range) => lineOf(range, WRITTEN)),
+    ];
+    await writeFileAtomic(path, lines.join(''));
     const file = await open(path, 'a');
     return new RangeJournal(path, file, (await file.stat()).ino, ranges);
   }
@@ -74,17 +89,24 @@ export class RangeJournal {
   }
 
   /**
-   * Adds ranges. The caller has synced their bytes before.
+   * Adds ranges that were written: they survive the death of this process.
    * @throws JournalTaken, Fault `disk_full`
    */
   async confirm(ranges: readonly Range[]): Promise<void> {
     if (ranges.length === 0) return;
     await this.mine();
-    await onDisk(async () => {
-      await this.file.appendFile(ranges.map(({ start, end }) => toLine([start, end])).join(''));
-      await this.file.datasync();
-    });
+    await onDisk(() => this.file.appendFile(ranges.map((range) => lineOf(range, WRITTEN)).join('')));
     this.known = mergeRanges([...this.known, ...ranges]);
+  }
+
+  /**
+   * Notes that the bytes of these ranges are synced: they survive the death of the machine as well.
+   * @throws JournalTaken, Fault `disk_full`
+   */
+  async synced(ranges: readonly Range[]): Promise<void> {
+    if (ranges.length === 0) return;
+    await this.mine();
+    await onDisk(() => this.file.appendFile(ranges.map((range) => lineOf(range)).join('')));
   }
 
   async close(): Promise<void> {
@@ -105,16 +127,41 @@ export class RangeJournal {
 export interface JournalContent {
   readonly validator: Validator;
   readonly owner: Owner;
+  /** What is surely there now. */
   readonly confirmed: readonly Range[];
+  /** The part of it that would outlive the machine. */
+  readonly synced: readonly Range[];
 }
 
 /** What a journal says, or undefined when there is none or its head is damaged. */
 export async function readJournal(path: string): Promise<JournalContent | undefined> {
   const lines = soundLines(await textOf(path));
-  const head = lines.shift() as Pick<JournalContent, 'validator' | 'owner'> | undefined;
+  const head = lines.shift() as Head | undefined;
   if (head === undefined) return undefined;
-  const ranges = (lines as [number, number][]).map(([start, end]) => ({ start, end }));
-  return { validator: head.validator, owner: head.owner, confirmed: mergeRanges(ranges) };
+  const ranges = (lines as RangeLine[]).map(([start, end, mark]) => ({ start, end, mark }));
+  const isSynced = ({ mark }: { mark?: unknown }): boolean => mark !== WRITTEN;
+  const sameStart = BOOT !== undefined && head.boot === BOOT;
+  return {
+    validator: head.validator,
+    owner: head.owner,
+    confirmed: mergeRanges(sameStart ? ranges : ranges.filter(isSynced)),
+    synced: mergeRanges(ranges.filter(isSynced)),
+  };
+}
+
+type Head = Pick<JournalContent, 'validator' | 'owner'> & { readonly boot?: string };
+type RangeLine = [start: number, end: number, mark?: typeof WRITTEN];
+
+const lineOf = ({ start, end }: Range, mark?: typeof WRITTEN): string =>
+  toLine(mark === undefined ? [start, end] : [start, end, mark]);
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    // A system that does not tell: nothing unsynced counts after a restart.
+    return undefined;
+  }
 }
 
 function isOlder(owner: Owner, than: Owner): boolean {

@@ -1,13 +1,15 @@
 // A file that grows by ranges, together with its journal: what is confirmed survives any death of the writer.
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { onDisk } from './disk-fault.js';
+import { diskFault, onDisk } from './disk-fault.js';
 import { sizeOf } from './files.js';
 import { type Owner, RangeJournal, readJournal, type Validator } from './journal.js';
 import { countBytes, mergeRanges, missingRanges, type Range } from './ranges.js';
 
-/** Bytes after which writing syncs and confirms. The sync runs beside the next bytes: a crash costs twice as much. */
-const FLUSH_BYTES = 8 * 1024 * 1024;
+/** Bytes after which writing confirms. It runs beside the next bytes: a kill costs twice as much at most. */
+const FLUSH_BYTES = 4 * 1024 * 1024;
+/** Written bytes are synced behind the writer's back this often: what the death of the machine may cost, ms. */
+const SYNC_EVERY_MS = 10_000;
 
 /** Whether bytes fetched under one validator may be joined with bytes fetched under the other. */
 export type SameVersion = (before: Validator, now: Validator) => boolean;
@@ -20,11 +22,19 @@ export class PartialFile {
   private waiting = 0;
   private flushing: Promise<void> = Promise.resolve();
   private background: Promise<void> = Promise.resolve();
+  /** All bytes that were written, confirmed or not. */
+  private there: Range[];
+  private unsynced: Range[] = [];
+  private syncedAt = Date.now();
+  private syncing = false;
+  private closed = false;
+  private syncFailure: unknown;
 
   private constructor(path: string, data: FileHandle, journal: RangeJournal) {
     this.path = path;
     this.data = data;
     this.journal = journal;
+    this.there = [...journal.confirmed];
   }
 
   /**
@@ -53,17 +63,25 @@ export class PartialFile {
     return countBytes(this.journal.confirmed);
   }
 
+  /** Bytes from the start on that were written without a gap. */
+  get prefix(): number {
+    const [first] = this.there;
+    return first?.start === 0 ? first.end : 0;
+  }
+
   /** What must still be fetched of a file of `total` bytes. */
   missing(total: number): Range[] {
     return missingRanges(this.journal.confirmed, total);
   }
 
-  /** Writes one or more chunks at an offset; confirms by itself after every 8 MiB, while writing goes on. */
+  /** Writes one or more chunks at an offset; confirms by itself after every 4 MiB, while writing goes on. */
   async write(data: Uint8Array | readonly Uint8Array[], offset: number): Promise<void> {
     const chunks = data instanceof Uint8Array ? [data] : [...data];
     const size = chunks.reduce((sum, { length }) => sum + length, 0);
     await onDisk(() => writeAll(this.data, chunks, offset));
-    this.written.push({ start: offset, end: offset + size });
+    const range = { start: offset, end: offset + size };
+    this.written.push(range);
+    this.there = mergeRanges([...this.there, range]);
     this.waiting += size;
     if (this.waiting < FLUSH_BYTES) return;
     await this.background;
@@ -78,7 +96,7 @@ export class PartialFile {
     await this.data.truncate(size);
   }
 
-  /** Syncs what was written and confirms it. */
+  /** Confirms what was written: the next attempt finds it, whatever becomes of this process. */
   async flush(): Promise<void> {
     await this.background;
     await this.turn();
@@ -94,18 +112,38 @@ export class PartialFile {
 
   /** Closes; what was written since the last flush is fetched again. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.flushing;
     await this.data.close();
     await this.journal.close();
   }
 
   private async flushNow(): Promise<void> {
+    if (this.syncFailure !== undefined) throw this.syncFailure;
     const ranges = mergeRanges(this.written);
     if (ranges.length === 0) return;
     this.written = [];
     this.waiting = 0;
-    await onDisk(() => this.data.datasync());
     await this.journal.confirm(ranges);
+    this.unsynced.push(...ranges);
+    if (!this.syncing && Date.now() - this.syncedAt > SYNC_EVERY_MS) void this.sync();
+  }
+
+  /** Beside the writing, through a handle of its own: closing the file must not wait for a slow disk. */
+  private async sync(): Promise<void> {
+    const ranges = mergeRanges(this.unsynced);
+    this.unsynced = [];
+    this.syncing = true;
+    try {
+      const file = await open(this.path, 'r');
+      await file.datasync().finally(() => file.close());
+      if (!this.closed) await this.journal.synced(ranges);
+    } catch (error) {
+      // What became of the file after its end is its next owner's matter.
+      if (!this.closed) this.syncFailure = diskFault(error);
+    }
+    this.syncedAt = Date.now();
+    this.syncing = false;
   }
 }
 

@@ -43,3 +43,11 @@ export function splitRanges(ranges: readonly Range[], size: number): Range[] {
   }
   return pieces;
 }
+
+/** The bytes that both hold, sorted. */
+export function rangesInBoth(one: readonly Range[], other: readonly Range[]): Range[] {
+  const both = mergeRanges(one).flatMap((a) =>
+    other.map((b) => ({ start: Math.max(a.start, b.start), end: Math.min(a.end, b.end) })),
+  );
+  return mergeRanges(both);
+}

@@ -31,6 +31,7 @@ import type {
   TransferSettings,
 } from './source.js';
 import { createSources } from './sources/registry.js';
+import { StreamBudget } from './transfer/stream-count.js';
 
 export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh'> {
   /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
@@ -39,7 +40,7 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   readonly progress: ProgressSink;
   /** Reports of progress closer together than this are dropped, ms; default 200. */
   readonly beatsApartMs?: number;
-  readonly transfer?: Partial<TransferSettings> & { readonly stallMs?: number };
+  readonly transfer?: Partial<TransferSettings>;
   /** Service accounts of Google; default: none. The addresses are Google's, except in tests. */
   readonly drive?: { readonly accounts: GoogleAccounts; readonly root?: string; readonly tokens?: string };
   /** The limits on bandwidth; left out: none. */
@@ -47,8 +48,11 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
 }
 
 const MIB = 1024 * 1024;
+/** Each may hold some 2 MiB in memory. */
+const ALL_STREAMS = 32;
 const TRANSFER: TransferSettings = {
-  streams: 4,
+  streams: 8,
+  stallMs: 30_000,
   parallelAbove: 32 * MIB,
   pieceBytes: 32 * MIB,
   tries: 5,
@@ -56,7 +60,8 @@ const TRANSFER: TransferSettings = {
 };
 
 export function createFetchActivities(deps: FetchDeps): TransferActivities {
-  const { stallMs = 30_000, ...transfer } = deps.transfer ?? {};
+  const transfer = { ...TRANSFER, budget: new StreamBudget(ALL_STREAMS), ...deps.transfer };
+  const { stallMs } = transfer;
   const http = createHttp({ allow: deps.urlAllow, stallMs });
   const {
     accounts = openGoogleAccounts([]),
@@ -67,7 +72,7 @@ export function createFetchActivities(deps: FetchDeps): TransferActivities {
     ...deps,
     http,
     guard: createUrlGuard(deps.urlAllow),
-    transfer: { ...TRANSFER, ...transfer },
+    transfer,
     drive: { accounts, root, ...drive, urlAllow: deps.urlAllow, stallMs },
   });
   return { fetchSource: (input) => fetchSource(deps, sources, input) };

@@ -5,6 +5,7 @@ import type { FileEntry } from '../../contracts/claim.js';
 import { Fault } from '../../domain/fault.js';
 import { archiveKind } from './archive-kind.js';
 import type { FetchContext, FetchedFile } from './source.js';
+import { extraDigests } from './transfer/follow.js';
 
 /** Files in hand at once: two are hashed while the next are opened and looked at. */
 const AT_ONCE = 4;
@@ -41,8 +42,11 @@ function alive(context: FetchContext, file: FetchedFile | undefined): void {
 
 async function proveFile(file: FetchedFile, signal: AbortSignal, onProgress: () => void): Promise<FileEntry> {
   const announced = file.announced ?? [];
-  const also = announced.map(({ algorithm }) => algorithm).filter((one) => one !== 'sha256');
-  const { sha256, size, also: others } = await hashFile(file.from, { signal, onProgress, also });
+  const {
+    sha256,
+    size,
+    also: others,
+  } = file.hash ?? (await hashFile(file.from, { signal, onProgress, also: extraDigests(announced) }));
   if (size === 0) throw new Fault('empty_file', `The file ${quoteName(file.path)} is empty.`);
   for (const { algorithm, hex } of announced) {
     if (hex === { sha256, ...others }[algorithm]) continue;

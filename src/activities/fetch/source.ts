@@ -1,5 +1,5 @@
 // The port of a source: bytes from somewhere into the staging area of an upload.
-import type { ExtraDigest } from '../../bytes/hash.js';
+import type { ExtraDigest, FileHash } from '../../bytes/hash.js';
 import type { Owner } from '../../bytes/journal.js';
 import type { Roots } from '../../bytes/layout.js';
 import type { UploadStaging } from '../../bytes/staging.js';
@@ -9,6 +9,7 @@ import type { UrlGuard } from '../../net/url-guard.js';
 import type { SshDirectory } from '../../secrets/ssh-directory.js';
 import type { Vault } from '../../secrets/vault.js';
 import type { DriveSettings } from './drive/access.js';
+import type { StreamBudget } from './transfer/stream-count.js';
 
 /** What sources are built from. */
 export interface SourceDeps {
@@ -26,8 +27,12 @@ export interface SourceDeps {
 
 /** How the transfer engine works, for every source that uses it. */
 export interface TransferSettings {
-  /** Ranges in flight of one file. */
+  /** Most ranges in flight of one file; most files in flight of one delivery. */
   readonly streams: number;
+  /** Ranges in flight of all files together. */
+  readonly budget?: StreamBudget;
+  /** A range that gives nothing for this long is cut and asked for anew, ms. */
+  readonly stallMs: number;
   /** Files larger than this are fetched by several streams, bytes. */
   readonly parallelAbove: number;
   /** One range request, bytes. */
@@ -71,6 +76,8 @@ export interface FetchedFile {
   readonly from: string;
   /** Compared before the file counts. */
   readonly announced?: readonly Announced[];
+  /** Digests of the bytes on the disk, when they were read back already; at least those that were announced. */
+  readonly hash?: FileHash | undefined;
 }
 
 /** The signal ended it; `confirmed` bytes need not be fetched again. */

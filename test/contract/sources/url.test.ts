@@ -278,7 +278,7 @@ test('a journal that cannot be written any more is the error, and no file stays 
   const http = createHttp({ allow: ['127.0.0.0/8'], stallMs: 1_000 });
   const job = {
     opener: openUrl(http, { url: new URL(`${origin}/f.bin`) }),
-    settings: { ...SETTINGS, streams: 1, tries: 1 },
+    settings: { ...SETTINGS, streams: 1, tries: 1, stallMs: 1_000 },
     path: partial,
     owner: { runId: 'r', attempt: 1, since: 1 },
     signal: new AbortController().signal,

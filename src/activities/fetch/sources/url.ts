@@ -10,12 +10,13 @@ import type { UrlSource } from '../../../domain/source.js';
 import { joinUrl, type UrlSecret } from '../../../net/http.js';
 import type { Announced, FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../source.js';
 import { stableTransfer } from '../transfer/engine.js';
+import { followFile } from '../transfer/follow.js';
 import { announcedDigests, type Delivery } from '../url/answer.js';
 import { fileNameOf } from '../url/file-name.js';
 import { openUrl } from '../url/open.js';
 
 /** Longer than any wait inside: a stall, a back-off, what a server asks for. */
-const BOUND_MS = 120_000;
+const BOUND_MS = 180_000;
 
 export function urlSource(deps: SourceDeps): SourceFetcher<UrlSource> {
   return {
@@ -26,7 +27,7 @@ export function urlSource(deps: SourceDeps): SourceFetcher<UrlSource> {
       if (done !== undefined) return [done];
       try {
         const target = await targetOf(deps, context);
-        const first = await context.waiting(
+        const { first, hash } = await context.waiting(
           stableTransfer({
             opener: openUrl(deps.http, target),
             settings: deps.transfer,
@@ -35,10 +36,11 @@ export function urlSource(deps: SourceDeps): SourceFetcher<UrlSource> {
             signal: context.signal,
             pace: context.pace,
             advance: (done, total) => context.advance(done, total, target.url.host),
+            follow: (answer) => followFile(path, answer.validator.size, announcedDigests(answer)),
           }),
           BOUND_MS,
         );
-        return [await finish(context, path, target.url, first)];
+        return [{ ...(await finish(context, path, target.url, first)), hash }];
       } catch (error) {
         if (!context.signal.aborted) throw error;
         return { paused: true, confirmed: await confirmedBytes(path) };

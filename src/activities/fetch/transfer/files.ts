@@ -76,7 +76,7 @@ async function bring<O extends Opened>(
   const before = ledger.find(item.path, item.size, item.version);
   if (before !== undefined) return { path: item.path, from, announced: before };
   const path = partialOf(context, item);
-  const first = await stableTransfer({
+  const { first } = await stableTransfer({
     opener: item.opener,
     settings,
     path,

@@ -41,10 +41,17 @@ export class TryAgain extends Error {
   /** What the source asks to wait, ms. */
   readonly afterMs: number | undefined;
 
-  constructor(how: TryAgain['how'], options: { afterMs?: number | undefined; cause?: unknown } = {}) {
+  /** The source has too much to do: ask with fewer streams. */
+  readonly tooMuch: boolean;
+
+  constructor(
+    how: TryAgain['how'],
+    options: { afterMs?: number | undefined; tooMuch?: boolean; cause?: unknown } = {},
+  ) {
     super(`the transfer is ${how}`, { cause: options.cause });
     this.how = how;
     this.afterMs = options.afterMs;
+    this.tooMuch = options.tooMuch ?? options.afterMs !== undefined;
   }
 }
 

@@ -96,6 +96,7 @@ function refusal({ status, headers, url }: HttpAnswer, asked: Range | undefined)
   if (again)
     return new TryAgain('broken', {
       afterMs: retryAfterMs(headers['retry-after']),
+      tooMuch: status === 429 || status >= 500,
       cause: new Error(`status ${status}`),
     });
   return new Fault('url_refused', `The server ${host} answered with status ${status}.`);
