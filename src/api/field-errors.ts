@@ -43,7 +43,7 @@ export function fieldErrors(checked: Checked, issues: readonly $ZodIssue[]): Fie
 function fieldError({ part, value }: Checked, { code, path, message }: $ZodIssue): FieldError {
   const loc = [part, ...path.map(stepOf)];
   // As the client sent it: not what a schema had made of it when it failed.
-  const input = valueAt(value, path);
+  const input = shown(path.at(-1), valueAt(value, path));
   return input === undefined
     ? { type: 'missing', loc, msg: 'Field required', input: null }
     : { type: code, loc, msg: message, input };
@@ -55,9 +55,14 @@ function unknownFields({ schema, value, part }: Checked, issue: $ZodIssueUnrecog
     type: UNKNOWN_FIELD,
     loc: [part, ...issue.path.map(stepOf), key],
     msg: unknownWords(key, known),
-    input: valueAt(value, [...issue.path, key]) ?? null,
+    input: shown(key, valueAt(value, [...issue.path, key])) ?? null,
   }));
 }
+
+/** What a client sent, unless it may be a secret: a misspelt or wrong one is not repeated either. */
+const shown = (field: PropertyKey | undefined, input: unknown): unknown =>
+  input !== undefined && /secret|token|passw|key/i.test(String(field)) ? HIDDEN : input;
+const HIDDEN = '(hidden)';
 
 function unknownWords(key: string, known: readonly string[]): string {
   const name = JSON.stringify(key.slice(0, 100));

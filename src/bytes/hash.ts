@@ -2,7 +2,9 @@
 import { dropQueued, enqueue, type Job } from './hash-pool.js';
 
 /** Digests that servers announce and that can be computed in the same pass. */
-export type ExtraDigest = 'md5' | 'sha1' | 'sha512';
+export type ExtraDigest = 'md5' | 'sha1' | 'sha512' | PartsDigest;
+/** The MD5 of the MD5s of parts of so many bytes, a hyphen, and their number: how stores digest what came in parts. */
+export type PartsDigest = `md5-parts-${number}`;
 
 export interface HashOptions {
   readonly signal?: AbortSignal | undefined;

@@ -22,6 +22,9 @@ export interface IngestOptions {
   readonly tags?: string | undefined;
   /** Service account that reads Google Drive. */
   readonly account?: string | undefined;
+  /** Address and region of an S3-compatible store. */
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
   readonly json?: boolean | undefined;
   /** Leave as soon as the server has everything. */
@@ -37,7 +40,12 @@ export interface CheckedIngest {
 
 /** @throws CliError (exit 2) naming the option and what it may be */
 export function checkIngest(options: IngestOptions, config: Config): CheckedIngest {
-  const named = classify(options.source, { account: options.account });
+  const named = classify(options.source, {
+    account: options.account,
+    endpoint: options.endpoint ?? config.client?.s3?.endpoint,
+    region: options.region ?? config.client?.s3?.region,
+    s3Keys: config.client?.s3?.keys,
+  });
   const convert = options.convert ?? true;
   const sensor = checkSensor(options.sensor, convert);
   const fields = {

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { z } from 'zod';
 import { isErrno } from '../bytes/disk-fault.js';
 import { quoteName, safeRelativePath } from '../bytes/safe-names.js';
 import { faultOf } from '../domain/fault.js';
@@ -21,9 +22,21 @@ export const SOURCE_EXAMPLES = SOURCE_TYPES.flatMap((type) => offerOf(type).cli?
 export function classify(text: string, options: SourceOptions = {}): Named {
   for (const type of SOURCE_TYPES) {
     const read = offerOf(type).cli?.read(text, options);
-    if (read !== undefined) return { kind: 'source', ...read } as Named;
+    if (read === undefined) continue;
+    refuseBody(text, offerOf(type).schema, read.body);
+    return { kind: 'source', ...read } as Named;
   }
   return { kind: 'path', path: text };
+}
+
+/** What the server would refuse at once. @throws CliError (exit 2) */
+function refuseBody(text: string, schema: z.ZodType, body: Readonly<Record<string, unknown>>): void {
+  if (typeof body['url'] === 'string' && !URL.canParse(body['url']))
+    throw usage(`${quoteName(text)} is no URL.`, `Name one of ${SOURCE_EXAMPLES.join(', ')}, or a path.`);
+  const [issue] = schema.safeParse(body).error?.issues ?? [];
+  if (issue === undefined) return;
+  const words = `${quoteName(text)}: ${issue.path.map(String).join('.')} ${issue.message}.`;
+  throw usage(words, 'See docs/sources.md.');
 }
 
 export interface NamedFile {

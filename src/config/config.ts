@@ -1,4 +1,6 @@
 // The settings of a Sluice process, read once and handed down. Only src/config/env.ts reads process.env.
+
+import type { S3Keys } from '../contracts/s3-keys.js';
 import type { LimitValues } from '../domain/limits.js';
 
 export interface Config {
@@ -79,6 +81,12 @@ export interface Config {
     readonly url?: string;
     /** Owner of what is ingested. */
     readonly email?: string;
+    /** What `sluice ingest s3://…` sends along; a worker never uses it. */
+    readonly s3?: {
+      readonly endpoint?: string;
+      readonly region?: string;
+      readonly keys?: S3Keys;
+    };
   };
   /** Milliseconds without a new upload after which an unsealed dataset is processed. */
   readonly quietMs: number;

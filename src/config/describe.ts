@@ -32,6 +32,9 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_URL:
       config.client?.url === undefined ? 'the server that runs here' : hidePassword(config.client.url),
     SLUICE_EMAIL: config.client?.email ?? 'none',
+    AWS_ACCESS_KEY_ID: config.client?.s3?.keys === undefined ? 'none' : 'given (hidden)',
+    AWS_REGION: config.client?.s3?.region ?? 'none',
+    AWS_ENDPOINT_URL: config.client?.s3?.endpoint ?? 'none',
     SLUICE_QUIET_MS: String(config.quietMs),
     SLUICE_MAX_UPLOAD_BYTES: String(limits.uploadBytes),
     SLUICE_MAX_FILE_BYTES: String(limits.fileBytes),

@@ -99,9 +99,26 @@ function assemble(settings: Settings, cwd: string): Config {
       open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
       stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
     },
-    client: { ...optional('url', settings.SLUICE_URL), ...optional('email', settings.SLUICE_EMAIL) },
+    client: {
+      ...optional('url', settings.SLUICE_URL),
+      ...optional('email', settings.SLUICE_EMAIL),
+      s3: s3Settings(settings),
+    },
     quietMs: settings.SLUICE_QUIET_MS,
     logLevel: settings.SLUICE_LOG_LEVEL,
+  };
+}
+
+function s3Settings(settings: Settings): NonNullable<NonNullable<Config['client']>['s3']> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = settings;
+  const keys =
+    accessKeyId === undefined || secretAccessKey === undefined
+      ? undefined
+      : { accessKeyId, secretAccessKey, ...optional('sessionToken', settings.AWS_SESSION_TOKEN) };
+  return {
+    ...optional('endpoint', settings.AWS_ENDPOINT_URL),
+    ...optional('region', settings.AWS_REGION),
+    ...optional('keys', keys),
   };
 }
 

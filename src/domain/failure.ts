@@ -241,6 +241,23 @@ export const FAILURES = {
     'This server does not have a private key of that name.',
     'Name one that lies in SLUICE_SSH_DIR, or send a private key.',
   ),
+  s3_not_found: content('The store does not have that object or bucket.', 'Check bucket, key and region.'),
+  s3_denied: content(
+    'The store refused access.',
+    'Check the keys, and that they have the permission that is named.',
+  ),
+  s3_expired: content('The access keys have expired.', 'Send it again with fresh keys.'),
+  s3_refused: content('The store answered that the request is wrong.', 'See what it said.'),
+  s3_changed: content('The object changed while it was fetched.', 'Fetch it again when it is stable.'),
+  s3_short: content(
+    'The store sent fewer bytes than it announced, again and again.',
+    'Ask the owner of the store.',
+  ),
+  s3_broken: system('The transfer from the store broke.', 'It is tried again from where it stopped.'),
+  too_many_files: content(
+    'There are more files than one delivery may hold.',
+    'Bring them in as several deliveries, each with a part of them.',
+  ),
   checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
   // extract
   archive_unsafe: content(

@@ -68,13 +68,29 @@ export interface RsyncSource {
   readonly leavesOut?: boolean;
 }
 
+/** An object, or the objects below a prefix, in a bucket of an S3-compatible store. Keys lie sealed under the job's id. */
+export interface S3Source {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** Of one object; with `prefix` what the keys of all objects begin with (empty: the whole bucket). */
+  readonly key: string;
+  readonly prefix: boolean;
+  /** Address of the store; left out: AWS. */
+  readonly endpoint?: string;
+  readonly region: string;
+  /** The bucket stands in the path, not in the name of the host. */
+  readonly pathStyle: boolean;
+  readonly sealed: boolean;
+}
+
 export type Source =
   | ReceivedSource
   | AwaitedSource
   | LocalSource
   | UrlSource
   | GoogleDriveSource
-  | RsyncSource;
+  | RsyncSource
+  | S3Source;
 export type SourceKind = Source['kind'];
 
 /** Sources whose bytes a client sends; an upload from one is open until the last of them has come. */
@@ -95,5 +111,7 @@ export function sourceWords(source: Source): string {
       return `Google Drive ${source.id}`;
     case 'rsync':
       return `rsync ${source.host}:${source.path}`;
+    case 's3':
+      return `s3://${source.bucket}/${source.key}`;
   }
 }

@@ -66,6 +66,20 @@ export interface HttpClient {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<HttpAnswer>;
+  /**
+   * One request as it is, redirects not followed. The caller must read or destroy the body.
+   * @throws Fault `url_forbidden`; undici's errors for a broken connection or a stall
+   */
+  send(
+    origin: URL,
+    request: {
+      /** With its query; sent as it stands here. */
+      readonly path: string;
+      readonly method: 'GET' | 'HEAD';
+      readonly headers: Readonly<Record<string, string>>;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<HttpAnswer>;
   close(): Promise<void>;
 }
 
@@ -76,6 +90,13 @@ export function createHttp(options: HttpOptions): HttpClient {
   const agent = new Agent({ connect: guard.connector, headersTimeout: stallMs, bodyTimeout: stallMs });
   return {
     get: (target, headers, signal) => followed(guard, agent, target, headers, signal),
+    send: async (url, request) => {
+      guard.check(url);
+      const answer = await agent.request({ origin: url.origin, ...request });
+      // See followed.
+      answer.body.on('error', () => undefined);
+      return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url };
+    },
     close: () => agent.close(),
   };
 }

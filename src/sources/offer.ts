@@ -1,5 +1,6 @@
 // The port of a source towards people: how a request names it, what is refused at once, what is sealed as a secret.
 import type { z } from 'zod';
+import type { S3Keys } from '../contracts/s3-keys.js';
 import type { Source } from '../domain/source.js';
 import type { UrlGuard } from '../net/url-guard.js';
 import type { GoogleAccounts } from '../secrets/google-accounts.js';
@@ -22,8 +23,11 @@ export interface CheckedSource {
   readonly secret?: object;
 }
 
-/** Options of the command line that only sources read. */
+/** Options of the command line that only sources read, and credentials of its environment. */
 export interface SourceOptions {
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  readonly s3Keys?: S3Keys | undefined;
   readonly account?: string | undefined;
 }
 

@@ -4,6 +4,7 @@ import { googleDriveOffer } from './google_drive.js';
 import { localOffer } from './local.js';
 import type { CheckedSource, OfferDeps, SourceOffer } from './offer.js';
 import { rsyncOffer } from './rsync.js';
+import { s3Offer } from './s3.js';
 import { urlOffer } from './url.js';
 
 /** By the words of `type`. */
@@ -13,6 +14,7 @@ export const OFFERS = {
   google_drive: googleDriveOffer,
   url: urlOffer,
   rsync: rsyncOffer,
+  s3: s3Offer,
 } as const;
 
 export const sourceSchema = z.discriminatedUnion('type', [
@@ -20,6 +22,7 @@ export const sourceSchema = z.discriminatedUnion('type', [
   googleDriveOffer.schema,
   urlOffer.schema,
   rsyncOffer.schema,
+  s3Offer.schema,
 ]);
 
 export type SourceType = keyof typeof OFFERS;

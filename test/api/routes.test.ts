@@ -339,8 +339,8 @@ test('initiate fetches URLs and says what it does not do', async () => {
     400,
     expect.stringContaining('/api/upload/local/upload'),
   ]);
-  const s3 = await start('s3', {});
-  expect([s3.status, s3.body.detail[0].loc]).toEqual([422, ['body', 'source_type']]);
+  const later = await start('dropbox', {});
+  expect([later.status, later.body.detail[0].loc]).toEqual([422, ['body', 'source_type']]);
   expect((await start('url', {})).body.detail[0].loc).toEqual(['body', 'source_config', 'url']);
   expect((await start('url', { url: 'http://127.0.0.1/x' })).status).toBe(403);
   expect((await start('url', { url: 'https://e.org/' }, { convert: 'odd' })).status).toBe(422);
@@ -349,8 +349,8 @@ test('initiate fetches URLs and says what it does not do', async () => {
     'user_email',
   ]);
   const sources = (await get(`${at.url}/api/upload/supported-sources`)).body;
-  expect(sources.source_types).toEqual(expect.arrayContaining(['local', 'url', 'rsync']));
-  expect(sources.required_parameters).toMatchObject({ local: ['file'], url: ['url'], rsync: ['from'] });
+  expect(sources.source_types).toEqual(expect.arrayContaining(['local', 'url', 's3']));
+  expect(sources.required_parameters).toMatchObject({ local: ['file'], url: ['url'] });
 });
 
 test('the docs page needs nothing from elsewhere', async () => {

@@ -27,6 +27,7 @@ test.each([
   ['-', 'path'],
   ['http://example.org/a.tif', 'source'],
   ['HTTPS://example.org/a.tif', 'source'],
+  ['s3://bucket/a.tif', 'source'],
 ])('the source %s is a %s', (text, kind) => {
   expect(classify(text).kind).toBe(kind);
 });
@@ -48,6 +49,31 @@ describe('options of ingest', () => {
     expect([owner(), owner('ada@example.org')]).toEqual(['set@example.org', 'ada@example.org']);
   });
 
+  test('an S3 source takes endpoint, region and keys of the command line along', () => {
+    const keys = { accessKeyId: 'AKID', secretAccessKey: 's', sessionToken: 't' };
+    const set = { ...config, client: { s3: { endpoint: 'https://a.example', region: 'r-1', keys } } };
+    const bodyOf = (more: Partial<IngestOptions>) =>
+      checkIngest({ source: 's3://bucket/dir/', sensor: 'TIFF', ...more }, set);
+    const sealed = { access_key_id: 'AKID', secret_access_key: 's', session_token: 't' };
+    expect(bodyOf({ region: 'r-2' })).toMatchObject({
+      named: {
+        name: 'dir',
+        body: {
+          type: 's3',
+          bucket: 'bucket',
+          key: 'dir/',
+          endpoint: 'https://a.example',
+          region: 'r-2',
+          ...sealed,
+        },
+      },
+    });
+    expect(bodyOf({ endpoint: 'http://b.example' })).toMatchObject({
+      named: { body: { endpoint: 'http://b.example', region: 'r-1' } },
+    });
+    expect(JSON.stringify(bodyOf({}).fields)).not.toContain('AKID');
+  });
+
   test.each(['root', 'Ada Lovelace', 'DOMAIN\\ada', '-x-', 'ø', ''])(
     '%p has a local address that passes',
     (user) => {
@@ -60,7 +86,7 @@ describe('options of ingest', () => {
     ['a sensor that is not converted', { sensor: 'HDF5' }, /cannot convert HDF5/],
     ['no e-mail address', { email: 'nobody' }, /--email/],
     ['an empty name', { name: ' ' }, /--name/],
-    ['a source of later', { source: 's3://a/b' }, /s3: come with a later version/],
+    ['an S3 source without a bucket', { source: 's3:///b' }, /bucket must be the name of a bucket/],
     ['a broken URL', { source: 'http://' }, /no URL/],
   ])('%s is wrong usage', (_, more, words) => {
     const refused = thrownBy(() => check(more));

@@ -49,7 +49,7 @@ async function proveFile(file: FetchedFile, signal: AbortSignal, onProgress: () 
   } = file.hash ?? (await hashFile(file.from, { signal, onProgress, also: extraDigests(announced) }));
   if (size === 0) throw new Fault('empty_file', `The file ${quoteName(file.path)} is empty.`);
   for (const { algorithm, hex } of announced) {
-    if (hex === { sha256, ...others }[algorithm]) continue;
+    if (hex === (algorithm === 'sha256' ? sha256 : others[algorithm])) continue;
     throw new Fault(
       'checksum_mismatch',
       `The bytes of ${quoteName(file.path)} do not have the ${algorithm} digest that was announced.`,

@@ -14,6 +14,7 @@ Examples:
   sluice ingest slices/ --sensor TIFF --name "A stack" --json
   sluice ingest https://example.org/sea.nc --sensor NETCDF --param variable=temperature
   sluice ingest https://drive.google.com/drive/folders/1AbC --sensor TIFF --account survey
+  sluice ingest s3://bucket/scans/ --sensor TIFF --endpoint https://store.example.org
   sluice ingest notes/ --sensor OTHER --detach
 
 Sensors that are converted: ${CONVERTIBLE_SENSORS.join(', ')}.
@@ -25,7 +26,7 @@ export function registerIngest(program: Command): void {
   program
     .command('ingest')
     .description('ingest a file, a directory or a URL, and wait until it is published')
-    .argument('<source>', 'file, directory, URL (http, https), or gdrive:<id>')
+    .argument('<source>', 'file, directory, URL (http, https), gdrive:<id>, or s3://bucket/key')
     .requiredOption('--sensor <sensor>', `what kind of data it is: ${SENSORS.join(', ')}`)
     .option('--name <name>', 'name of the dataset (default: last part of the source)')
     .option('--email <address>', 'owner (default: SLUICE_EMAIL)')
@@ -35,6 +36,8 @@ export function registerIngest(program: Command): void {
     .option('--team <team>', 'team that it belongs to')
     .option('--tags <tags>', 'tags, divided by commas')
     .option('--account <name>', 'service account of the server that reads Google Drive')
+    .option('--endpoint <url>', 'address of an S3-compatible store (default: AWS_ENDPOINT_URL, else AWS)')
+    .option('--region <region>', 'region of the bucket (default: AWS_REGION, else us-east-1)')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
     .option('--json', 'JSON lines; the last one is the result')
     .option('--detach', 'leave as soon as the server has everything')

@@ -4,6 +4,7 @@ import { googleDriveSource } from './google_drive.js';
 import { localSource } from './local.js';
 import { receivedSource } from './received.js';
 import { rsyncSource } from './rsync.js';
+import { s3Source } from './s3.js';
 import { urlSource } from './url.js';
 
 export function createSources(deps: SourceDeps): Sources {
@@ -13,5 +14,6 @@ export function createSources(deps: SourceDeps): Sources {
     url: urlSource(deps),
     google_drive: googleDriveSource(deps),
     rsync: rsyncSource(deps),
+    s3: s3Source(deps),
   };
 }

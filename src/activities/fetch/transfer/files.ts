@@ -23,7 +23,7 @@ export interface TransferItem<O extends Opened = Opened> {
   /** Digests that the list told. */
   readonly announced?: readonly Announced[];
   /** Digests that the first answer tells. */
-  announcedBy?(first: O): readonly Announced[];
+  announcedBy?(first: O): readonly Announced[] | Promise<readonly Announced[]>;
 }
 
 /**
@@ -88,7 +88,7 @@ async function bring<O extends Opened>(
   await onDisk(() => mkdir(dirname(from), { recursive: true }));
   await rename(path, from);
   await removePartial(path);
-  const announced = [...(item.announced ?? []), ...(item.announcedBy?.(first) ?? [])];
+  const announced = [...(item.announced ?? []), ...((await item.announcedBy?.(first)) ?? [])];
   await ledger.add({ path: item.path, size: item.size, version: item.version, announced });
   return { path: item.path, from, announced };
 }

@@ -1,0 +1,22 @@
+// The S3 adapter of the transfer engine: a range of an object by signed GET, Range and If-Match.
+import type { RangeOpener } from '../transfer/port.js';
+import { type Delivery, readDelivery } from '../url/answer.js';
+import { S3_CODES } from './problem.js';
+import type { S3Store } from './store.js';
+
+export function openObject(store: S3Store, key: string): RangeOpener<Delivery> {
+  return {
+    host: store.host,
+    codes: S3_CODES,
+    async open(asked, validator, signal) {
+      const headers = {
+        accept: '*/*',
+        'accept-encoding': 'identity',
+        'user-agent': 'sluice',
+        ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
+        ...(validator?.etag === undefined ? {} : { 'if-match': validator.etag }),
+      };
+      return await readDelivery(await store.get(key, headers, signal), asked);
+    },
+  };
+}

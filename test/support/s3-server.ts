@@ -1,0 +1,112 @@
+// A real S3 server (versitygw) over a directory of its own, and what tests put into it.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CompleteMultipartUploadCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { S3Keys } from '../../src/contracts/s3-keys.js';
+import { claimPort } from '../../src/embedded/ports.js';
+import { type Daemon, startDaemon } from '../../src/process/daemon.js';
+
+export const BUCKET = 'scans';
+export const KEYS: S3Keys = { accessKeyId: 'AKIDTESTTESTTESTTEST', secretAccessKey: 'never-told-secret' };
+
+export class S3Server {
+  readonly origin: string;
+  readonly client: S3Client;
+  private readonly dir: string;
+  private readonly daemon: Daemon;
+
+  private constructor(dir: string, port: number, daemon: Daemon) {
+    this.dir = dir;
+    this.daemon = daemon;
+    this.origin = `http://127.0.0.1:${port}`;
+    const { accessKeyId, secretAccessKey } = KEYS;
+    this.client = new S3Client({
+      region: 'us-east-1',
+      endpoint: this.origin,
+      forcePathStyle: true,
+      credentials: { accessKeyId, secretAccessKey },
+    });
+  }
+
+  /** With the bucket BUCKET. */
+  static async start(): Promise<S3Server> {
+    const dir = await mkdtemp(join(tmpdir(), 'sluice-s3-'));
+    for (const name of ['data', 'sidecar']) await mkdir(join(dir, name));
+    const port = await claimPort(0, 'PORT');
+    const args = [
+      '--port',
+      `127.0.0.1:${port}`,
+      '--quiet',
+      '--keep-alive',
+      'posix',
+      '--sidecar',
+      join(dir, 'sidecar'),
+    ];
+    const daemon = startDaemon({
+      name: 'versitygw',
+      command: process.env['SLUICE_VERSITYGW_BIN'] ?? 'versitygw',
+      args: [...args, join(dir, 'data')],
+      env: { ROOT_ACCESS_KEY_ID: KEYS.accessKeyId, ROOT_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
+      logFile: join(dir, 'versitygw.log'),
+    });
+    const server = new S3Server(dir, port, daemon);
+    await server.ready();
+    await server.client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    return server;
+  }
+
+  async put(key: string, body: Buffer, bucket = BUCKET): Promise<void> {
+    await this.client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+  }
+
+  /** An object that comes in parts; its ETag counts them. */
+  async putParts(key: string, parts: readonly Buffer[]): Promise<void> {
+    const place = { Bucket: BUCKET, Key: key };
+    const { UploadId } = await this.client.send(new CreateMultipartUploadCommand(place));
+    const done: { PartNumber: number; ETag: string | undefined }[] = [];
+    for (const [at, Body] of parts.entries()) {
+      const part = { ...place, UploadId, PartNumber: at + 1 };
+      const { ETag } = await this.client.send(new UploadPartCommand({ ...part, Body }));
+      done.push({ PartNumber: at + 1, ETag });
+    }
+    const order = { ...place, UploadId, MultipartUpload: { Parts: done } };
+    await this.client.send(new CompleteMultipartUploadCommand(order));
+  }
+
+  /** A bucket of which everybody may read each object, and nobody else may see the list. */
+  async makeUnlisted(bucket: string): Promise<void> {
+    await this.client.send(new CreateBucketCommand({ Bucket: bucket }));
+    const Resource = `arn:aws:s3:::${bucket}/*`;
+    const statement = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+    await this.client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
+  }
+
+  async close(): Promise<void> {
+    this.client.destroy();
+    await this.daemon.stop(2_000);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  private async ready(): Promise<void> {
+    for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20)) {
+      if (this.daemon.ended) break;
+      const answers = await fetch(this.origin).then(
+        () => true,
+        () => false,
+      );
+      if (answers) return;
+    }
+    throw new Error(`versitygw did not start; see ${this.daemon.logFile}`);
+  }
+}
