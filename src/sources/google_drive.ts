@@ -147,10 +147,10 @@ function isDriveLink(text: string): boolean {
   return ['drive.google.com', 'docs.google.com', 'drive.usercontent.google.com'].includes(hostname);
 }
 
-/** What follows `/d/` or `/folders/`; else the last part that is no word of the address. */
+/** What follows `/d/` or `/folders/`; else the last part that is long enough for an id. */
 function idOfPath(path: string): string | undefined {
   const parts = path.split('/').filter((part) => part !== '');
   const before = parts.findIndex((part) => part === 'd' || part === 'folders');
   if (before >= 0) return parts[before + 1];
-  return parts.filter((part) => !['view', 'edit', 'open', 'preview', 'copy', 'uc'].includes(part)).at(-1);
+  return parts.filter((part) => part.length >= 15).at(-1);
 }

@@ -5,6 +5,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 const AUDIENCE = 'https://oauth2.googleapis.com/token';
 const SCOPE = 'https://www.googleapis.com/auth/drive.readonly';
 
+let made: { publicKey: string; privateKey: string } | undefined;
+/** One for a whole test file: to make one takes long. */
+function pair(): { publicKey: string; privateKey: string } {
+  made ??= generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return made;
+}
+
 export interface AccountKey {
   readonly email: string;
   /** The key file as Google gives it. */
@@ -26,11 +37,7 @@ export class GoogleTokens {
 
   /** A service account with a key of its own. */
   account(email: string): AccountKey {
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', {
-      modulusLength: 2048,
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    });
+    const { publicKey, privateKey } = pair();
     this.accounts.set(email, createPublicKey(publicKey));
     const file = {
       type: 'service_account',

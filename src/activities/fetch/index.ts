@@ -11,6 +11,7 @@ import type { FileEntry } from '../../contracts/claim.js';
 import type { Delivery } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
+import { createGuardedFetch } from '../../net/guarded-fetch.js';
 import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
@@ -73,7 +74,7 @@ export function createFetchActivities(deps: FetchDeps): TransferActivities {
     http,
     guard: createUrlGuard(deps.urlAllow),
     transfer,
-    drive: { accounts, root, ...drive, urlAllow: deps.urlAllow, stallMs },
+    drive: { accounts, root, ...drive, fetch: createGuardedFetch({ allow: deps.urlAllow, stallMs }) },
   });
   return { fetchSource: (input) => fetchSource(deps, sources, input) };
 }

@@ -1,9 +1,9 @@
 // Who asks Google, and with which token: a service account of this server, or somebody's own access that lies sealed.
 import { Fault, faultOf } from '../../../domain/fault.js';
 import type { GoogleDriveSource } from '../../../domain/source.js';
-import { createGuardedFetch } from '../../../net/guarded-fetch.js';
 import type { GoogleAccounts } from '../../../secrets/google-accounts.js';
 import type { Vault } from '../../../secrets/vault.js';
+import type { GoogleDriveSecret } from '../../../sources/google_drive.js';
 import { loadLibrary, type TokenClient } from './library.js';
 import { reasonsIn } from './refusal.js';
 
@@ -16,17 +16,8 @@ export interface DriveSettings {
   readonly root: string;
   /** Where tokens are had, likewise; left out: at Google. */
   readonly tokens?: string;
-  readonly urlAllow: readonly string[];
-  readonly stallMs: number;
-}
-
-/** What may lie sealed under the job's id. */
-export interface DriveSecret {
-  readonly oauth?:
-    | { readonly access_token: string }
-    | { readonly refresh_token: string; readonly client_id: string; readonly client_secret: string };
-  /** Keys that links carried, by id. */
-  readonly linkKeys?: Readonly<Record<string, string>>;
+  /** What the library asks with. */
+  readonly fetch: typeof fetch;
 }
 
 export interface DriveAccess {
@@ -46,7 +37,7 @@ export async function openAccess(
   vault: Vault,
   { source, jobId }: { readonly source: GoogleDriveSource; readonly jobId: string },
 ): Promise<DriveAccess> {
-  const secret = source.sealed ? await vault.open<DriveSecret>(jobId) : {};
+  const secret = source.sealed ? await vault.open<GoogleDriveSecret>(jobId) : {};
   if (secret === undefined) {
     throw new Fault(
       'drive_denied',
@@ -78,7 +69,7 @@ export async function openAccess(
 async function clientOf(
   settings: DriveSettings,
   { account }: GoogleDriveSource,
-  { oauth }: DriveSecret,
+  { oauth }: GoogleDriveSecret,
 ): Promise<{ client: TokenClient; who: string }> {
   const { auth } = await loadLibrary();
   const transporterOptions = { fetchImplementation: fetchOf(settings) };
@@ -102,12 +93,11 @@ async function clientOf(
 }
 
 /** The library takes the address of the token endpoint from nowhere but itself; so tests turn it here. */
-function fetchOf({ tokens, urlAllow, stallMs }: DriveSettings): typeof fetch {
-  const guarded = createGuardedFetch({ allow: urlAllow, stallMs });
-  if (tokens === undefined) return guarded;
+function fetchOf({ tokens, fetch }: DriveSettings): typeof globalThis.fetch {
+  if (tokens === undefined) return fetch;
   return (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
-    return guarded(url.host === TOKEN_HOST ? tokens : url, init);
+    return fetch(url.host === TOKEN_HOST ? tokens : url, init);
   };
 }
 
@@ -116,43 +106,43 @@ async function asked<T>(who: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const fault = faultOf(error);
-    if (fault !== undefined) throw fault;
-    const answer = responseOf(error);
-    // The cause is left out where it holds the request: the assertion, the refresh token.
-    if (answer === undefined && !isTokenless(error)) {
-      throw new Fault('drive_broken', 'The token endpoint of Google cannot be reached.');
-    }
-    const status = answer?.status ?? 401;
-    if (status === 429 || status >= 500) {
-      throw new Fault('drive_broken', `The token endpoint of Google answered with status ${status}.`);
-    }
-    const reasons = reasonsIn(answer?.data);
-    const word = reasons.length === 0 ? String(status) : reasons.join(', ');
-    const clock = reasons.includes('invalid_grant')
-      ? ' The key may be deleted, or the clock of this server wrong.'
-      : '';
-    throw new Fault('drive_denied', `Google gives no token to ${who} (${word}).${clock}`);
+    // No cause goes along: it holds the request with the assertion or the refresh token.
+    throw faultOf(error) ?? refusedToken(who, error);
   }
 }
 
-/** An access token without a refresh token, or a key that cannot sign. */
-function isTokenless(error: unknown): boolean {
-  const words = error instanceof Error ? `${error.message} ${'code' in error ? String(error.code) : ''}` : '';
-  return /refresh token|ERR_OSSL|asn1|PEM|key must be|DECODER/i.test(words);
+function refusedToken(who: string, error: unknown): Fault {
+  const answer = responseOf(error);
+  const { message, code } = fieldsOf(error);
+  const words = `${String(message)} ${String(code)}`;
+  if (answer === undefined && /refresh token/i.test(words)) {
+    return new Fault('drive_denied', `Google refuses the token of ${who}: it is over or was taken back.`);
+  }
+  if (answer === undefined && /ERR_OSSL|asn1|PEM|DECODER/i.test(words)) {
+    return new Fault('google_account_broken', `The key of ${who} cannot sign.`);
+  }
+  if (answer === undefined || answer.status === 429 || answer.status >= 500) {
+    return new Fault('drive_broken', 'The token endpoint of Google does not answer.');
+  }
+  const reasons = reasonsIn(answer.data);
+  const word = reasons.length === 0 ? String(answer.status) : reasons.join(', ');
+  const more = reasons.includes('invalid_grant')
+    ? ' The key may be deleted, or the clock of this server wrong.'
+    : '';
+  return new Fault('drive_denied', `Google gives no token to ${who} (${word}).${more}`);
 }
 
-/** The answer in an error of the library. */
+/** The answer in an error of the library. Not by its class: the one of another copy of the library has another. */
 export function responseOf(
   error: unknown,
-): { readonly status: number; readonly headers: Headers; readonly data: unknown } | undefined {
-  if (typeof error !== 'object' || error === null || !('response' in error)) return undefined;
-  const { response } = error;
-  if (typeof response !== 'object' || response === null || !('status' in response)) return undefined;
-  const { status } = response;
-  const headers =
-    'headers' in response && response.headers instanceof Headers ? response.headers : new Headers();
-  return typeof status === 'number'
-    ? { status, headers, data: 'data' in response ? response.data : undefined }
-    : undefined;
+): { readonly status: number; readonly retryAfter: string | undefined; readonly data: unknown } | undefined {
+  const { response } = fieldsOf(error);
+  const { status, headers, data } = fieldsOf(response);
+  if (typeof status !== 'number') return undefined;
+  const { get } = fieldsOf(headers);
+  const retryAfter: unknown = typeof get === 'function' ? get.call(headers, 'retry-after') : undefined;
+  return { status, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined, data };
 }
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

@@ -57,8 +57,7 @@ export function refusedBy(error: unknown, asked: Asked): Error {
   const response = responseOf(error);
   // The cause goes no further: it holds the request with its token.
   if (response === undefined) return new AskAgain({ again: 'broken' });
-  const { status, headers, data } = response;
-  const retryAfter = headers.get('retry-after') ?? undefined;
+  const { status, retryAfter, data } = response;
   return asError(verdictOn({ status, reasons: reasonsIn(data), retryAfter }, asked));
 }
 

@@ -6,7 +6,7 @@ import type { Again } from './refusal.js';
 const LONGEST_PAUSE_MS = 32_000;
 /** A request may be asked to slow down so often: about three minutes, more than the minute that Google counts in. */
 const SLOWER_TRIES = 10;
-const BROKEN_TRIES = 6;
+const BROKEN_TRIES = 8;
 /** Waits are cut into such parts, between which life is told. */
 const PART_MS = 5_000;
 

@@ -1,5 +1,8 @@
 // Source `google_drive`: a file or everything below a folder, the same at the end as it was when it was listed.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { log } from '@temporalio/activity';
+import { confirmedBytes } from '../../../bytes/partial-file.js';
 import { quoteName } from '../../../bytes/safe-names.js';
 import { Fault } from '../../../domain/fault.js';
 import type { GoogleDriveSource } from '../../../domain/source.js';
@@ -10,6 +13,7 @@ import { type DriveOpened, openContent, versionOf } from '../drive/open.js';
 import { type DriveFile, listTree, lookAgain } from '../drive/tree.js';
 import type { FetchContext, FetchedFile, Paused, SourceDeps, SourceFetcher } from '../source.js';
 import { type TransferItem, transferFiles } from '../transfer/files.js';
+import { Ledger } from '../transfer/ledger.js';
 
 /** Longer than any wait inside; a list of very many folders takes minutes and moves no byte. */
 const BOUND_MS = 600_000;
@@ -22,7 +26,7 @@ export function googleDriveSource(deps: SourceDeps): SourceFetcher<GoogleDriveSo
         return await context.waiting(bring(deps, steady(context)), BOUND_MS);
       } catch (error) {
         if (!context.signal.aborted) throw error;
-        return { paused: true, confirmed: context.confirmed() };
+        return { paused: true, confirmed: Math.max(context.confirmed(), await broughtBytes(context)) };
       }
     },
   };
@@ -41,10 +45,10 @@ async function bring(
     const { files, leftOut } = await listTree(api, source, source.leavesOut === true);
     if (leftOut.length > 0)
       log.warn('files of Google Drive are left out', { leftOut: leftOut.slice(0, 100) });
-    if (files.length === 0) throw new Fault('no_files', 'There is no file in the folder of Google Drive.');
     return files;
   };
   let files = await look();
+  if (files.length === 0) throw new Fault('no_files', 'There is no file in the folder of Google Drive.');
   for (let round = 1; ; round++) {
     const fetched = await bringFiles(deps, context, api, files);
     if ('paused' in fetched) return fetched;
@@ -94,8 +98,9 @@ function itemOf(api: DriveApi, file: DriveFile): TransferItem<DriveOpened> | und
 }
 
 /**
- * The same files as they are by now, under the paths that they were listed with. What was added meanwhile is not theirs.
- * @throws Fault for what is gone: `drive_trashed`, `drive_not_found`, `drive_changed` when it was moved away
+ * The same files as they are by now, under the paths that they were listed with. What was added meanwhile is not
+ * theirs; what was moved away is the same file still.
+ * @throws Fault for what is gone: `drive_trashed`, `drive_not_found`
  */
 async function nowOf(
   api: DriveApi,
@@ -105,14 +110,21 @@ async function nowOf(
   const byId = new Map(listed.map((file) => [file.id, file]));
   const now: DriveFile[] = [];
   for (const file of files) {
-    const found = byId.get(file.id);
-    if (found === undefined) {
-      await lookAgain(api, file);
-      throw new Fault('drive_changed', `${quoteName(file.path)} was moved away while it was fetched.`);
-    }
-    now.push({ ...found, path: file.path });
+    now.push({ ...(byId.get(file.id) ?? (await lookAgain(api, file))), path: file.path });
   }
   return now;
+}
+
+/** What lies in staging already, when a pause comes before the files are listed again. */
+async function broughtBytes({ staging }: FetchContext): Promise<number> {
+  const names = await readdir(staging.partial).catch(() => []);
+  const partial = names
+    .filter((name) => name.endsWith('.journal'))
+    .map((name) => name.slice(0, -'.journal'.length));
+  const bytes = await Promise.all(partial.map((name) => confirmedBytes(join(staging.partial, name))));
+  const ledger = await Ledger.open(join(staging.partial, 'done'));
+  await ledger.close();
+  return bytes.reduce((sum, one) => sum + one, ledger.bytes);
 }
 
 /** Progress that never goes back and never beyond its total, also when a file is fetched again or is another one by now. */
