@@ -1,5 +1,5 @@
 // Google Drive over HTTP: what is refused before anything is recorded, and that tokens are in no row, answer or order.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -16,7 +16,10 @@ beforeAll(async () => {
   writeFileSync(join(keys, 'survey.json'), file);
   at = await startHarness('google-drive', { googleAccounts: [{ path: keys }] });
 });
-afterAll(async () => await at.close());
+afterAll(async () => {
+  await at.close();
+  rmSync(keys, { recursive: true });
+});
 
 const native = (source: object) =>
   post(`${at.url}/api/v1/uploads`, {

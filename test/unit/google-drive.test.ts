@@ -1,16 +1,16 @@
 // Google Drive: how a request names it, which account may be named, what is sealed; what Google's refusals mean.
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Gate } from '../../src/activities/fetch/drive/gate.js';
 import { FolderNames, safePart } from '../../src/activities/fetch/drive/names.js';
 import { reasonsIn, verdictOn } from '../../src/activities/fetch/drive/refusal.js';
 import { classify } from '../../src/cli/source.js';
 import { loadConfig } from '../../src/config/env.js';
-import { createUrlGuard } from '../../src/net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../src/secrets/google-accounts.js';
 import { googleDriveOffer } from '../../src/sources/google_drive.js';
+import type { OfferDeps } from '../../src/sources/offer.js';
 import { checkSource, offerOf, sourceSchema } from '../../src/sources/registry.js';
 import { GoogleTokens } from '../support/google-tokens.js';
 
@@ -32,12 +32,14 @@ beforeAll(() => {
   ]);
 });
 
+afterAll(() => rmSync(dir, { recursive: true }));
+
 const check = async (body: object, known = accounts) =>
-  await checkSource(sourceSchema.parse({ type: 'google_drive', ...body }), {
-    localRoots: [],
-    urlGuard: createUrlGuard([]),
-    googleAccounts: known,
-  });
+  await checkSource(
+    sourceSchema.parse({ type: 'google_drive', ...body }),
+    // It looks at nothing else.
+    { googleAccounts: known } as unknown as OfferDeps,
+  );
 const refusal = async (body: object, known = accounts) =>
   await check(body, known).then(
     () => undefined,
