@@ -34,9 +34,9 @@ export function nativeStart(body: unknown): { wish: UploadWish; source: SourceBo
 }
 
 function wishOf(upload: NativeUpload): UploadWish {
-  const { seal, replaces, priority, user_email: by } = upload;
+  const { seal, replaces, priority, duplicates, user_email: by } = upload;
   const target = 'dataset' in upload ? { dataset: upload.dataset.toLowerCase() } : { fields: upload };
-  return { target, seal, replaces, priority, by };
+  return { target, seal, replaces, priority, duplicates, by };
 }
 
 export function nativeAnswer({ recorded, received, notice }: SessionResult): {

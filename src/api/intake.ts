@@ -7,6 +7,7 @@ import { Fault, faultOf } from '../domain/fault.js';
 import { NORMAL_PRIORITY, type Priority } from '../domain/priority.js';
 import { isConvertible } from '../domain/sensor.js';
 import { CLIENT_SOURCES } from '../domain/source.js';
+import type { DuplicateRule } from '../domain/upload.js';
 import { amendDataset, findDataset, insertDataset } from '../store/datasets.js';
 import { insertFirstHistory } from '../store/history-read.js';
 import { findJob, insertJob } from '../store/jobs.js';
@@ -32,6 +33,7 @@ export interface UploadWish {
   readonly folder?: string | undefined;
   /** See UploadOrder. */
   readonly alone?: boolean;
+  readonly duplicates?: DuplicateRule;
   readonly replaces?: string | undefined;
   /** Left out: normal. */
   readonly priority?: Priority | undefined;
@@ -111,7 +113,7 @@ async function recordJob(
 ): Promise<Recorded> {
   const owner = row.user_email ?? row.user;
   const by = wish.by ?? owner;
-  const { seal, replaces, folder, priority = NORMAL_PRIORITY } = wish;
+  const { seal, replaces, folder, priority = NORMAL_PRIORITY, duplicates = 'keep' } = wish;
   const order: UploadOrder = {
     jobId,
     source,
@@ -121,6 +123,7 @@ async function recordJob(
     ...(replaces === undefined ? {} : { replaces }),
     ...(folder === undefined ? {} : { folder }),
     ...(wish.alone === true ? { alone: true as const } : {}),
+    ...(duplicates === 'keep' ? {} : { duplicates }),
   };
   await insertJob(store, newUploadJob({ order, uuid: row.uuid, owner, source: words, bytes, holder }));
   const at = new Date();

@@ -2,7 +2,7 @@
 import { userInfo } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
-import { createDatasetSchema } from '../contracts/http.js';
+import { newDatasetUploadSchema } from '../contracts/http.js';
 import { CONVERTIBLE_SENSORS, isConvertible, SENSORS, type Sensor } from '../domain/sensor.js';
 import type { DatasetFields } from './delivery.js';
 import { usage } from './exit.js';
@@ -26,6 +26,8 @@ export interface IngestOptions {
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  /** keep, link or ask. */
+  readonly duplicates?: string | undefined;
   readonly json?: boolean | undefined;
   /** Leave as soon as the server has everything. */
   readonly detach?: boolean | undefined;
@@ -57,9 +59,10 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     ...given('folder', options.folder),
     ...given('team_uuid', options.team),
     ...given('tags', options.tags),
+    ...given('duplicates', options.duplicates === 'keep' ? undefined : options.duplicates),
     parameters: JSON.stringify(options.parameters ?? {}),
   };
-  const checked = createDatasetSchema.safeParse(fields);
+  const checked = newDatasetUploadSchema.safeParse(fields);
   if (checked.success) return { named, fields };
   const mistakes = checked.error.issues.map(
     ({ path, message }) => `${optionOf(String(path[0]))}: ${message}`,

@@ -18,6 +18,8 @@ export interface IngestResult {
   readonly checked: number;
   readonly blocks: number;
   readonly preview: string | null;
+  /** Another dataset that has the same bytes. */
+  readonly duplicate_of: DatasetDetail['duplicate_of'];
   readonly failure?: { readonly code: string; readonly say: string; readonly remedy: string };
 }
 
@@ -35,12 +37,14 @@ function record(
 ): IngestResult {
   const { directory = null, manifest = null, preview = null } = product ?? {};
   const { files = 0, bytes = 0, checked = 0, blocks = 0 } = product ?? {};
-  return { dataset, status, product: directory, manifest, job, files, bytes, checked, blocks, preview };
+  const figures = { files, bytes, checked, blocks };
+  return { dataset, status, product: directory, manifest, job, ...figures, preview, duplicate_of: null };
 }
 
 /** A settled dataset. */
-export function endOf({ uuid, status, product, failure }: DatasetDetail, job: string | null): IngestEnd {
-  const result = record(uuid, status, job, product);
+export function endOf(dataset: DatasetDetail, job: string | null): IngestEnd {
+  const { uuid, status, product, failure, duplicate_of } = dataset;
+  const result = { ...record(uuid, status, job, product), duplicate_of };
   if (status === 'done') return { exitCode: EXIT.done, result };
   const { code, say, remedy } = failure ?? CANCELLED;
   const exitCode = failure === null ? EXIT.content : contentOrSystem(EXIT_OF_BLAME[failure.blame]);
@@ -80,15 +84,27 @@ export function printEnd(io: Io, { result }: IngestEnd, json: boolean, temporal?
 }
 
 function productLines(result: IngestResult): string[] {
-  const { dataset, product, manifest, preview, files, bytes, checked, blocks } = result;
+  const { dataset, product, manifest, preview, files, bytes, checked, blocks, duplicate_of } = result;
   return pairs([
     ['published', product],
     ['dataset', dataset],
     ['manifest', manifest],
     ['preview', preview],
     ['size', `${bytesWords(bytes)} in ${files} file${files === 1 ? '' : 's'}`],
+    ['known', duplicate_of === null ? null : duplicateWords(duplicate_of)],
     ['checked', blocks > 0 ? `${checked} of ${blocks} blocks equal their source` : null],
   ]);
+}
+
+function duplicateWords({
+  dataset,
+  name,
+  path,
+  files,
+  of,
+}: NonNullable<IngestResult['duplicate_of']>): string {
+  const what = of === 1 ? 'the same bytes are' : `${files}${of === null ? '' : ` of ${of}`} of the files are`;
+  return `${what} in dataset ${dataset} (${name}) already${path === null ? '' : `, as ${path}`}`;
 }
 
 function failureLines(

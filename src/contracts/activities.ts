@@ -117,6 +117,8 @@ export interface ControlActivities {
     readonly uuid: string;
     readonly deliveries: readonly Delivery[];
   }): Promise<Delivery>;
+  /** Makes the files of the dataset's deliveries known, and marks what other datasets hold too. */
+  noteDigests(input: { readonly uuid: string }): Promise<void>;
   /**
    * Removes what an upload left in staging; its secret too, when it will never be asked for again. `awaited`: no
    * client may write to it any more.

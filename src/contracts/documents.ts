@@ -17,11 +17,24 @@ export const COLLECTIONS = {
   history: 'job_status_changes',
   idempotency: 'idempotency_keys',
   leases: 'leases',
+  digests: 'file_digests',
   limits: 'limits',
   shares: 'limit_shares',
   writers: 'upload_writers',
   usage: 'usage',
 } as const;
+
+/** The same bytes are in another dataset. Of a dataset that several uploads filled: what their marks come to. */
+export interface DuplicateMark {
+  readonly dataset: string;
+  /** Of that dataset. */
+  readonly name: string;
+  /** Of the one file, when it is one. */
+  readonly path: string | null;
+  /** How many files are there, and of how many. */
+  readonly files: number;
+  readonly of: number | null;
+}
 
 /** Progress as an activity wrote it (at most once a second), guarded by who measured it. */
 export interface StoredProgress extends Progress {
@@ -74,6 +87,7 @@ export interface DatasetDocument {
     readonly failure: FailureNote | null;
     readonly product: ProductSummary | null;
     readonly progress?: StoredProgress | null;
+    readonly duplicateOf?: DuplicateMark | null;
   };
 }
 
@@ -108,6 +122,7 @@ export interface JobDocument {
   readonly sluice: MirrorMark & {
     readonly failure: FailureNote | null;
     readonly progress?: StoredProgress | null;
+    readonly duplicateOf?: DuplicateMark | null;
   };
 }
 

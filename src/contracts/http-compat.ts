@@ -1,7 +1,7 @@
 // HTTP bodies of the older upload routes (/api/upload/*), spelled as their clients expect them.
 import { z } from 'zod';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
-import { booleanField, countField, sharedFields } from './http-fields.js';
+import { booleanField, countField, duplicatesField, sharedFields } from './http-fields.js';
 
 export const initiateSchema = sharedFields
   .extend({
@@ -18,6 +18,7 @@ export const placementFields = {
     .nullish()
     .meta({ description: 'A uuid for a new dataset; to add: uuid, number, slug or exact name' }),
   add_to_existing: booleanField.default(false),
+  duplicates: duplicatesField,
 };
 export const placementSchema = z.object(placementFields);
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NORMAL_PRIORITY, PRIORITIES } from '../domain/priority.js';
 import { SENSORS } from '../domain/sensor.js';
+import { DUPLICATE_RULES } from '../domain/upload.js';
 
 const PRIORITY_WORDS = 'Input should be 1 (high), 2 (normal) or 3 (low)';
 const TRUE = ['true', '1', 'yes', 'on'];
@@ -95,6 +96,15 @@ export const ignoredDescription = {
   tags: ignored,
   parameters: ignored,
 } satisfies Record<keyof typeof descriptionFields | 'name' | 'sensor' | 'parameters', typeof ignored>;
+
+export const duplicatesField = z
+  .enum(DUPLICATE_RULES)
+  .default('keep')
+  .meta({
+    description:
+      'When another dataset of the owner, or a public one, has the same bytes: `keep` them and say so, `link` them, or ' +
+      '`ask`: a delivery that brings nothing new fails as `duplicate_found`',
+  });
 
 /** A new dataset in the words of the older clients (forms and JSON alike). */
 export const sharedFields = z.object({

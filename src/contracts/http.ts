@@ -10,6 +10,7 @@ import {
   countField,
   datasetNameField,
   descriptionFields,
+  duplicatesField,
   emailField,
   ignoredDescription,
   parametersField,
@@ -48,6 +49,7 @@ export const createDatasetSchema = z.strictObject(newDataset).meta({ id: 'Create
 export type CreateDataset = z.infer<typeof createDatasetSchema>;
 
 const deliveryFields = {
+  duplicates: duplicatesField,
   seal: booleanField.default(true).meta({ description: 'Nothing more is coming after this upload' }),
   replaces: z
     .string()
@@ -108,6 +110,17 @@ const productSchema = z.object({
   preview: z.string().nullable().meta({ description: 'Absolute path of the picture on the server' }),
 });
 
+const duplicateSchema = z
+  .object({
+    dataset: z.string().meta({ description: 'uuid of the other dataset' }),
+    name: z.string(),
+    path: z.string().nullable().meta({ description: 'Of the one file, when it is one' }),
+    files: z.int().meta({ description: 'So many files are there' }),
+    of: z.int().nullable().meta({ description: 'Of so many; null when several uploads are meant' }),
+  })
+  .nullable()
+  .meta({ id: 'Duplicate', description: 'Another dataset that has the same bytes' });
+
 export const datasetSchema = z
   .object({
     uuid: z.string(),
@@ -130,6 +143,7 @@ export const datasetSchema = z
     total_size_bytes: z.int(),
     file_count: z.int(),
     job_id: z.string().nullable(),
+    duplicate_of: duplicateSchema,
     open: z.array(z.string()).meta({ description: 'Commands that the present state allows' }),
     run_id: z.string().nullable(),
     revision: z.int(),
@@ -194,6 +208,7 @@ export const jobSchema = z
     error: z.string().nullable(),
     error_message: z.string().nullable(),
     failure: failureSchema.nullable(),
+    duplicate_of: duplicateSchema,
     logs: z.array(z.object({ timestamp: time, message: z.string() })),
     created_at: time,
     started_at: time.nullable(),

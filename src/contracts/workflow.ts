@@ -51,6 +51,8 @@ export interface UploadOrder {
    * on with what else came.
    */
   readonly alone?: true;
+  /** What to do when another dataset has the same bytes; default: they are kept and marked. */
+  readonly duplicates?: 'link' | 'ask';
   /** How urgent this upload is; left out: as its dataset. */
   readonly priority?: Priority;
 }

@@ -258,6 +258,10 @@ export const FAILURES = {
     'There are more files than one delivery may hold.',
     'Bring them in as several deliveries, each with a part of them.',
   ),
+  duplicate_found: content(
+    'The same bytes are in another dataset already.',
+    'Use that one; or send it again with duplicates=keep.',
+  ),
   checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
   // extract
   archive_unsafe: content(

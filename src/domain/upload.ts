@@ -12,6 +12,10 @@ export const UPLOAD_STATUSES = [
   'cancelled',
   'paused',
 ] as const;
+/** What happens to bytes that another dataset has already: kept again and marked, shared with it, or refused first. */
+export const DUPLICATE_RULES = ['keep', 'link', 'ask'] as const;
+export type DuplicateRule = (typeof DUPLICATE_RULES)[number];
+
 export type UploadStatus = (typeof UPLOAD_STATUSES)[number];
 
 /**

@@ -18,7 +18,7 @@ export interface IndexProblem {
   readonly problem: 'duplicates' | 'conflict';
 }
 
-const { datasets, jobs, history, idempotency, shares, writers } = COLLECTIONS;
+const { datasets, jobs, history, idempotency, digests, shares, writers } = COLLECTIONS;
 
 const PLANS: readonly IndexPlan[] = [
   { collection: datasets, key: { uuid: 1 }, unique: true },
@@ -42,6 +42,7 @@ const PLANS: readonly IndexPlan[] = [
   { collection: history, key: { dataset_uuid: 1, at: 1 } },
   { collection: shares, key: { until: 1 }, expireAfterSeconds: 60 },
   { collection: writers, key: { ended_at: 1 }, expireAfterSeconds: KEY_TTL_SECONDS },
+  { collection: digests, key: { sha256: 1, owner: 1 } },
   { collection: idempotency, key: { created_at: 1 }, expireAfterSeconds: KEY_TTL_SECONDS },
 ];
 

@@ -18,6 +18,8 @@ import type { Queue } from '../domain/ids.js';
 import { openGoogleAccounts } from '../secrets/google-accounts.js';
 import { openSshDirectory } from '../secrets/ssh-directory.js';
 import type { Vault } from '../secrets/vault.js';
+import { findDataset } from '../store/datasets.js';
+import { findSame } from '../store/digests.js';
 import type { Store } from '../store/mongo.js';
 
 export interface Ports {
@@ -69,7 +71,7 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
   };
 }
 
-function transfer({ config, secrets, progress, bandwidth }: Ports): Partial<WorkerOptions> {
+function transfer({ config, store, secrets, progress, bandwidth }: Ports): Partial<WorkerOptions> {
   const { dirs: roots, localRoots, urlAllow } = config;
   return {
     activities: createFetchActivities({
@@ -79,6 +81,10 @@ function transfer({ config, secrets, progress, bandwidth }: Ports): Partial<Work
       secrets,
       progress,
       bandwidth,
+      findSame: async (uuid, files) => {
+        const row = await findDataset(store, uuid);
+        return row === null ? [] : await findSame(store, row, files);
+      },
       drive: { accounts: openGoogleAccounts(config.googleAccounts) },
       ssh: openSshDirectory(config.sshDir),
     }),

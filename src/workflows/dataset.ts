@@ -7,6 +7,7 @@ import {
   condition,
   continueAsNew,
   log,
+  patched,
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -19,7 +20,7 @@ import { listen } from './commands.js';
 import { discardOf } from './discard.js';
 import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
-import { mergeSingle } from './merge.js';
+import { mergeSingle, noteFiles } from './lists.js';
 import { Mirror } from './mirror.js';
 import { makeProduct, StageRunner } from './pass.js';
 import { discardDataset, discardUpload, recallDataset } from './proxies.js';
@@ -166,7 +167,9 @@ class DatasetRun {
         if (status === 'failed') this.#record.moveUpload(jobId, 'processing', { actor, reason: 'retry' });
       }
       this.#record.failure = null;
+      const noting = patched('digests') ? noteFiles(this.#record.uuid) : undefined;
       this.#record.product = await makeProduct(this.#stages, deliveries);
+      await noting;
       for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });
       if (!this.#hasNews()) return;
       this.#finish();

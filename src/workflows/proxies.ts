@@ -95,6 +95,7 @@ export const { mirror: mirrorAtOnce } = proxyLocalActivities<Pick<ControlActivit
 export const {
   recallDataset,
   mergeDeliveries,
+  noteDigests,
   discardUpload,
   discardDataset,
   lookAtUpload,

@@ -1,5 +1,5 @@
 // A directory sent as older clients send it: one request a file, many at once, into a dataset that the first one makes.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { tree } from '../support/data.js';
@@ -85,4 +85,52 @@ test('60 files in 5 folders by 8 workers end in one dataset, each with its own b
     [],
   );
   expect(tree(join(stack.in, '.staging'))).toEqual([]);
+}, 120_000);
+
+interface View {
+  readonly status: string;
+  readonly duplicate_of: { dataset: string; path: string | null; files: number } | null;
+}
+const view = async (path: string): Promise<View> =>
+  (await (await fetch(`${stack.apiUrl}/api/v1/${path}`)).json()) as View;
+
+async function sendOne(
+  owner: string,
+  fields: Record<string, string> = {},
+): Promise<{ uuid: string; job: string }> {
+  const form = new FormData();
+  const all = { name: 'known', sensor: 'OTHER', user_email: owner, ...fields };
+  for (const [field, value] of Object.entries(all)) form.append(field, value);
+  form.append('file', new Blob(['the same bytes']), 'a.dat');
+  const answer = await fetch(`${stack.apiUrl}/api/v1/uploads`, { method: 'POST', body: form });
+  const { dataset_uuid: uuid, job_id: job } = (await answer.json()) as Record<string, string>;
+  return { uuid: uuid ?? '', job: job ?? '' };
+}
+
+test('the same bytes again are marked, shared or refused, as their owner wishes; nobody hears of what others have', async () => {
+  const first = await sendOne('eve@example.org');
+  await stack.settled(first.uuid);
+  expect((await view(`datasets/${first.uuid}`)).duplicate_of).toBeNull();
+
+  const kept = await sendOne('eve@example.org');
+  await stack.settled(kept.uuid);
+  const there = { dataset: first.uuid, name: 'known', path: 'a.dat', files: 1, of: 1 };
+  expect((await view(`jobs/${kept.job}`)).duplicate_of).toEqual(there);
+  expect((await view(`datasets/${kept.uuid}`)).duplicate_of).toEqual(there);
+  const inode = (uuid: string): number => statSync(join(stack.in, uuid, 'a.dat')).ino;
+  expect(inode(kept.uuid)).not.toBe(inode(first.uuid));
+
+  const linked = await sendOne('eve@example.org', { duplicates: 'link' });
+  await stack.settled(linked.uuid);
+  expect([inode(first.uuid), inode(kept.uuid)]).toContain(inode(linked.uuid));
+
+  const asked = await sendOne('eve@example.org', { duplicates: 'ask' });
+  const row = await stack.settled(asked.uuid, 'failed');
+  expect(row.sluice.failure).toMatchObject({ code: 'duplicate_found', blame: 'content' });
+  expect(row.sluice.failure?.say).toContain(first.uuid);
+  expect(tree(join(stack.in, asked.uuid))).toEqual([]);
+
+  const stranger = await sendOne('mallory@example.org', { duplicates: 'ask' });
+  await stack.settled(stranger.uuid);
+  expect((await view(`datasets/${stranger.uuid}`)).duplicate_of).toBeNull();
 }, 120_000);

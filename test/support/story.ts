@@ -103,6 +103,7 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
       bytes: deliveries.reduce((sum, { bytes }) => sum + bytes, 0),
       archives: 0,
     })),
+    noteDigests: async () => undefined,
     discardUpload: say('discard upload', () => undefined),
     lookAtUpload: say('look', ({ expiresAfterMs }) => ({ state: 'waiting', leftMs: expiresAfterMs })),
     discardDataset: say('discard', () => undefined),

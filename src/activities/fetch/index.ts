@@ -8,7 +8,7 @@ import { uploadStaging } from '../../bytes/staging.js';
 import { putManifest } from '../../bytes/store.js';
 import type { FetchInput, FetchOutput, TransferActivities } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
-import type { Delivery } from '../../contracts/workflow.js';
+import type { Delivery, UploadOrder } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 import type { Source } from '../../domain/source.js';
 import { createGuardedFetch } from '../../net/guarded-fetch.js';
@@ -19,6 +19,7 @@ import type { Vault } from '../../secrets/vault.js';
 import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
+import { type FindSame, heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
 import { placeFile } from './place.js';
 import { proveFiles } from './prove.js';
@@ -39,6 +40,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   readonly urlAllow: readonly string[];
   readonly secrets: Vault;
   readonly progress: ProgressSink;
+  /** For uploads that want to be asked, or to share bytes. */
+  readonly findSame?: FindSame;
   /** Reports of progress closer together than this are dropped, ms; default 200. */
   readonly beatsApartMs?: number;
   readonly transfer?: Partial<TransferSettings>;
@@ -109,7 +112,7 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
   const startedAt = new Date();
   const { uuid, jobId, order } = input;
   const { context, leave } = contextOf(deps, input);
-  const plan = await planned(sources, context).finally(leave);
+  const plan = await planned(deps, sources, context, order.duplicates).finally(leave);
   if ('paused' in plan) return plan;
   // From here on only renames are left; a pause would leave files in the dataset that no list names.
   const files = await place(deps, input, plan, context);
@@ -131,13 +134,23 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
 }
 
 /** What is to be moved, from the plan of an earlier attempt or by fetching. The plan outlives every interruption. */
-async function planned(sources: Sources, context: FetchContext): Promise<readonly FileEntry[] | Paused> {
+async function planned(
+  deps: FetchDeps,
+  sources: Sources,
+  context: FetchContext,
+  duplicates: UploadOrder['duplicates'],
+): Promise<readonly FileEntry[] | Paused> {
   const earlier = (await readJson(context.staging.plan)) as { files: FileEntry[] } | undefined;
   if (earlier !== undefined) return earlier.files;
   const fetched = await sourceOf(sources, context.source).fetch(context);
   if ('paused' in fetched) return fetched;
   const files = await proven(context, fetched);
-  if (!('paused' in files)) await writeJson(context.staging.plan, { files });
+  if ('paused' in files) return files;
+  const { roots, findSame } = deps;
+  if (findSame !== undefined) {
+    await context.waiting(heedDuplicates(context, duplicates, files, { findSame, roots }), SLOW_DISK_MS);
+  }
+  await writeJson(context.staging.plan, { files });
   return files;
 }
 

@@ -19,6 +19,7 @@ import { closeWriter } from '../../store/writers.js';
 import { runStage } from '../support/run-stage.js';
 import { lookAtUpload } from './look-at-upload.js';
 import { mergeDeliveries, mergedUploads } from './merge.js';
+import { noteDigests } from './note-digests.js';
 import { watchUpload } from './watch-upload.js';
 
 export interface StatusDeps {
@@ -41,6 +42,7 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
       }),
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
     mergeDeliveries: ({ uuid, deliveries }) => runStage(() => mergeDeliveries(deps.roots, uuid, deliveries)),
+    noteDigests: ({ uuid }) => runStage(() => noteDigests(deps.store, deps.roots, uuid)),
     discardUpload: (input) => runStage(() => discardUpload(deps, input)),
     lookAtUpload: (input) => runStage(() => lookAtUpload(deps, input)),
     discardDataset: (input) => runStage(() => discardDataset(deps, input)),

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/env.js';
 import { CONVERTIBLE_SENSORS, SENSORS } from '../../domain/sensor.js';
+import { DUPLICATE_RULES } from '../../domain/upload.js';
 import { explain } from '../exit.js';
 import { Ingestion, Interrupted } from '../ingest.js';
 import { addParameter, checkIngest, type IngestOptions } from '../ingest-options.js';
@@ -38,6 +39,7 @@ export function registerIngest(program: Command): void {
     .option('--account <name>', 'service account of the server that reads Google Drive')
     .option('--endpoint <url>', 'address of an S3-compatible store (default: AWS_ENDPOINT_URL, else AWS)')
     .option('--region <region>', 'region of the bucket (default: AWS_REGION, else us-east-1)')
+    .option('--duplicates <rule>', `bytes that another dataset has: ${DUPLICATE_RULES.join(', ')}`, 'keep')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
     .option('--json', 'JSON lines; the last one is the result')
     .option('--detach', 'leave as soon as the server has everything')
