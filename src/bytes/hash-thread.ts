@@ -75,7 +75,7 @@ function partsHasher(partBytes) {
 }
 
 function hash({ path, algorithms, stop }) {
-  const hashes = algorithms.map((name) => hasher(name));
+  const hashes = algorithms.map(hasher);
   const file = openSync(path, 'r');
   try {
     let size = 0;
@@ -99,7 +99,7 @@ function hash({ path, algorithms, stop }) {
 const followed = new Map();
 
 function slice({ id, path, algorithms, upTo, stop }) {
-  const one = followed.get(id) ?? { file: openSync(path, 'r'), algorithms, hashes: algorithms.map((name) => createHash(name)), at: 0 };
+  const one = followed.get(id) ?? { file: openSync(path, 'r'), algorithms, hashes: algorithms.map(hasher), at: 0 };
   followed.set(id, one);
   while (one.at < upTo) {
     if (Atomics.load(stop, 0) !== 0) throw new Error('stopped');

@@ -100,6 +100,7 @@ export const isSkewed = ({ code }: Problem): boolean =>
   ['RequestTimeTooSkewed', 'RequestExpired', 'RequestInTheFuture'].includes(code);
 
 const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'];
+const TOO_MUCH = ['SlowDown', 'ServiceUnavailable'];
 const AGAIN = ['SlowDown', 'InternalError', 'ServiceUnavailable', 'RequestTimeout', 'OperationAborted'];
 
 /** The error to throw for a problem that no other region and no other clock mends. */
@@ -109,7 +110,11 @@ export function refusal(problem: Problem, asked: Asked): Error {
   const told = code === '' ? `status ${status}` : `${code}, ${status}`;
   if (EXPIRED.includes(code)) return new Fault('s3_expired', `The store ${host} says that the keys expired.`);
   if (AGAIN.includes(code) || status >= 500 || [408, 425, 429].includes(status) || isSkewed(problem)) {
-    return new TryAgain('broken', { afterMs: problem.retryAfterMs, cause: new Error(told) });
+    return new TryAgain('broken', {
+      afterMs: problem.retryAfterMs,
+      tooMuch: TOO_MUCH.includes(code) || [429, 503].includes(status),
+      cause: new Error(told),
+    });
   }
   if (status === 412) return new SourceChanged('another version than the bytes before');
   if (isElsewhere(problem))

@@ -2,13 +2,16 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onDisk } from '../../../bytes/disk-fault.js';
+import type { FileHash } from '../../../bytes/hash.js';
 import type { Validator } from '../../../bytes/journal.js';
 import { confirmedBytes, removePartial } from '../../../bytes/partial-file.js';
 import { digestOf } from '../../../bytes/receipts.js';
 import type { Announced, FetchContext, FetchedFile, Paused, TransferSettings } from '../source.js';
 import { stableTransfer } from './engine.js';
+import { followFile } from './follow.js';
 import { Ledger } from './ledger.js';
 import type { Opened, RangeOpener } from './port.js';
+import { bringSmall, SMALL_BYTES } from './small.js';
 import { together } from './together.js';
 
 /** One file as the source listed it. */
@@ -72,25 +75,50 @@ async function bring<O extends Opened>(
   item: TransferItem<O>,
   tell: (bytes: number) => void,
 ): Promise<FetchedFile> {
-  const from = join(context.staging.files, item.path);
-  const before = ledger.find(item.path, item.size, item.version);
-  if (before !== undefined) return { path: item.path, from, announced: before };
-  const path = partialOf(context, item);
-  const { first } = await stableTransfer({
-    opener: item.opener,
+  const { path, size, version } = item;
+  const from = join(context.staging.files, path);
+  const before = ledger.find(path, size, version);
+  if (before !== undefined) return { path, from, announced: before };
+  await onDisk(() => mkdir(dirname(from), { recursive: true }));
+  const told = async (first: O): Promise<readonly Announced[]> => [
+    ...(item.announced ?? []),
+    ...((await item.announcedBy?.(first)) ?? []),
+  ];
+  const small =
+    size > SMALL_BYTES
+      ? undefined
+      : await bringSmall({ opener: item.opener, settings, path: from, context, announced: told });
+  const { announced, hash } = small ?? (await bringLarge(context, settings, item, from, { told, tell }));
+  await ledger.add({ path, size, version, announced });
+  return { path, from, announced, hash };
+}
+
+async function bringLarge<O extends Opened>(
+  context: FetchContext,
+  settings: TransferSettings,
+  { path: name, opener }: TransferItem<O>,
+  from: string,
+  { told, tell }: { told: (first: O) => Promise<readonly Announced[]>; tell: (bytes: number) => void },
+): Promise<{ announced: readonly Announced[]; hash: FileHash | undefined }> {
+  const path = partialOf(context, { path: name });
+  // Asked for before the transfer, for the digests that are computed beside it.
+  let announced: readonly Announced[] | undefined;
+  const { first, hash } = await stableTransfer({
+    opener,
     settings,
     path,
     owner: context.owner,
     signal: context.signal,
     pace: context.pace,
     advance: tell,
+    async follow(answer) {
+      announced = await told(answer);
+      return followFile(path, answer.validator.size, announced);
+    },
   });
-  await onDisk(() => mkdir(dirname(from), { recursive: true }));
   await rename(path, from);
   await removePartial(path);
-  const announced = [...(item.announced ?? []), ...((await item.announcedBy?.(first)) ?? [])];
-  await ledger.add({ path: item.path, size: item.size, version: item.version, announced });
-  return { path: item.path, from, announced };
+  return { announced: announced ?? (await told(first)), hash };
 }
 
 const partialOf = (context: FetchContext, { path }: { readonly path: string }): string =>
