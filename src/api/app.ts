@@ -16,6 +16,7 @@ import { eventRoutes } from './routes/events.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { limitRoutes } from './routes/limits.js';
+import { putRoutes } from './routes/put.js';
 import { uploadRoutes } from './routes/uploads.js';
 import { tusRoutes } from './tus/routes.js';
 
@@ -41,6 +42,7 @@ export function createApp(deps: ApiDeps): App {
   compatUploadRoutes(app, deps);
   compatJobRoutes(app, deps);
   compatLimitRoutes(app, deps);
+  putRoutes(app, deps);
   tusRoutes(app, deps);
   docsRoutes(app);
   app.get('/', (c) => c.json(HOME));

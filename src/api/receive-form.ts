@@ -119,6 +119,8 @@ class FormReading {
     }
     this.#waiting.add(stream);
     const before = Object.fromEntries(this.#fields);
+    // It is said of the file that follows, and of no other.
+    this.#fields.delete('sha256');
     this.#files = this.#files.then(() => this.#takeFile(stream, name ?? '', before));
     this.#files.catch((error: unknown) => this.#fail(error));
   }
@@ -190,7 +192,8 @@ function newForm(incoming: IncomingMessage): BusboyInstance {
   }
 }
 
-function refuseTooLong(bytes: number, maxBytes: number): void {
+/** @throws Fault payload_too_large */
+export function refuseTooLong(bytes: number, maxBytes: number): void {
   if (bytes > maxBytes) {
     throw new Fault(
       'payload_too_large',

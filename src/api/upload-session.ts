@@ -1,6 +1,6 @@
 // One multipart request: fields and files in any order become a recorded upload whose bytes lie in staging.
 
-import { openReceiver, type Receiver } from '../bytes/receive.js';
+import { openReceiver, type Receiver, type ReceivingFile } from '../bytes/receive.js';
 import { quoteName, trimSlashes } from '../bytes/safe-names.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { NORMAL_PRIORITY } from '../domain/priority.js';
@@ -14,8 +14,9 @@ import type { KeyHold } from './idempotency-key.js';
 import { handOver, type Recorded, record, type UploadWish } from './intake.js';
 import { newIds } from './new-ids.js';
 import { InvalidRequest } from './problem.js';
-import type { FormFields, FormSink } from './receive-form.js';
+import type { FormFields } from './receive-form.js';
 import { describeDataset } from './records.js';
+import { requireSpace } from './space.js';
 
 /** Reads a form's fields. @throws InvalidRequest */
 export type ParseWish = (fields: FormFields) => UploadWish;
@@ -35,6 +36,7 @@ export class UploadSession {
   readonly #hold: KeyHold;
   readonly #parse: ParseWish;
   readonly #announced: number;
+  readonly #hashes: boolean;
   #ids: KeyIds = newIds();
   #replaces: string | undefined;
   #receiver: Receiver | undefined;
@@ -44,12 +46,16 @@ export class UploadSession {
   #lastName = '';
   #lease: NodeJS.Timeout | undefined;
 
-  /** @param announced the body's length, 0 = unknown */
-  constructor(deps: ApiDeps, hold: KeyHold, parse: ParseWish, announced: number) {
+  /**
+   * @param announced the body's length, 0 = unknown
+   * @param hashes every file while it comes, not only those whose digest was announced
+   */
+  constructor(deps: ApiDeps, hold: KeyHold, parse: ParseWish, announced: number, hashes = false) {
     this.#deps = deps;
     this.#hold = hold;
     this.#parse = parse;
     this.#announced = announced;
+    this.#hashes = hashes;
   }
 
   onBytes(bytes: number): void {
@@ -68,10 +74,12 @@ export class UploadSession {
   }
 
   /** The place of the next file. Before the first one the upload is recorded, if its fields have come by then. */
-  async open(name: string, before: FormFields): Promise<FormSink> {
+  async open(name: string, before: FormFields): Promise<ReceivingFile> {
     this.#receiver ??= await this.#begin(name, before);
     this.#folder = before.relative_path === undefined ? undefined : folderOf(before.relative_path);
-    const file = await this.#receiver.file(name !== '' && this.#folder ? `${this.#folder}/${name}` : name);
+    const sha256 = before.sha256?.toLowerCase();
+    const path = name !== '' && this.#folder ? `${this.#folder}/${name}` : name;
+    const file = await this.#receiver.file(path, { sha256, ...(this.#hashes ? { hash: true } : {}) });
     this.#files += 1;
     this.#lastName = name;
     return file;
@@ -107,6 +115,7 @@ export class UploadSession {
 
   async #begin(name: string, before: FormFields): Promise<Receiver> {
     const claim = await this.#hold.claim({ fields: before, name }, this.#ids, this.#announced);
+    await requireSpace(this.#deps, this.#announced);
     this.#ids = claim.takenOver ? await this.#takeOver(claim.ids) : claim.ids;
     this.#deps.receiving.set(this.#ids.jobId, this.stop);
     const wish = this.#early(before);

@@ -8,7 +8,7 @@ import { Answered, answerOnce, KeyHold, send } from './idempotency-key.js';
 import { handOver, record, requireStore, type UploadWish } from './intake.js';
 import { newIds } from './new-ids.js';
 import { InvalidRequest, toFault } from './problem.js';
-import { receiveForm } from './receive-form.js';
+import { type FormFields, receiveForm, refuseTooLong } from './receive-form.js';
 import type { ApiContext } from './route.js';
 import { type ParseWish, type SessionResult, UploadSession } from './upload-session.js';
 
@@ -25,19 +25,59 @@ export async function uploadForm(
   parse: ParseWish,
   word: Word,
 ): Promise<Response> {
-  await requireStore(deps);
-  const { incoming } = c.env;
-  const hold = new KeyHold(c, deps);
-  const session = new UploadSession(deps, hold, parse, Number(incoming.headers['content-length'] ?? 0));
-  try {
-    const fields = await receiveForm(incoming, {
+  return await inSession(c, deps, { parse, word }, (session) =>
+    receiveForm(c.env.incoming, {
       maxBytes: deps.config.limits.uploadBytes,
       idleMs: IDLE_MS,
       signal: AbortSignal.any([deps.closing, session.stop.signal]),
       open: (name, before) => session.open(name, before),
       stray: (part) => session.stray(part),
       onBytes: (bytes) => session.onBytes(bytes),
+    }),
+  );
+}
+
+/** Receives one file as the whole body; its fields are known before its first byte. */
+export async function uploadBody(
+  c: ApiContext,
+  deps: ApiDeps,
+  { path, fields }: { readonly path: string; readonly fields: FormFields },
+  parse: ParseWish,
+  word: Word,
+): Promise<Response> {
+  const { uploadBytes: most } = deps.config.limits;
+  return await inSession(c, deps, { parse, word, hashes: true }, async (session) => {
+    parse(fields);
+    refuseTooLong(lengthOf(c), most);
+    const file = await session.open(path, fields);
+    let told = 0;
+    await file.fill(c.env.incoming, {
+      most,
+      idleMs: IDLE_MS,
+      signal: AbortSignal.any([deps.closing, session.stop.signal]),
+      onWritten: (bytes) => {
+        session.onBytes(bytes - told);
+        told = bytes;
+      },
     });
+    await file.close();
+    return fields;
+  });
+}
+
+const lengthOf = (c: ApiContext): number => Number(c.env.incoming.headers['content-length'] ?? 0);
+
+async function inSession(
+  c: ApiContext,
+  deps: ApiDeps,
+  { parse, word, hashes }: { readonly parse: ParseWish; readonly word: Word; readonly hashes?: boolean },
+  receive: (session: UploadSession) => Promise<FormFields>,
+): Promise<Response> {
+  await requireStore(deps);
+  const hold = new KeyHold(c, deps);
+  const session = new UploadSession(deps, hold, parse, lengthOf(c), hashes);
+  try {
+    const fields = await receive(session);
     const { status, body } = word(await session.finish(fields));
     const answer = { status, body: JSON.stringify(body), contentType: 'application/json' };
     await hold.answer(answer);

@@ -1,15 +1,16 @@
 // Receiving: bytes that a client sends to the API go into the staging area of their job.
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Fault } from '../domain/fault.js';
 import { diskFault, isErrno, onDisk } from './disk-fault.js';
 import { readJson, writeJson } from './json-file.js';
 import type { Roots } from './layout.js';
-import { dropBytes } from './pump.js';
+import { dropBytes, type PumpOptions, pump } from './pump.js';
 import { quoteName, safeRelativePath } from './safe-names.js';
 import { uploadStaging } from './staging.js';
+import { Trail } from './trail.js';
 
 /** One file of the marker: its path inside the dataset and its bytes. */
 export interface ReceivedFile {
@@ -25,8 +26,20 @@ export interface ReceivingFile {
   readonly path: string;
   /** Where the bytes go; fails with Fault `disk_full` when the disk is full. */
   readonly stream: Writable;
-  /** Ends the stream if that has not happened yet, waits for its last byte, and tells its size in bytes. */
+  /** Writes a whole body into it instead, without a stream between. */
+  fill(body: Readable, options: Pick<PumpOptions, 'most' | 'idleMs' | 'signal' | 'onWritten'>): Promise<void>;
+  /**
+   * Ends the stream if that has not happened yet, waits for its last byte, and tells its size in bytes.
+   * @throws Fault `checksum_mismatch`
+   */
   close(): Promise<number>;
+}
+
+export interface ReceivingOptions {
+  /** Hex, as it was announced: the file must have it. */
+  readonly sha256?: string | undefined;
+  /** Hash while it comes, also when nothing was announced. */
+  readonly hash?: boolean;
 }
 
 export interface Receiver {
@@ -34,7 +47,7 @@ export interface Receiver {
    * Opens the next file.
    * @throws Fault `empty_file_name`, `unsafe_name`, `disk_full`; `invalid_field` when the upload has that name already
    */
-  file(name: string): Promise<ReceivingFile>;
+  file(name: string, options?: ReceivingOptions): Promise<ReceivingFile>;
   /** Says that the last byte has come: writes the marker. Every file must be closed by now. */
   finish(): Promise<{ files: number; bytes: number }>;
   /** Closes what is open and removes everything that came. May be called at any time, also after a failure. */
@@ -48,17 +61,23 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
   const received: ReceivedFile[] = [];
 
   return {
-    async file(name) {
+    async file(name, { sha256, hash = sha256 !== undefined } = {}) {
       const path = safeRelativePath(name);
-      const stream = new FileSink(await create(join(staging.files, path), name));
+      const place = join(staging.files, path);
+      const handle = await create(place, name);
+      const stream = new FileSink(handle, hash ? new Trail(place) : undefined);
       coming.set(path, stream);
       const close = async (): Promise<number> => {
         if (!stream.writableEnded) stream.end();
         await finished(stream);
-        if (coming.delete(path)) received.push({ path, size: stream.bytesWritten });
-        return stream.bytesWritten;
+        const digest = await stream.digest();
+        if (sha256 !== undefined && digest !== sha256) throw otherDigest(name, digest ?? 'unknown');
+        const size = stream.bytesWritten;
+        const proof = digest === undefined ? {} : { sha256: digest };
+        if (coming.delete(path)) received.push({ path, size, ...proof });
+        return size;
       };
-      return { path, stream, close };
+      return { path, stream, fill: (body, options) => stream.fill(body, options), close };
     },
 
     async finish() {
@@ -105,6 +124,12 @@ export async function readReceived(
   return files as ReceivedFile[];
 }
 
+const otherDigest = (name: string, digest: string): Fault =>
+  new Fault(
+    'checksum_mismatch',
+    `The file ${quoteName(name)} has the SHA-256 digest ${digest}, not the announced one.`,
+  );
+
 /** Creates a file that is not there yet. */
 async function create(path: string, name: string): Promise<FileHandle> {
   try {
@@ -118,7 +143,8 @@ async function create(path: string, name: string): Promise<FileHandle> {
   }
 }
 
-async function destroyed(stream: Writable): Promise<void> {
+async function destroyed(stream: FileSink): Promise<void> {
+  stream.trail?.drop();
   if (stream.closed) return;
   const closed = new Promise((resolve) => stream.once('close', resolve));
   stream.on('error', () => undefined);
@@ -129,11 +155,36 @@ async function destroyed(stream: Writable): Promise<void> {
 /** Writes a file from its beginning; chunks that wait are written with one system call. */
 class FileSink extends Writable {
   bytesWritten = 0;
+  readonly trail: Trail | undefined;
   private readonly handle: FileHandle;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, trail: Trail | undefined) {
     super({ highWaterMark: 1024 * 1024, decodeStrings: true });
     this.handle = handle;
+    this.trail = trail;
+  }
+
+  async fill(
+    body: Readable,
+    { onWritten, ...options }: Pick<PumpOptions, 'most' | 'idleMs' | 'signal' | 'onWritten'>,
+  ): Promise<void> {
+    const at = this.bytesWritten;
+    const { failure } = await pump(body, {
+      ...options,
+      file: this.handle,
+      at,
+      onWritten: (bytes) => {
+        this.bytesWritten = at + bytes;
+        this.trail?.reach(this.bytesWritten);
+        onWritten?.(bytes);
+      },
+    });
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Hex; nothing when it is not hashed. */
+  async digest(): Promise<string | undefined> {
+    return await this.trail?.finish(this.bytesWritten);
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -156,6 +207,7 @@ class FileSink extends Writable {
     while (rest.length > 0) {
       const { bytesWritten } = await this.handle.writev(rest.slice(0, 1024));
       this.bytesWritten += bytesWritten;
+      this.trail?.reach(this.bytesWritten);
       rest = dropBytes(rest, bytesWritten);
     }
   }

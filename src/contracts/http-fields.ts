@@ -55,6 +55,9 @@ export const emailField = z.email().max(254).meta({ description: 'Owner, an e-ma
 export const sensorField = z
   .enum(SENSORS)
   .meta({ description: 'What kind of data it is; spelling is exact' });
+export const sha256Field = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, 'Input should be a SHA-256 digest in hexadecimal');
 export const datasetNameField = z.string().trim().min(1).max(255);
 
 /** Free parameters of a converter: an object, or its JSON text (forms). */

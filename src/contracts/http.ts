@@ -16,6 +16,7 @@ import {
   parametersField,
   priorityField,
   sensorField,
+  sha256Field,
 } from './http-fields.js';
 
 const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
@@ -72,6 +73,7 @@ export const newDatasetUploadSchema = z.strictObject({ ...newDataset, ...deliver
 /** What a form holds beside the fields of its upload. */
 export const formParts = {
   relative_path: z.string().max(500).optional().meta({ description: 'Directory of the files that follow' }),
+  sha256: sha256Field.optional().meta({ description: 'SHA-256 of the file that follows, hexadecimal' }),
   file: z.any().optional().meta({ type: 'string', format: 'binary' }),
 };
 

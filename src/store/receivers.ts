@@ -43,6 +43,18 @@ export async function takeReceiver(
   await store.jobs.updateOne({ job_id: jobId }, { $set: { receiver } });
 }
 
+/** Bytes that unfinished uploads announced and that have not come yet. */
+export async function promisedBytes(store: Store): Promise<number> {
+  const left = { $max: [0, { $subtract: ['$bytes_total', '$bytes_uploaded'] }] };
+  const [row] = await store.jobs
+    .aggregate<{ bytes: number }>([
+      { $match: { status: 'running', upload_status: 'uploading', source_type: 'awaited' } },
+      { $group: { _id: null, bytes: { $sum: left } } },
+    ])
+    .toArray();
+  return row?.bytes ?? 0;
+}
+
 /** Shows how many bytes came. */
 export async function showReceived(store: Store, jobId: string, bytes: number): Promise<void> {
   await store.jobs.updateOne(

@@ -11,8 +11,6 @@
 //      May be called again; a process that dies in between is made up for by the keeper, or by the next question.
 //   4. `find(deps, jobId)` tells how an upload stands, from the row and the disk, in any process.
 // The workflow ends it when no byte came for `expiresAfterMs`, or when it is cancelled: then `takeWriter` says closed.
-import { mkdir } from 'node:fs/promises';
-import { freeBytes } from '../../bytes/files.js';
 import { markReceived, type ReceivedFile, readReceived } from '../../bytes/receive.js';
 import { safeRelativePath } from '../../bytes/safe-names.js';
 import type { JobDocument } from '../../contracts/documents.js';
@@ -26,6 +24,7 @@ import { takeReceiver } from '../../store/receivers.js';
 import { closeWriter, isClosed } from '../../store/writers.js';
 import type { ApiDeps } from '../deps.js';
 import { handOver, type Recorded, record, type UploadWish } from '../intake.js';
+import { requireSpace } from '../space.js';
 import type { AwaitedSession, FoundSession } from './port.js';
 
 /** @throws Fault unsafe_name, empty_file, payload_too_large, disk_full, and those of `record` */
@@ -46,24 +45,15 @@ export async function begin(
 }
 
 /** Whether so many bytes may come and have a place. @throws Fault empty_file, payload_too_large, disk_full */
-export async function requireRoom({ config, roots, store }: ApiDeps, bytes: number): Promise<void> {
+export async function requireRoom(deps: ApiDeps, bytes: number): Promise<void> {
   if (bytes === 0) throw new Fault('empty_file', 'The announced length is 0: there is nothing to ingest.');
-  if (bytes > config.limits.fileBytes) {
+  if (bytes > deps.config.limits.fileBytes) {
     throw new Fault(
       'payload_too_large',
-      `More than ${config.limits.fileBytes} bytes, which this server accepts.`,
+      `More than ${deps.config.limits.fileBytes} bytes, which this server accepts.`,
     );
   }
-  await mkdir(roots.in, { recursive: true });
-  const [row] = await store.jobs
-    .aggregate<{ bytes: number }>([
-      { $match: { status: 'running', upload_status: 'uploading', source_type: 'awaited' } },
-      { $group: { _id: null, bytes: { $sum: { $subtract: ['$bytes_total', '$bytes_uploaded'] } } } },
-    ])
-    .toArray();
-  const free = (await freeBytes(roots.in)) - Math.max(0, row?.bytes ?? 0);
-  if (free >= bytes) return;
-  throw new Fault('disk_full', `${bytes} bytes are announced; ${Math.max(0, free)} are free on the disk.`);
+  await requireSpace(deps, bytes);
 }
 
 /** @throws Fault not_found */
