@@ -10,6 +10,8 @@ export interface ProxyBehaviour {
   cutAfter?: number | undefined;
   /** Passes nothing on after so many bytes from the server; the connection stays. */
   silentAfter?: number | undefined;
+  /** Called with the number of a connection, from 1, before anything is passed on. */
+  onConnection?: (number: number) => void;
 }
 
 export interface FaultProxy {
@@ -33,6 +35,7 @@ export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = 
   };
   const server = createServer((near) => {
     connections += 1;
+    proxy.behaviour.onConnection?.(connections);
     const far = connect(port, '127.0.0.1');
     for (const socket of [near, far]) {
       sockets.add(socket);

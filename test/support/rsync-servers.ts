@@ -15,7 +15,7 @@ export interface TestServer {
 export const USER = 'ada';
 export const PASSWORD = 'a long word';
 
-/** Modules `open` (for everybody), `closed` (for USER with PASSWORD) and `gone` (without a directory). */
+/** Modules `open` (for everybody), `closed` (for USER with PASSWORD), `narrow` (reads as nobody), `gone` (no directory). */
 export async function startRsyncDaemon(directory: string, data: string): Promise<TestServer> {
   mkdirSync(directory, { recursive: true });
   const port = await freePort();
@@ -26,6 +26,7 @@ export async function startRsyncDaemon(directory: string, data: string): Promise
     `port = ${port}\naddress = 127.0.0.1\nuse chroot = no\nread only = yes\n${who}`,
     `[open]\npath = ${data}\n`,
     `[closed]\npath = ${data}\nauth users = ${USER}\nsecrets file = ${secrets}\n`,
+    `[narrow]\npath = ${data}\n${process.getuid?.() === 0 ? 'uid = nobody\ngid = nogroup\n' : ''}`,
     `[gone]\npath = ${join(directory, 'nothing')}\n`,
   ];
   const config = join(directory, 'rsyncd.conf');

@@ -12,8 +12,6 @@ import { type Asked, rsyncFault } from './verdict.js';
 
 /** Time that rsync has to put its partial file aside. */
 const GRACE_MS = 10_000;
-/** Silence on the connection ends rsync after this long, s; both sides send signs of life in between. */
-const SILENCE_S = 60;
 /** Comparing what is there already with the far side's blocks is silent work; nothing takes longer than this, ms. */
 export const LONGEST_SILENCE_MS = 900_000;
 
@@ -51,6 +49,8 @@ export async function runRsync(
         command: 'rsync',
         args: [
           ...ALWAYS,
+          // Both sides send signs of life after half of it.
+          `--timeout=${Math.ceil((2 * deps.stallMs) / 1000)}`,
           ...(source.via === 'ssh' ? ['-e', 'ssh -F ssh_config'] : []),
           ...call.args,
           '--',
@@ -73,7 +73,7 @@ export async function runRsync(
 }
 
 /** Names go to the far side over the connection (-s), never through a shell; what we read is not abbreviated. */
-const ALWAYS = ['-s', '-8', '--no-h', '--no-motd', `--timeout=${SILENCE_S}`];
+const ALWAYS = ['-s', '-8', '--no-h', '--no-motd'];
 const SSH_FILES = ['key', 'known_hosts', 'ssh_config'];
 
 async function secretOf(
