@@ -19,10 +19,12 @@ export interface RelayOptions {
   connect(): Promise<Socket>;
   /** Waits until so many bytes may be taken from the far side. */
   pace(bytes: number): Promise<void>;
+  /** The far side is given up after so long without a byte, ms. */
+  readonly silenceMs: number;
 }
 
 /** Takes a single connection. */
-export async function openRelay({ connect, pace }: RelayOptions): Promise<Relay> {
+export async function openRelay({ connect, pace, silenceMs }: RelayOptions): Promise<Relay> {
   let failure: unknown;
   let received = 0;
   const sockets = new Set<Socket>();
@@ -39,7 +41,7 @@ export async function openRelay({ connect, pace }: RelayOptions): Promise<Relay>
     server.close();
     keep(near);
     connect()
-      .then((far) => join(near, keep(far), counted))
+      .then((far) => join(near, keep(far), counted, silenceMs))
       .catch((error: unknown) => {
         failure ??= error;
         near.destroy();
@@ -59,21 +61,41 @@ export async function openRelay({ connect, pace }: RelayOptions): Promise<Relay>
 }
 
 /** Both directions until both have ended. What has come still reaches the child when the far side closes in order. */
-async function join(near: Socket, far: Socket, counted: (bytes: number) => Promise<void>): Promise<void> {
+async function join(
+  near: Socket,
+  far: Socket,
+  counted: (bytes: number) => Promise<void>,
+  silenceMs: number,
+): Promise<void> {
   near.once('close', () => far.destroy());
   far.once('close', (hadError) => (hadError ? near.destroy() : near.end()));
-  await Promise.allSettled([pump(far, near, counted), pump(near, far, async () => undefined)]);
+  await Promise.allSettled([pump(far, near, counted, silenceMs), pump(near, far, async () => undefined)]);
 }
 
-async function pump(from: Socket, to: Socket, before: (bytes: number) => Promise<void>): Promise<void> {
+/** @param silenceMs how long `from` may say nothing while it is listened to; left out: for ever */
+async function pump(
+  from: Socket,
+  to: Socket,
+  before: (bytes: number) => Promise<void>,
+  silenceMs?: number,
+): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const listenOn = (): void => {
+    if (silenceMs !== undefined) limit = setTimeout(() => from.destroy(new Error('silence')), silenceMs);
+  };
   try {
+    listenOn();
     for await (const chunk of from.iterator({ destroyOnReturn: false })) {
+      clearTimeout(limit);
       await before((chunk as Buffer).length);
       if (!to.write(chunk as Buffer)) await drained(to);
+      listenOn();
     }
     to.end();
   } catch {
     to.destroy();
+  } finally {
+    clearTimeout(limit);
   }
 }
 

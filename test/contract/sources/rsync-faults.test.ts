@@ -23,7 +23,7 @@ let daemon: TestServer;
 let proxy: FaultProxy | undefined;
 
 beforeEach(async () => {
-  bench = await Bench.open({ backOffMs: 5, stallMs: 1_000 });
+  bench = await Bench.open({ backOffMs: 5, stallMs: 500 });
   data = join(bench.dir, 'data');
   await mkdir(data);
   daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), data);

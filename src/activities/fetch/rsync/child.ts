@@ -41,6 +41,8 @@ export async function runRsync(
   const relay = await openRelay({
     connect: () => deps.guard.connect(source.host, source.port, signal),
     pace: context.pace,
+    // Twice what rsync is told: its signs of life keep a connection open on which the host is busy.
+    silenceMs: 4 * deps.stallMs,
   });
   try {
     if (source.via === 'ssh') await writeSshFiles(deps, source, secret, { place, port: relay.port });
