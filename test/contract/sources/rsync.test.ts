@@ -1,50 +1,86 @@
-// Source `rsync` by the contract, on a real daemon behind a proxy that counts and breaks.
-import { mkdir, writeFile } from 'node:fs/promises';
+// Source `rsync` by the contract, on a real daemon behind a proxy that counts and slows down.
+import { chmodSync } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { RsyncSource } from '../../../src/domain/source.js';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
 import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../../support/rsync-servers.js';
-import { type Bench, MIB } from './bench.js';
+import { type Bench, JOB, MIB } from './bench.js';
 import { sourceContract } from './contract.js';
 
+/** rsync tells its progress once a second: often enough for the contract's moments at this pace, bytes a second. */
+const PACE = 13 * MIB;
 let daemon: TestServer | undefined;
 let proxy: FaultProxy | undefined;
 
-async function serve(bench: Bench): Promise<number> {
-  daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), join(bench.dir, 'data'));
-  proxy = await startFaultProxy(daemon.port, { pace: 12 * MIB });
-  return proxy.port;
-}
-
 sourceContract('rsync', {
   transfers: true,
+  several: true,
   async put(bench, files, jobId) {
-    for (const [name, bytes] of Object.entries(files)) {
-      const path = join(bench.dir, 'data/set', name);
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, bytes);
-    }
-    await bench.deps.secrets.seal(jobId, { password: PASSWORD });
-    return source(await serve(bench), 'closed/set');
+    await write(bench, files);
+    return await serve(bench, jobId, PACE);
   },
   async nothing(bench) {
-    await mkdir(join(bench.dir, 'data/none/deeper'), { recursive: true });
-    await bench.deps.secrets.seal('upload_1_0000000a', { password: PASSWORD });
-    return { source: source(await serve(bench), 'closed/none'), code: 'no_files' };
+    await mkdir(join(bench.dir, 'data/set/deeper'), { recursive: true });
+    return { source: await serve(bench), code: 'no_files' };
   },
   given: () => proxy?.given() ?? 0,
   async end() {
     await proxy?.close();
     await daemon?.stop();
   },
+  async putOdd(bench, files) {
+    const names = Object.keys(files);
+    if (names.some((name) => !isPossible(name))) return undefined;
+    await write(bench, files);
+    return await serve(bench);
+  },
+  async putLarge(bench, bytes) {
+    await write(bench, { 'large.bin': Buffer.alloc(0) });
+    const file = await open(join(bench.dir, 'data/set/large.bin'), 'r+');
+    await file.truncate(bytes);
+    await file.close();
+    return await serve(bench);
+  },
+  async denied(bench) {
+    await write(bench, { 'a.bin': Buffer.from('closed') });
+    chmodSync(bench.dir, 0o755);
+    chmodSync(join(bench.dir, 'data/set/a.bin'), 0o000);
+    const { user: _, ...source } = await serve(bench);
+    return { source: { ...source, path: 'narrow/set' }, code: 'remote_denied' };
+  },
+  change: { code: 'file_changed', replace: write },
+  cannot: {
+    throttle: 'a daemon that is busy ends the connection; see the cuts and the refusals in rsync-faults',
+    corrupt: 'rsync announces no digest; it compares its own in every transfer',
+  },
 });
 
-const source = (port: number, path: string): RsyncSource => ({
-  kind: 'rsync',
-  via: 'daemon',
-  host: '127.0.0.1',
-  port,
-  user: USER,
-  path,
-  sealed: true,
-});
+async function write(bench: Bench, files: Readonly<Record<string, Buffer>>): Promise<void> {
+  for (const [name, bytes] of Object.entries(files)) {
+    const path = join(bench.dir, 'data/set', name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, bytes);
+  }
+}
+
+async function serve(bench: Bench, jobId = JOB, pace?: number): Promise<RsyncSource> {
+  daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), join(bench.dir, 'data'));
+  proxy = await startFaultProxy(daemon.port, pace === undefined ? {} : { pace });
+  await bench.deps.secrets.seal(jobId, { password: PASSWORD });
+  const { port } = proxy;
+  return {
+    kind: 'rsync',
+    via: 'daemon',
+    host: '127.0.0.1',
+    port,
+    user: USER,
+    path: 'closed/set',
+    sealed: true,
+  };
+}
+
+/** What a file system can hold under a directory. */
+const isPossible = (name: string): boolean =>
+  !name.includes('\0') &&
+  name.split('/').every((part) => part !== '..' && part !== '.' && Buffer.byteLength(part) <= 255);

@@ -42,7 +42,7 @@ export async function runRsync(
     connect: () => deps.guard.connect(source.host, source.port, signal),
     pace: context.pace,
     // Twice what rsync is told: its signs of life keep a connection open on which the host is busy.
-    silenceMs: 4 * deps.stallMs,
+    silenceMs: 4 * deps.transfer.stallMs,
   });
   try {
     if (source.via === 'ssh') await writeSshFiles(deps, source, secret, { place, port: relay.port });
@@ -52,7 +52,7 @@ export async function runRsync(
         args: [
           ...ALWAYS,
           // Both sides send signs of life after half of it.
-          `--timeout=${Math.ceil((2 * deps.stallMs) / 1000)}`,
+          `--timeout=${Math.ceil((2 * deps.transfer.stallMs) / 1000)}`,
           ...(source.via === 'ssh' ? ['-e', 'ssh -F ssh_config'] : []),
           ...call.args,
           '--',

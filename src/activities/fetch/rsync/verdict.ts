@@ -11,6 +11,9 @@ interface Sign {
   readonly code: FailureCode | Readonly<Record<Asked, FailureCode>>;
 }
 
+/** Said of a file that was listed a moment ago, too. */
+const VANISHED = /failed: No such file or directory|failed: Not a directory|file has vanished/;
+
 /** The first sign found counts: what is said about the host comes before what follows from it. */
 const SIGNS: readonly Sign[] = [
   { text: /REMOTE HOST IDENTIFICATION HAS CHANGED/, code: 'host_key_changed' },
@@ -22,9 +25,9 @@ const SIGNS: readonly Sign[] = [
   { text: /@ERROR: (chdir|chroot) failed/, code: 'remote_not_found' },
   { text: /@ERROR: max connections/, code: 'remote_broken' },
   { text: /No space left on device|Disk quota exceeded/, code: 'disk_full' },
-  { text: /failed verification -- update discarded|file has vanished/, code: 'file_changed' },
+  { text: /failed verification -- update discarded|read errors mapping/, code: 'file_changed' },
   {
-    text: /failed: No such file or directory|failed: Not a directory/,
+    text: VANISHED,
     code: { list: 'remote_not_found', transfer: 'file_changed' },
   },
   { text: /failed: Permission denied|failed to open .*Permission denied/, code: 'remote_denied' },
@@ -45,8 +48,9 @@ export function rsyncFault(asked: Asked, host: string, end: ToolEnd, connection:
   }
   for (const { text, code } of SIGNS) {
     const line = end.errors.split('\n').find((one) => text.test(one));
-    if (line !== undefined)
-      return new Fault(typeof code === 'string' ? code : code[asked], saying(host, line));
+    if (line === undefined) continue;
+    const facts = text === VANISHED ? { vanished: true } : {};
+    return new Fault(typeof code === 'string' ? code : code[asked], saying(host, line), { facts });
   }
   const last = end.errors.trim().split('\n').at(-1) ?? '';
   const how = end.signal === undefined ? `exit code ${end.exitCode}` : `signal ${end.signal}`;

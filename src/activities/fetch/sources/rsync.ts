@@ -71,7 +71,7 @@ async function bring(
     seen.list = list;
     const staged = stagedOf(context, list);
     const before = await survey(staged, list.files);
-    if (before.missing.length > 0) await transfer(deps, context, list, before);
+    if (before.missing.length > 0) await transferOnce(deps, context, list, before, round === 0);
     left = before.missing.length > 0 ? await survey(staged, list.files) : before;
     if (left.missing.length > 0) continue;
     context.advance(left.whole, left.whole, noteOf(list));
@@ -79,6 +79,22 @@ async function bring(
   }
   const name = left?.missing[0]?.name ?? '';
   throw new Fault('file_changed', `The file ${quoteName(name)} changed while it was read.`);
+}
+
+/** A file that changes while it is read is no failure yet when it can be listed anew; one that vanishes is. */
+async function transferOnce(
+  deps: SourceDeps,
+  context: FetchContext<RsyncSource>,
+  list: RemoteList,
+  before: Survey,
+  mayChange: boolean,
+): Promise<void> {
+  try {
+    await transfer(deps, context, list, before);
+  } catch (error) {
+    const fault = faultOf(error);
+    if (!mayChange || fault?.code !== 'file_changed' || fault.facts.vanished === true) throw error;
+  }
 }
 
 async function listFiles(deps: SourceDeps, context: FetchContext<RsyncSource>): Promise<RemoteList> {
