@@ -180,6 +180,8 @@ const FIELDS = {
   folder: null,
   team_uuid: null,
   tags: '',
+  unpack_nested: false,
+  keep_archives: true,
   parameters: {},
 } as const;
 

@@ -19,6 +19,8 @@ export interface DatasetFields {
   readonly folder: string | null;
   readonly team_uuid: string | null;
   readonly tags: string;
+  readonly unpack_nested: boolean;
+  readonly keep_archives: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
@@ -33,6 +35,8 @@ export function describeDataset(fields: DatasetFields): DatasetDescription {
     folder_uuid: fields.folder,
     team_uuid: fields.team_uuid,
     tags: fields.tags,
+    unpack_nested: fields.unpack_nested,
+    keep_archives: fields.keep_archives,
     conversion_parameters: fields.parameters,
   };
 }
@@ -123,9 +127,17 @@ export function datasetInput(
     sensor,
     convert,
     parameters: parameters ?? {},
+    ...archiveWishes(row),
     status: readStatus(row.status),
     ...run,
   };
+}
+
+function archiveWishes({ unpack_nested, keep_archives }: DatasetDocument): Pick<DatasetInput, 'archives'> {
+  const nested = unpack_nested === true ? ({ nested: true } as const) : {};
+  const drop = keep_archives === false ? ({ drop: true } as const) : {};
+  const archives = { ...nested, ...drop };
+  return Object.keys(archives).length === 0 ? {} : { archives };
 }
 
 /** `<mail prefix>-<name lowercased, hyphenated>-<year>` */

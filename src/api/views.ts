@@ -30,6 +30,8 @@ export function datasetView(
     folder: row.folder_uuid ?? null,
     team_uuid: row.team_uuid ?? null,
     tags: Array.isArray(row.tags) ? row.tags.join(',') : (row.tags ?? ''),
+    unpack_nested: row.unpack_nested ?? false,
+    keep_archives: row.keep_archives ?? true,
     parameters: { ...row.conversion_parameters },
     status,
     status_message: row.status_message ?? '',

@@ -25,6 +25,10 @@ export interface IngestOptions {
   /** Address and region of an S3-compatible store. */
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
+  /** Unpack archives inside archives, too. */
+  readonly unpackNested?: boolean | undefined;
+  /** false: remove archives when they are unpacked. */
+  readonly keepArchives?: boolean | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
   /** keep, link or ask. */
   readonly duplicates?: string | undefined;
@@ -60,6 +64,8 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     ...given('team_uuid', options.team),
     ...given('tags', options.tags),
     ...given('duplicates', options.duplicates === 'keep' ? undefined : options.duplicates),
+    ...given('unpack_nested', options.unpackNested === true ? 'true' : undefined),
+    ...given('keep_archives', options.keepArchives === false ? 'false' : undefined),
     parameters: JSON.stringify(options.parameters ?? {}),
   };
   const checked = newDatasetUploadSchema.safeParse(fields);

@@ -5,6 +5,7 @@ import type { ReceivedSource } from '../domain/source.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
 import type {
+  ArchiveWishes,
   Delivery,
   MergedUploads,
   MirrorBatch,
@@ -42,9 +43,10 @@ export interface ExtractInput {
   readonly uuid: string;
   /** Manifests of all uploads that belong to the dataset in this pass. */
   readonly manifests: readonly Claim[];
+  readonly archives?: ArchiveWishes;
 }
 /** All files of a pass. */
-export interface StageInput extends ExtractInput {
+export interface StageInput extends Omit<ExtractInput, 'archives'> {
   /** Manifest of the files that the archives held, when there were archives. */
   readonly extracted?: Claim;
 }

@@ -68,6 +68,9 @@ export interface DatasetDocument {
   readonly team_uuid: string | null;
   readonly tags: string;
   readonly conversion_parameters: Readonly<Record<string, unknown>>;
+  /** Rows of other programs have neither; then archives are kept and inner ones left as they are. */
+  readonly unpack_nested?: boolean;
+  readonly keep_archives?: boolean;
   readonly source_type: SourceKind;
   /** The latest upload job. */
   readonly job_id: string | null;

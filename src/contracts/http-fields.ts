@@ -84,6 +84,12 @@ export const descriptionFields = {
     .union([z.string().max(500), z.array(z.string()).transform((tags) => tags.join(','))])
     .nullish()
     .transform((tags) => tags ?? ''),
+  unpack_nested: booleanField
+    .default(false)
+    .meta({ description: 'Archives inside archives are unpacked too, one level deep; see docs/archives.md' }),
+  keep_archives: booleanField
+    .default(true)
+    .meta({ description: 'Archives stay beside what they held; false: removed when they are unpacked' }),
 };
 
 const ignored = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
@@ -97,6 +103,8 @@ export const ignoredDescription = {
   folder: ignored,
   team_uuid: ignored,
   tags: ignored,
+  unpack_nested: ignored,
+  keep_archives: ignored,
   parameters: ignored,
 } satisfies Record<keyof typeof descriptionFields | 'name' | 'sensor' | 'parameters', typeof ignored>;
 

@@ -135,6 +135,8 @@ export const datasetSchema = z
     folder: z.string().nullable(),
     team_uuid: z.string().nullable(),
     tags: z.string(),
+    unpack_nested: z.boolean(),
+    keep_archives: z.boolean(),
     parameters: z.record(z.string(), z.unknown()),
     status: z.enum(DATASET_STATUSES),
     status_message: z.string(),

@@ -17,6 +17,8 @@ export interface DatasetInput {
   readonly sensor: Sensor;
   readonly convert: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** What is to be done with archives beyond unpacking them. */
+  readonly archives?: ArchiveWishes;
   /** The row's status when this run was started: what its first transition starts from. */
   readonly status: DatasetStatus;
   /** The row was created by the very request that started this run; otherwise the run first recalls what is known. */
@@ -33,6 +35,14 @@ export interface DatasetInput {
   readonly quietMs: number;
   /** Handed from run to run by continue-as-new. */
   readonly carried?: CarriedState;
+}
+
+/** Only what differs from the usual is set. */
+export interface ArchiveWishes {
+  /** Archives inside archives are unpacked as well, one level deep. */
+  readonly nested?: true;
+  /** Archives are removed once they are unpacked. */
+  readonly drop?: true;
 }
 
 /** One delivery into a dataset. */

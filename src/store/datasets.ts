@@ -90,6 +90,8 @@ export type DatasetDescription = Pick<
   | 'team_uuid'
   | 'tags'
   | 'conversion_parameters'
+  | 'unpack_nested'
+  | 'keep_archives'
 >;
 
 /** Changes what describes a dataset, or its latest upload. */

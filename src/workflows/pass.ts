@@ -91,9 +91,10 @@ export async function makeProduct(
 }
 
 async function extract(stages: StageRunner, manifests: readonly Claim[]): Promise<Claim> {
-  const { uuid } = stages.input;
+  const { uuid, archives } = stages.input;
+  const input = { uuid, manifests, ...(archives ? { archives } : {}) };
   const { manifest } = await stages.run('extract', () =>
-    extractArchives.executeWithOptions({ summary: 'Unpack the archives' }, [{ uuid, manifests }]),
+    extractArchives.executeWithOptions({ summary: 'Unpack the archives' }, [input]),
   );
   return manifest;
 }

@@ -1,5 +1,6 @@
 // Activity extractArchives: what the archives of a dataset hold, each archive unpacked once.
 import { Context } from '@temporalio/activity';
+import { removeTree } from '../../bytes/files.js';
 import { keys, pathOf, type Roots } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import { extractStagingKey } from '../../bytes/staging.js';
@@ -38,11 +39,13 @@ async function extractArchives(
 ): Promise<ExtractOutput> {
   const { uuid } = input;
   const archives = await archivesOf(deps.roots, input);
+  const nested = input.archives?.nested === true;
   const open: OpenArchive[] = [];
   for (const archive of archives) {
-    if ((await findReceipt(deps.roots, uuid, 'extract', receiptKey(archive))) !== undefined) continue;
-    await dropDead(stagingOf(deps.roots, uuid, archive));
-    open.push({ archive, hand: await atHand(deps.roots, uuid, archive) });
+    const key = receiptKey(archive, nested);
+    if ((await findReceipt(deps.roots, uuid, 'extract', key)) !== undefined) continue;
+    await dropDead(stagingOf(deps.roots, uuid, key));
+    open.push({ archive, key, nested, hand: await atHand(deps.roots, uuid, archive) });
   }
   // A single one is looked at when it is unpacked.
   if (open.length > 1) {
@@ -64,11 +67,24 @@ async function extractArchives(
     await extractOne(deps, uuid, one, { signal, shown });
     before += one.hand.size;
   }
-  return await summary(deps.roots, uuid, archives);
+  const output = await summary(deps.roots, uuid, archives, nested);
+  if (input.archives?.drop) await dropOriginals(deps.roots, input);
+  return output;
+}
+
+/** Every archive has its receipt by now, and is never looked for again. */
+async function dropOriginals(roots: Roots, { uuid, manifests }: ExtractInput): Promise<void> {
+  for (const { files } of await Promise.all(manifests.map((claim) => readManifest(roots, claim)))) {
+    for (const { path, archive } of files) {
+      if (archive !== undefined) await removeTree(pathOf(roots, 'in', `${keys.received(uuid)}/${path}`));
+    }
+  }
 }
 
 interface OpenArchive {
   readonly archive: Archive;
+  readonly key: string;
+  readonly nested: boolean;
   readonly hand: ArchiveAtHand;
 }
 
@@ -95,21 +111,20 @@ async function atHand(
 async function extractOne(
   deps: ExtractDeps,
   uuid: string,
-  { archive, hand }: OpenArchive,
+  { archive, key, nested, hand }: OpenArchive,
   { signal, shown }: { signal: AbortSignal; shown: (own: Progress) => Progress },
 ): Promise<void> {
   const startedAt = new Date();
-  const key = receiptKey(archive);
   const isDone = async (): Promise<boolean> => {
     signal.throwIfAborted();
     return (await findReceipt(deps.roots, uuid, 'extract', key)) !== undefined;
   };
-  await inAttempt(stagingOf(deps.roots, uuid, archive), async (staging) => {
+  await inAttempt(stagingOf(deps.roots, uuid, key), async (staging) => {
     const files = await settleTree({
       staging,
       dataset: pathOf(deps.roots, 'in', keys.received(uuid)),
       archive: { path: archive.path, tag: archive.sha256.slice(0, 8) },
-      unpack: (tree) => unpack(deps, { uuid, archive: hand, tree, nested: false, shown }),
+      unpack: (tree) => unpack(deps, { uuid, archive: hand, tree, nested, shown }),
       superseded: isDone,
     });
     if (files === undefined || (await isDone())) return;
@@ -120,10 +135,15 @@ async function extractOne(
 }
 
 /** One list of the files of all archives, from their receipts. */
-async function summary(roots: Roots, uuid: string, archives: readonly Archive[]): Promise<ExtractOutput> {
+async function summary(
+  roots: Roots,
+  uuid: string,
+  archives: readonly Archive[],
+  nested: boolean,
+): Promise<ExtractOutput> {
   const files: FileEntry[] = [];
   for (const archive of archives) {
-    const receipt = await findReceipt<ExtractOutput>(roots, uuid, 'extract', receiptKey(archive));
+    const receipt = await findReceipt<ExtractOutput>(roots, uuid, 'extract', receiptKey(archive, nested));
     if (receipt === undefined) throw new Error(`no receipt of ${archive.path}`);
     files.push(...(await readManifest(roots, receipt.output.manifest)).files);
   }
@@ -137,7 +157,8 @@ async function summary(roots: Roots, uuid: string, archives: readonly Archive[])
 const nameOfList = (key: string, files: readonly FileEntry[]): string =>
   `extract-${key}-${digestOf(files).slice(0, 16)}`;
 /** Holds a directory for every attempt; the dataset's clean-up removes what the dead left. */
-const stagingOf = (roots: Roots, uuid: string, archive: Archive): string =>
-  pathOf(roots, 'in', `${extractStagingKey(uuid)}/${receiptKey(archive)}`);
-const receiptKey = ({ sha256 }: Archive): string => sha256.slice(0, 32);
+const stagingOf = (roots: Roots, uuid: string, key: string): string =>
+  pathOf(roots, 'in', `${extractStagingKey(uuid)}/${key}`);
+const receiptKey = ({ sha256 }: Archive, nested: boolean): string =>
+  `${sha256.slice(0, 32)}${nested ? '-nested' : ''}`;
 const sizeOfAll = (files: readonly FileEntry[]): number => files.reduce((sum, { size }) => sum + size, 0);

@@ -41,6 +41,8 @@ export function registerIngest(program: Command): void {
     .option('--region <region>', 'region of the bucket (default: AWS_REGION, else us-east-1)')
     .option('--duplicates <rule>', `bytes that another dataset has: ${DUPLICATE_RULES.join(', ')}`, 'keep')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
+    .option('--unpack-nested', 'unpack archives inside archives, too')
+    .option('--no-keep-archives', 'remove archives when they are unpacked')
     .option('--json', 'JSON lines; the last one is the result')
     .option('--detach', 'leave as soon as the server has everything')
     .addHelpText('after', EXAMPLES)

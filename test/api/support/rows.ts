@@ -16,6 +16,8 @@ export const FIELDS = {
   folder: null,
   team_uuid: null,
   tags: '',
+  unpack_nested: false,
+  keep_archives: true,
   parameters: {},
 } as const;
 
