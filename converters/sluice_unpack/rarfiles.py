@@ -2,6 +2,7 @@
 
 from sluice_convert.report import Fault
 
+from . import rarends
 from .gate import Entry
 from .names import quote
 
@@ -21,6 +22,8 @@ class RarPlan:
         self.archive, self._limits = archive, limits
         self._lib = _library(archive)
         self._paths = []
+        with open(archive["path"], "rb") as file:
+            rarends.check_end(file, archive["size"])
         for rar, header, name in self._headers(_LIST):
             if header.Flags & _SPLIT:
                 raise self._volumes()
