@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   convert: async () => (await import('./convert.js')).convert,
   'reaction-upload': async () => (await import('./reaction-upload.js')).reactionUpload,
   upload: async () => (await import('./upload.js')).upload,
+  'transfer-url': async () => (await import('./transfer-url.js')).transferUrl,
   status: async () => (await import('./status.js')).status,
 };
 

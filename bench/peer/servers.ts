@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { finished, pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
+import { giveFile, slowLine } from './web.js';
 
 /** Runs a peer until it is told to stop. @param rest its port, and what it needs */
 export async function runPeer(name: string, [port = '0', ...rest]: readonly string[]): Promise<number> {
@@ -18,6 +19,9 @@ export async function runPeer(name: string, [port = '0', ...rest]: readonly stri
 const PEERS: Readonly<Record<string, (port: number, rest: readonly string[]) => Promise<void>>> = {
   pipe: (port, rest) => receive(port, rest, pipeToDisk),
   busboy: (port, rest) => receive(port, rest, parseToDisk),
+  file: giveFile,
+  line: slowLine,
+  fetcher: async (port, rest) => await (await import('./fetcher.js')).fetcher(port, rest),
   status: async (port, [url = '', db = '']) => {
     const [{ serve }, { Hono }, { MongoClient }] = await Promise.all([
       import('@hono/node-server'),
