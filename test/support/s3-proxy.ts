@@ -17,7 +17,10 @@ export interface Faults {
   /** Answers in place of the next requests, in order. */
   instead?: Refusal[];
   /** Called for every request; what it returns is answered in its place. */
-  onRequest?: (request: IncomingMessage, number: number) => Refusal | undefined;
+  onRequest?: (
+    request: IncomingMessage,
+    number: number,
+  ) => Refusal | undefined | Promise<Refusal | undefined>;
   /** Bytes a second of each body. */
   pace?: number;
   /** Resets the connection after so many bytes of a body. */
@@ -37,7 +40,9 @@ export class S3Proxy {
     [];
   /** Bytes of bodies of objects that were handed to the network. */
   given = 0;
-  private readonly server = createServer((request, response) => this.answer(request, response));
+  private readonly server = createServer((request, response) => {
+    this.answer(request, response).catch(() => response.destroy());
+  });
   private readonly target: URL;
 
   private constructor(target: string) {
@@ -65,10 +70,11 @@ export class S3Proxy {
     await new Promise((done) => this.server.close(done));
   }
 
-  private answer(request: IncomingMessage, response: ServerResponse): void {
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = request;
     this.heard.push({ method, url, range: headers.range });
-    const refusal = this.faults.onRequest?.(request, this.heard.length) ?? this.faults.instead?.shift();
+    const number = this.heard.length;
+    const refusal = (await this.faults.onRequest?.(request, number)) ?? this.faults.instead?.shift();
     if (refusal !== undefined) refuse(response, method, refusal);
     else if (this.faults.pretended !== undefined) pretend(this.faults.pretended, request, response);
     else this.pass(request, response);
@@ -132,6 +138,8 @@ function refuse(
   response.end(method === 'HEAD' ? undefined : text);
 }
 
+const PAGE = 100;
+
 function pretend(
   objects: ReadonlyMap<string, Buffer>,
   { url = '' }: IncomingMessage,
@@ -139,7 +147,7 @@ function pretend(
 ): void {
   const { searchParams } = new URL(url, 'http://x');
   if (searchParams.has('list-type')) {
-    list(objects, searchParams.get('prefix') ?? '', response);
+    list([...objects], Number(searchParams.get('continuation-token') ?? 0), response);
     return;
   }
   const key = decodeURIComponent((url.split('?')[0] ?? '').split('/').slice(2).join('/'));
@@ -148,14 +156,17 @@ function pretend(
   else response.writeHead(200, { 'content-length': content.length, etag: '"pretended"' }).end(content);
 }
 
-function list(objects: ReadonlyMap<string, Buffer>, prefix: string, response: ServerResponse): void {
-  const entries = [...objects].map(
+function list(objects: readonly [string, Buffer][], from: number, response: ServerResponse): void {
+  const page = objects.slice(from, from + PAGE);
+  const entries = page.map(
     ([key, { length }]) =>
       `<Contents><Key>${encodeURIComponent(key)}</Key><ETag>&quot;pretended&quot;</ETag><Size>${length}</Size></Contents>`,
   );
+  const more = from + PAGE < objects.length;
+  const token = more ? `<NextContinuationToken>${from + PAGE}</NextContinuationToken>` : '';
   response.writeHead(200, { 'content-type': 'application/xml' });
   response.end(
-    `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>scans</Name><Prefix>${encodeURIComponent(prefix)}</Prefix>` +
-      `<EncodingType>url</EncodingType><KeyCount>${entries.length}</KeyCount><IsTruncated>false</IsTruncated>${entries.join('')}</ListBucketResult>`,
+    `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><EncodingType>url</EncodingType>` +
+      `<IsTruncated>${more}</IsTruncated>${token}${entries.join('')}</ListBucketResult>`,
   );
 }

@@ -74,12 +74,16 @@ async function oneObject(
   signal: AbortSignal,
 ): Promise<TransferItem<Delivery>> {
   const { key } = source;
-  const head = await patiently(() => store.head(key, signal)).catch(async (error: unknown) => {
-    if (faultOf(error) === undefined || signal.aborted) throw error;
-    // The answer to a HEAD holds no words, so the reason is asked for in another way.
-    const answer = await patiently(() => store.get(key, { range: 'bytes=0-0' }, signal));
-    answer.body.destroy();
-    throw error;
+  const head = await patiently(async () => {
+    try {
+      return await store.head(key, signal);
+    } catch (error) {
+      if (faultOf(error) === undefined || signal.aborted) throw error;
+      // The answer to a HEAD holds no words: neither why it was refused, nor the region or the time of the store.
+      const answer = await store.get(key, { range: 'bytes=0-0' }, signal);
+      answer.body.destroy();
+      return await store.head(key, signal);
+    }
   });
   const object = { key, size: head.ContentLength ?? 0, etag: head.ETag };
   const name = key.slice(key.lastIndexOf('/') + 1);
