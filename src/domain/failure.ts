@@ -197,10 +197,6 @@ export const FAILURES = {
     'A file in Google Drive changed while it was fetched.',
     'Fetch it again when it is stable.',
   ),
-  drive_too_many: content(
-    'The folder holds more than one upload may bring.',
-    'Ingest its folders one by one.',
-  ),
   drive_quota: system(
     'Google allows no more downloads of the file for now.',
     'Retry it after a day, or ingest a copy of the file.',

@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DriveContent, type Item } from './google-drive-content.js';
+import { type Content, DriveContent, type Item, lengthOf, partOf } from './google-drive-content.js';
 import { GoogleTokens } from './google-tokens.js';
 
 /** An answer in place of the real one. */
@@ -151,20 +151,20 @@ async function media(
   if (content === undefined) return refuse(response, { status: 403, reason: 'fileNotDownloadable' });
   if (abusive === true) return refuse(response, { status: 403, reason: 'cannotDownloadAbusiveFile' });
   if (item.noDownload === true) return refuse(response, { status: 403, reason: 'cannotDownloadFile' });
+  const total = lengthOf(content);
   const match = /^bytes=(\d+)-(\d*)$/.exec(heard.range ?? '');
   const start = match === null ? 0 : Number(match[1]);
-  const end =
-    match === null || match[2] === '' ? content.length : Math.min(Number(match[2]) + 1, content.length);
-  if (match !== null && start >= content.length) {
-    response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+  const end = match === null || match[2] === '' ? total : Math.min(Number(match[2]) + 1, total);
+  if (match !== null && start >= total) {
+    response.writeHead(416, { 'content-range': `bytes */${total}` }).end();
     return;
   }
   response.writeHead(match === null ? 200 : 206, {
     'content-type': mimeType,
     'content-length': end - start,
-    ...(match === null ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }),
+    ...(match === null ? {} : { 'content-range': `bytes ${start}-${end - 1}/${total}` }),
   });
-  await send(google, response, content.subarray(start, end), heard);
+  await send(google, response, { content, start, end }, heard);
 }
 
 async function exported(
@@ -181,24 +181,28 @@ async function exported(
   }
   // Chunked: the size of an export is known to nobody before its end.
   response.writeHead(200, { 'content-type': heard.query.get('mimeType') ?? '' });
-  await send(google, response, content, heard);
+  await send(google, response, { content, start: 0, end: content.length }, heard);
 }
 
 async function send(
   google: GoogleStandIn,
   response: ServerResponse,
-  body: Buffer,
+  { content, start, end }: { content: Content; start: number; end: number },
   heard: DriveHeard,
 ): Promise<void> {
-  while (heard.sent < body.length) {
+  while (heard.sent < end - start) {
     const { pace, cutAfter } = google;
     if (cutAfter !== undefined && heard.sent >= cutAfter) {
       response.socket?.destroySoon();
       return;
     }
-    const step = pace === undefined ? 64 * 1024 : Math.max(1, Math.floor(pace / 100));
-    const room = Math.min(step, (cutAfter ?? Number.POSITIVE_INFINITY) - heard.sent);
-    const part = body.subarray(heard.sent, heard.sent + room);
+    const step = pace === undefined ? 256 * 1024 : Math.max(1, Math.floor(pace / 100));
+    const room = Math.min(
+      step,
+      end - start - heard.sent,
+      (cutAfter ?? Number.POSITIVE_INFINITY) - heard.sent,
+    );
+    const part = partOf(content, start + heard.sent, room);
     if (response.destroyed) return;
     const gone = await new Promise((done) => response.write(part, (error) => done(error)));
     if (gone !== null && gone !== undefined) return;

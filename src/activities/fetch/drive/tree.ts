@@ -112,7 +112,7 @@ class Walk implements DriveTree {
     if (this.seen.has(folder.id)) return;
     if (folder.depth > DEEPEST) {
       throw new Fault(
-        'drive_too_many',
+        'too_many_files',
         `The folder ${quoteName(folder.path)} lies deeper than ${DEEPEST} folders.`,
       );
     }
@@ -134,7 +134,7 @@ class Walk implements DriveTree {
     for await (const page of this.api.children(folder.id, folder.drive)) {
       items.push(...page);
       if (this.files.length + items.length > MOST_FILES) {
-        throw new Fault('drive_too_many', `There are more than ${MOST_FILES} files and folders in it.`);
+        throw new Fault('too_many_files', `There are more than ${MOST_FILES} files and folders in it.`);
       }
     }
     // The oldest of equal names keeps it, at every listing.
