@@ -80,17 +80,7 @@ export function settingsSchema(cwd: string) {
       .refine((roots) => roots.every((root) => isAbsolute(root)), 'must hold absolute paths, divided by ":"')
       .default([]),
     SLUICE_URL_ALLOW: list.default([]),
-    SLUICE_GOOGLE_ACCOUNTS: list
-      .transform((items) => items.map((item) => googleAccount(item, cwd)))
-      .refine(
-        (items) => items.every(({ name, path }) => name === undefined || isFile(path)),
-        'has a name=path whose path is no file',
-      )
-      .refine(
-        (items) => items.every(({ path }) => existsSync(path)),
-        'must hold directories of key files, key files, or name=path, divided by commas',
-      )
-      .default([]),
+    SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
     SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
     SLUICE_QUEUES: list
       .pipe(z.array(z.enum(['control', 'transfer', 'compute'], 'knows control, transfer and compute')).min(1))
@@ -134,6 +124,20 @@ export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 const HOST_REFUSED =
   'must be 127.0.0.1, ::1 or localhost: this version has no authentication, so it must not be reachable from outside; ' +
   'put it behind a tunnel (ssh -L 5000:127.0.0.1:5000) instead';
+
+/** Directories of key files, key files, and `name=path`. */
+function googleAccounts(cwd: string) {
+  return list
+    .transform((items) => items.map((item) => googleAccount(item, cwd)))
+    .refine(
+      (items) => items.every(({ name, path }) => name === undefined || isFile(path)),
+      'has a name=path whose path is no file',
+    )
+    .refine(
+      (items) => items.every(({ path }) => existsSync(path)),
+      'must hold directories of key files, key files, or name=path, divided by commas',
+    );
+}
 
 function googleAccount(item: string, cwd: string): { name?: string; path: string } {
   const [, name, path] = /^([\w.@-]{1,100})=(.+)$/.exec(item) ?? [];
