@@ -98,6 +98,9 @@ function assemble(settings: Settings, cwd: string): Config {
       open_uploads: settings.SLUICE_OWNER_OPEN_UPLOADS,
       open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
       stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
+      // The rest of a worker's slots is left to others.
+      transfers:
+        settings.SLUICE_OWNER_TRANSFERS ?? Math.max(1, Math.floor(settings.SLUICE_TRANSFER_SLOTS * 0.75)),
     },
     client: {
       ...optional('url', settings.SLUICE_URL),

@@ -24,7 +24,12 @@ export interface FetchInput {
 /** `done: false` when a pause ended it; `confirmed` bytes lie in the journal and are not fetched again. */
 export type FetchOutput =
   | { readonly done: true; readonly delivery: Delivery }
-  | { readonly done: false; readonly confirmed: number };
+  | {
+      readonly done: false;
+      readonly confirmed: number;
+      /** Nobody paused it: its owner has as many transfers at once as one may have. */
+      readonly waits?: true;
+    };
 
 /** An upload whose bytes a client sends. */
 export interface LookInput {

@@ -22,6 +22,8 @@ export const COLLECTIONS = {
   shares: 'limit_shares',
   writers: 'upload_writers',
   usage: 'usage',
+  turns: 'turns',
+  waiting: 'turns_waiting',
 } as const;
 
 /** The same bytes are in another dataset. Of a dataset that several uploads filled: what their marks come to. */

@@ -18,7 +18,7 @@ export interface IndexProblem {
   readonly problem: 'duplicates' | 'conflict';
 }
 
-const { datasets, jobs, history, idempotency, digests, shares, writers } = COLLECTIONS;
+const { datasets, jobs, history, idempotency, digests, shares, waiting, writers } = COLLECTIONS;
 
 const PLANS: readonly IndexPlan[] = [
   { collection: datasets, key: { uuid: 1 }, unique: true },
@@ -40,6 +40,7 @@ const PLANS: readonly IndexPlan[] = [
   { collection: jobs, key: { 'receiver.until': 1 } },
   { collection: history, key: { entity: 1, at: 1 } },
   { collection: history, key: { dataset_uuid: 1, at: 1 } },
+  { collection: waiting, key: { owner: 1, priority: 1, at: 1 } },
   { collection: shares, key: { until: 1 }, expireAfterSeconds: 60 },
   { collection: writers, key: { ended_at: 1 }, expireAfterSeconds: KEY_TTL_SECONDS },
   { collection: digests, key: { sha256: 1, owner: 1 } },

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createBandwidth } from '../activities/support/bandwidth.js';
 import { createProgressSink } from '../activities/support/mongo-progress.js';
+import { createTurns } from '../activities/support/turns.js';
 import { createEngine } from '../api/engine.js';
 import { connectTemporal, temporalConnection } from '../api/temporal.js';
 import type { Config } from '../config/config.js';
@@ -82,7 +83,8 @@ async function openPorts(config: Config, log: Log): Promise<Ports> {
   );
   const holder = `worker-${process.pid}-${randomBytes(4).toString('hex')}`;
   const bandwidth = createBandwidth({ store, holder, log });
-  return { config, store, client, secrets, progress, bandwidth };
+  const turns = createTurns({ store, client, settings: config.owners ?? {}, log });
+  return { config, store, client, secrets, progress, bandwidth, turns };
 }
 
 async function createWorkers(connection: NativeConnection, ports: Ports): Promise<Worker[]> {
@@ -103,12 +105,12 @@ async function createWorkers(connection: NativeConnection, ports: Ports): Promis
   );
 }
 
-function startKeeping({ store, client, config }: Ports, log: Log): Keeper {
+function startKeeping({ store, client, config, turns }: Ports, log: Log): Keeper {
   void ensureIndexes(store).catch((error: unknown) =>
     log('indexes could not be made yet', { error: String(error) }),
   );
   const { dirs: roots, quietMs } = config;
-  return startKeeper({ store, client, engine: createEngine(client), roots, quietMs, log });
+  return startKeeper({ store, client, engine: createEngine(client), roots, quietMs, turns, log });
 }
 
 async function runUntil(

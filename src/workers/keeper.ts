@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Turns } from '../activities/support/turns.js';
 import type { Engine } from '../api/engine.js';
 import { datasetInput } from '../api/records.js';
 import type { Roots } from '../bytes/layout.js';
@@ -25,6 +26,7 @@ export interface KeeperDeps {
   readonly engine: Engine;
   readonly roots: Roots;
   readonly quietMs: number;
+  readonly turns: Pick<Turns, 'sweep'>;
   readonly log: (words: string, facts?: Record<string, unknown>) => void;
 }
 
@@ -48,6 +50,7 @@ export function startKeeper(deps: KeeperDeps): Keeper {
     if (!(await takeLease(deps.store, 'keeper', holder, EVERY_MS * 3))) return;
     await interrupted();
     await terminated();
+    await deps.turns.sweep();
     await aged();
   };
   const loop = (async () => {

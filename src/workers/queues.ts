@@ -11,6 +11,7 @@ import { createStatusActivities } from '../activities/status/index.js';
 import type { Bandwidth } from '../activities/support/bandwidth.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
+import type { Turns } from '../activities/support/turns.js';
 import { createValidateActivities } from '../activities/validate/index.js';
 import type { Config } from '../config/config.js';
 import { PROJECT_ROOT } from '../config/env.js';
@@ -29,6 +30,7 @@ export interface Ports {
   readonly secrets: Vault;
   readonly progress: ProgressSink;
   readonly bandwidth: Bandwidth;
+  readonly turns: Turns;
 }
 
 /**
@@ -71,7 +73,8 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
   };
 }
 
-function transfer({ config, store, secrets, progress, bandwidth }: Ports): Partial<WorkerOptions> {
+function transfer(ports: Ports): Partial<WorkerOptions> {
+  const { config, store, secrets, progress, bandwidth, turns } = ports;
   const { dirs: roots, localRoots, urlAllow } = config;
   return {
     activities: createFetchActivities({
@@ -85,6 +88,7 @@ function transfer({ config, store, secrets, progress, bandwidth }: Ports): Parti
         const row = await findDataset(store, uuid);
         return row === null ? [] : await findSame(store, row, files);
       },
+      turns,
       drive: { accounts: openGoogleAccounts(config.googleAccounts) },
       ssh: openSshDirectory(config.sshDir),
     }),

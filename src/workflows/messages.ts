@@ -2,6 +2,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Command, DatasetView, UploadOrder } from '../contracts/workflow.js';
 import type { ReceivedSource } from '../domain/source.js';
+import { TURN } from '../domain/turn.js';
 
 /** A delivery; starts the dataset's workflow when it does not run. Deduplicated by job id. */
 export const addUploadSignal = defineSignal<[UploadOrder]>('addUpload');
@@ -20,6 +21,9 @@ export const stateQuery = defineQuery<DatasetView>('state');
 
 /** To an upload that waits for a client's bytes: all of them came, or none will. */
 export const bytesWholeSignal = defineSignal<[ReceivedSource]>('bytesWhole');
+
+/** To an upload whose owner had too many at once: it is its turn. */
+export const turnSignal = defineSignal(TURN);
 
 /** From an upload to its dataset; how it ended, the upload's result tells. */
 export const uploadPausedSignal =

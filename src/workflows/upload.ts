@@ -18,6 +18,7 @@ import { discardOf } from './discard.js';
 import { closingFailure, noteOf } from './failures.js';
 import { cancelSignal, pauseSignal, resumeSignal, uploadPausedSignal } from './messages.js';
 import { discardUpload, fetchSource } from './proxies.js';
+import { Turn } from './turn.js';
 
 /** Workflow `upload`, id `upload:<jobId>`: a child of its dataset that may outlive one run of it. */
 export async function upload(input: UploadInput): Promise<UploadReport> {
@@ -35,14 +36,18 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
   const { jobId } = input.order;
   const wish = listen(root);
   const bytes = new ClientBytes(input.order);
+  const turn = new Turn();
+  const isInterrupted = (): boolean => wish.cancelled || wish.pausedBy !== undefined;
   try {
     for (;;) {
       if (wish.cancelled) break;
       if (wish.pausedBy !== undefined) await standStill(input, wish);
-      else if (bytes.awaited) await bytes.wait(() => wish.cancelled || wish.pausedBy !== undefined);
+      else if (bytes.awaited) await bytes.wait(isInterrupted);
       else {
+        turn.begin();
         const output = await wish.interruptible(() => fetchWithSummary(input, bytes.order));
         if (output?.done) return { jobId, outcome: 'delivered', delivery: output.delivery };
+        if (output?.waits) await turn.wait(isInterrupted);
       }
     }
     return await cancelled(input);

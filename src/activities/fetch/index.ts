@@ -10,7 +10,8 @@ import type { FetchInput, FetchOutput, TransferActivities } from '../../contract
 import type { FileEntry } from '../../contracts/claim.js';
 import type { Delivery, UploadOrder } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
-import type { Source } from '../../domain/source.js';
+import { NORMAL_PRIORITY } from '../../domain/priority.js';
+import { CLIENT_SOURCES, type Source } from '../../domain/source.js';
 import { createGuardedFetch } from '../../net/guarded-fetch.js';
 import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
@@ -19,6 +20,7 @@ import type { Vault } from '../../secrets/vault.js';
 import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
+import type { Turns } from '../support/turns.js';
 import { type FindSame, heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
 import { placeFile } from './place.js';
@@ -49,6 +51,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   readonly drive?: { readonly accounts: GoogleAccounts; readonly root?: string; readonly tokens?: string };
   /** The limits on bandwidth; left out: none. */
   readonly bandwidth?: Pick<Bandwidth, 'join'>;
+  /** How many transfers of an owner run at once; left out: any number. */
+  readonly turns?: Pick<Turns, 'take'>;
 }
 
 const MIB = 1024 * 1024;
@@ -91,7 +95,8 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
   const staging = uploadStaging(deps.roots, jobId);
   try {
     const receipt = await findReceipt<Delivery>(deps.roots, uuid, 'fetch', jobId);
-    const result = receipt?.output ?? (await deliver(deps, sources, input));
+    const result = receipt?.output ?? (await inTurn(deps, input, () => deliver(deps, sources, input)));
+    if (result === 'waits') return { done: false, confirmed: 0, waits: true };
     if ('paused' in result) return ended(result.confirmed);
     await removeTree(staging.root);
     await deps.secrets.forget(jobId);
@@ -100,6 +105,27 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
     // What can never be delivered leaves nothing behind; what may go on keeps its bytes.
     if (faultOf(error)?.row.retryable === false) await removeTree(staging.root).catch(() => undefined);
     throw asFailure(error, isLastTry('fetch'));
+  }
+}
+
+/** What clients sent is here already, and only its place is missing: it needs no turn. */
+async function inTurn<T>(deps: FetchDeps, input: FetchInput, work: () => Promise<T>): Promise<T | 'waits'> {
+  const { jobId, order, owner = order.by } = input;
+  if (deps.turns === undefined || CLIENT_SOURCES.some((kind) => kind === order.source.kind))
+    return await work();
+  const { workflowExecution } = Context.current().info;
+  const { priority = NORMAL_PRIORITY } = order;
+  const turn = await deps.turns.take({
+    jobId,
+    owner,
+    workflowId: workflowExecution?.workflowId ?? '',
+    priority,
+  });
+  if (turn === undefined) return 'waits';
+  try {
+    return await work();
+  } finally {
+    await turn.end();
   }
 }
 

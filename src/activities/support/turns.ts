@@ -1,0 +1,114 @@
+// Turns of transfers: an owner has so many at once, over all workers. Who gets none gives its slot back and is called.
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { effectiveLimits, type LimitValues, ownerScope } from '../../domain/limits.js';
+import { TURN } from '../../domain/turn.js';
+import { readLimits } from '../../store/limits.js';
+import type { Store } from '../../store/mongo.js';
+import {
+  endTurn,
+  leaveLine,
+  nextInLine,
+  ownersInLine,
+  renewTurn,
+  runningTurns,
+  TURN_RENEW_MS,
+  takeTurn,
+  type Waiting,
+  waitForTurn,
+} from '../../store/turns.js';
+
+export interface TurnDeps {
+  readonly store: Store;
+  readonly client: Client;
+  /** What every owner may have who has no limits of its own. */
+  readonly settings: LimitValues;
+  readonly log: (words: string, facts?: Record<string, unknown>) => void;
+}
+
+export interface Turns {
+  /**
+   * Asks for a turn. Nothing: the job waits in line, and its workflow hears the signal `turn`.
+   * While the database is away everybody has one.
+   */
+  take(job: Waiting): Promise<{ end(): Promise<void> } | undefined>;
+  /** Calls those for whom there is a turn although nobody's end called them: the limit was raised, a worker died. */
+  sweep(): Promise<void>;
+}
+
+const FREE = { end: async (): Promise<void> => undefined };
+const PATIENCE_MS = 5_000;
+
+export function createTurns(deps: TurnDeps): Turns {
+  const { store, log } = deps;
+  const mostOf = async (owner: string): Promise<number> => {
+    const found = await readLimits(store, [ownerScope(owner), 'owners']);
+    return effectiveLimits(found.get(ownerScope(owner)) ?? {}, found.get('owners') ?? {}, deps.settings)
+      .transfers;
+  };
+
+  async function ask(job: Waiting): Promise<{ end(): Promise<void> } | undefined> {
+    const { owner, jobId } = job;
+    const most = await mostOf(owner);
+    if (most === 0) return FREE;
+    if (!(await takeTurn(store, owner, jobId, most))) {
+      // In line first, then asked once more: whose turn ended in between has seen the line, or left room.
+      await waitForTurn(store, job);
+      if (!(await takeTurn(store, owner, jobId, most))) return undefined;
+      await leaveLine(store, jobId);
+    }
+    const quietly = (work: Promise<unknown>): Promise<unknown> =>
+      work.catch((error: unknown) => log('a turn could not be kept', { job: jobId, error: String(error) }));
+    const timer = setInterval(() => void quietly(renewTurn(store, owner, jobId)), TURN_RENEW_MS);
+    return {
+      async end() {
+        clearInterval(timer);
+        await quietly(endTurn(store, owner, jobId).then(() => callNext(deps, owner, 1)));
+      },
+    };
+  }
+
+  return {
+    async take(job) {
+      const late = new Promise<typeof FREE>((resolve) =>
+        setTimeout(() => resolve(FREE), PATIENCE_MS).unref(),
+      );
+      const asked = ask(job).catch((error: unknown) => {
+        log('turns could not be asked for', { error: String(error) });
+        return FREE;
+      });
+      const turn = await Promise.race([asked, late]);
+      // An answer that comes too late is given back.
+      if (turn === FREE)
+        void asked
+          .then((one) => (one ?? { end: () => leaveLine(store, job.jobId) }).end())
+          .catch(() => undefined);
+      return turn;
+    },
+
+    async sweep() {
+      for (const owner of await ownersInLine(store)) {
+        const most = await mostOf(owner);
+        const room = most === 0 ? Number.MAX_SAFE_INTEGER : most - (await runningTurns(store, owner));
+        await callNext(deps, owner, room);
+      }
+    },
+  };
+}
+
+/** Tells so many of the owner's line that it is their turn. */
+async function callNext({ store, client }: TurnDeps, owner: string, count: number): Promise<void> {
+  for (let called = 0; called < count; ) {
+    const next = await nextInLine(store, owner);
+    if (next === undefined) return;
+    try {
+      await client.workflow.getHandle(next.workflowId).signal(TURN);
+      called += 1;
+    } catch (error) {
+      // It ended while it waited: the next one.
+      if (error instanceof WorkflowNotFoundError) continue;
+      await waitForTurn(store, next);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,184 @@
+// Turns: an owner has so many transfers at once over all workers, the others hold no slot, and everybody is called in the end.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createFetchActivities } from '../../src/activities/fetch/index.js';
+import { createTurns, type Turns } from '../../src/activities/support/turns.js';
+import { createEngine } from '../../src/api/engine.js';
+import { COLLECTIONS } from '../../src/contracts/documents.js';
+import { datasetWorkflowId } from '../../src/domain/ids.js';
+import type { Priority } from '../../src/domain/priority.js';
+import { openSshDirectory } from '../../src/secrets/ssh-directory.js';
+import { openVault } from '../../src/secrets/vault.js';
+import { changeLimits } from '../../src/store/limits.js';
+import { openStore, type Store } from '../../src/store/mongo.js';
+import { inputOf, later, newGate, order, stages, tellStories, temporal } from '../support/story.js';
+
+tellStories('turns');
+
+const ADA = 'ada@example.org';
+const BOB = 'bob@example.org';
+let store: Store;
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'sluice-turns-'));
+  await mkdir(join(home, 'local'));
+  await writeFile(join(home, 'local/a.bin'), 'hello');
+  store = openStore(process.env['SLUICE_TEST_MONGO'] ?? '', `turns_${randomBytes(4).toString('hex')}`);
+});
+beforeEach(async () => await store.db.dropDatabase());
+afterAll(async () => {
+  await store.db.dropDatabase();
+  await store.client.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+const newTurns = (): Turns =>
+  createTurns({ store, client: temporal.client, settings: {}, log: () => undefined });
+
+/** What happened since the test began: who took a turn in which order, who waited, how many ran at once of an owner. */
+let seen: { took: string[]; waited: number; running: Map<string, number>; most: Map<string, number> };
+beforeEach(() => {
+  seen = { took: [], waited: 0, running: new Map(), most: new Map() };
+});
+
+function count(owner: string, by: number): void {
+  const now = (seen.running.get(owner) ?? 0) + by;
+  seen.running.set(owner, now);
+  seen.most.set(owner, Math.max(now, seen.most.get(owner) ?? 0));
+}
+
+/** The real fetch, whose transfers last a while; every other one asks as another worker process would. */
+function fetching(lasts?: Promise<void>) {
+  const roots = { in: join(home, 'in'), out: join(home, 'out') };
+  const processes = [newTurns(), newTurns()];
+  const take: Turns['take'] = async (job) => {
+    processes.reverse();
+    const turn = await processes[0]?.take(job);
+    if (turn === undefined) {
+      seen.waited += 1;
+      return undefined;
+    }
+    seen.took.push(job.jobId);
+    count(job.owner, 1);
+    await (lasts ?? later(150));
+    return {
+      end: async () => {
+        count(job.owner, -1);
+        await turn.end();
+      },
+    };
+  };
+  const { fetchSource } = createFetchActivities({
+    roots,
+    localRoots: [join(home, 'local')],
+    urlAllow: [],
+    ssh: openSshDirectory(join(home, 'ssh')),
+    secrets: openVault(home, roots),
+    progress: { report: () => undefined },
+    turns: { take },
+  });
+  return stages({ fetchSource });
+}
+
+let jobs = 0;
+async function pull(owner: string, priority: Priority = 2) {
+  jobs += 1;
+  const uuid = randomUUID();
+  const source = { kind: 'local', path: join(home, 'local/a.bin') } as const;
+  const one = order(`upload_50_${jobs}`, { by: owner, priority, source });
+  await createEngine(temporal.client).deliver(inputOf(uuid, { owner, by: owner }), one);
+  return {
+    uuid,
+    jobId: one.jobId,
+    result: () => temporal.client.workflow.getHandle(datasetWorkflowId(uuid)).result(),
+  };
+}
+
+test('over two processes an owner has no more transfers at once than it may, and all of them arrive', async () => {
+  await changeLimits(store, `owner:${ADA}`, { transfers: 2 }, 'ops');
+  await temporal.run(
+    fetching(),
+    async () => {
+      const all = await Promise.all(Array.from({ length: 10 }, () => pull(ADA)));
+      await eventually(() => seen.waited > 0);
+      // Every slot would be hers if those who wait held one.
+      const other = await pull(BOB);
+      await other.result();
+      expect(seen.took.indexOf(other.jobId)).toBeLessThan(9);
+      await Promise.all(all.map((job) => job.result()));
+    },
+    { transfer: 4 },
+  );
+  expect(seen.most.get(ADA)).toBe(2);
+  expect(seen.took).toHaveLength(11);
+  expect(await store.db.collection(COLLECTIONS.waiting).countDocuments()).toBe(0);
+  expect(await store.db.collection(COLLECTIONS.turns).findOne({ running: { $ne: [] } })).toBeNull();
+}, 60_000);
+
+test('the most urgent of the line is called first', async () => {
+  await changeLimits(store, 'owners', { transfers: 1 }, 'ops');
+  const gate = newGate();
+  await temporal.run(fetching(gate.opened), async () => {
+    const first = await pull(ADA);
+    await eventually(() => seen.took.length === 1);
+    const low = [await pull(ADA, 3), await pull(ADA, 3)];
+    await eventually(() => seen.waited === 2);
+    const high = await pull(ADA, 1);
+    await eventually(() => seen.waited === 3);
+    gate.open();
+    await Promise.all([first, ...low, high].map((job) => job.result()));
+    expect(seen.took.slice(0, 2)).toEqual([first.jobId, high.jobId]);
+  });
+}, 60_000);
+
+test('turns of a worker that died pass on, and a raised limit calls those who wait', async () => {
+  const turns = newTurns();
+  await changeLimits(store, `owner:${ADA}`, { transfers: 1 }, 'ops');
+  const rows = store.db.collection<{ _id: string; running: object[] }>(COLLECTIONS.turns);
+  const running = (until: number) => [{ job: 'upload_1_dead', until: new Date(until) }];
+  await rows.insertOne({ _id: ADA, running: running(Date.now() + 3_600_000) });
+  await temporal.run(fetching(), async () => {
+    const all = [await pull(ADA), await pull(ADA)];
+    await eventually(() => seen.waited === 2);
+    await turns.sweep();
+    expect(seen.took).toEqual([]);
+    await changeLimits(store, `owner:${ADA}`, { transfers: 2 }, 'ops');
+    await turns.sweep();
+    await eventually(() => seen.took.length > 0);
+    await changeLimits(store, `owner:${ADA}`, { transfers: 1 }, 'ops');
+    await rows.updateOne({ _id: ADA }, { $set: { running: running(Date.now() - 1) } });
+    await turns.sweep();
+    await Promise.all(all.map((job) => job.result()));
+  });
+  expect(seen.took).toHaveLength(2);
+}, 60_000);
+
+test('an upload that waits for its turn can be cancelled, and takes nobody’s turn with it', async () => {
+  await changeLimits(store, `owner:${ADA}`, { transfers: 1 }, 'ops');
+  const gate = newGate();
+  await temporal.run(fetching(gate.opened), async () => {
+    const first = await pull(ADA);
+    await eventually(() => seen.took.length === 1);
+    const gone = await pull(ADA, 1);
+    await eventually(() => seen.waited === 1);
+    const last = await pull(ADA);
+    await eventually(() => seen.waited === 2);
+    const engine = createEngine(temporal.client);
+    expect((await engine.command(gone.uuid, 'cancel', { by: ADA })).result).toBe('done');
+    await expect(gone.result()).rejects.toThrow();
+    gate.open();
+    await first.result();
+    await last.result();
+    expect(seen.took).toEqual([first.jobId, last.jobId]);
+  });
+}, 60_000);
+
+/** What happens in workers comes about; not within half a minute, it never will. */
+async function eventually(holds: () => boolean): Promise<void> {
+  for (const end = Date.now() + 30_000; !holds(); await later(20)) {
+    if (Date.now() > end) throw new Error(`it did not come about: ${holds} (${JSON.stringify(seen)})`);
+  }
+}
