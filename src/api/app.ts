@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { SLUICE_VERSION } from '../contracts/version.js';
 import { Fault } from '../domain/fault.js';
 import { compatJobRoutes } from './compat/jobs.js';
+import { largeRoutes } from './compat/large/routes.js';
 import { compatLimitRoutes } from './compat/limits.js';
 import { compatUploadRoutes } from './compat/upload.js';
 import type { ApiDeps, ApiEnv } from './deps.js';
@@ -43,6 +44,7 @@ export function createApp(deps: ApiDeps): App {
   compatJobRoutes(app, deps);
   compatLimitRoutes(app, deps);
   putRoutes(app, deps);
+  largeRoutes(app, deps);
   tusRoutes(app, deps);
   docsRoutes(app);
   app.get('/', (c) => c.json(HOME));

@@ -14,6 +14,8 @@ export interface FormSink {
 }
 
 export interface FormOptions {
+  /** Name of the parts that are files; default `file`. */
+  readonly part?: string;
   /** Longest body, bytes. */
   readonly maxBytes: number;
   /** Longest time without a byte, milliseconds. */
@@ -22,7 +24,7 @@ export interface FormOptions {
   readonly signal: AbortSignal;
   /** Opens the place for the next part `file`. `before` are the fields that came before it in the form. */
   open(name: string, before: FormFields): Promise<FormSink>;
-  /** Told of a file under another name than `file`; it is not kept. */
+  /** Told of a file under another name; it is not kept. */
   stray(part: string): void;
   /** Told after every chunk of a file. */
   onBytes(bytes: number): void;
@@ -112,9 +114,10 @@ class FormReading {
   #queueFile(part: string, stream: BusboyFileStream, name: string | undefined): void {
     // Without a listener an error that comes while the file waits for its turn would end the process.
     stream.on('error', () => undefined);
-    if (part !== 'file' || this.#failed) {
+    const isWanted = part === (this.#options.part ?? 'file');
+    if (!isWanted || this.#failed) {
       stream.resume();
-      if (part !== 'file') this.#tryTo(() => this.#options.stray(part));
+      if (!isWanted) this.#tryTo(() => this.#options.stray(part));
       return;
     }
     this.#waiting.add(stream);

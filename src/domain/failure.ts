@@ -50,6 +50,23 @@ export const FAILURES = {
     'The path is not that of a file on the server.',
     'Name a file below a directory of SLUICE_LOCAL_ROOTS.',
   ),
+  chunk_index: caller(400, 'There is no chunk with this index.', 'Ask which chunks are missing.'),
+  chunk_length: caller(
+    400,
+    'The chunk does not have its exact length.',
+    'Cut the file into the chunks that the server told.',
+  ),
+  chunk_mismatch: caller(
+    400,
+    'The bytes of the chunk are not those that its hash announced.',
+    'Send the same chunk again.',
+  ),
+  chunks_missing: caller(400, 'Chunks are missing.', 'Send those that are listed, then complete it again.'),
+  file_mismatch: caller(
+    400,
+    'The chunks together are not the file that was announced.',
+    'Begin the upload again with the hash of the file as it is.',
+  ),
   wrong_route: caller(400, 'This route does not take that source.', 'Use the route that is named.'),
   missing_parameter: caller(
     400,

@@ -20,6 +20,7 @@ import { commandJob } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
 import { uploadProgress } from '../progress.js';
 import { type ApiContext, type App, checkQuery, mount } from '../route.js';
+import { jobIdOf } from './large/session.js';
 
 const tag = 'compatible';
 const params = z.object({ job_id: z.string() });
@@ -95,7 +96,7 @@ const parameters = (which: 'required' | 'optional') =>
   Object.fromEntries(SOURCE_TYPES.map((type) => [type, OFFERS[type].parameters[which]]));
 
 /** These clients take 404 for "too late" as well as for "unknown". */
-async function cancelUpload(c: ApiContext, deps: ApiDeps): Promise<Response> {
+export async function cancelUpload(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const job = await requireUpload(c, deps);
   if (isFinal(job.upload_status)) throw ended(job);
   try {
@@ -133,7 +134,7 @@ async function listUploads(c: ApiContext, deps: ApiDeps): Promise<Response> {
 }
 
 async function requireUpload(c: ApiContext, { store }: ApiDeps): Promise<JobDocument> {
-  const id = c.req.param('job_id') ?? '';
+  const id = jobIdOf(c.req.param('job_id') ?? c.req.param('upload_id') ?? '');
   const job = isJobId(id) ? await findJob(store, id) : null;
   if (job === null) throw new Fault('not_found', '404: there is no upload with this job id');
   return job;

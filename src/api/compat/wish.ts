@@ -6,7 +6,6 @@ import { Fault } from '../../domain/fault.js';
 import { isUuid } from '../../domain/ids.js';
 import type { UploadTarget, UploadWish } from '../intake.js';
 import { InvalidRequest } from '../problem.js';
-import type { FormFields } from '../receive-form.js';
 import type { DatasetFields } from '../records.js';
 import { check } from '../route.js';
 
@@ -15,7 +14,7 @@ import { check } from '../route.js';
  * came for a while. A file that names none is all there is.
  * @throws InvalidRequest
  */
-export function compatWish(fields: FormFields): UploadWish {
+export function compatWish(fields: Readonly<Record<string, unknown>>): UploadWish {
   const shared = check(sharedFields, fields, 'body');
   const placement = check(placementSchema, fields, 'body');
   const { dataset_identifier: identifier, add_to_existing: adds, duplicates } = placement;

@@ -1,0 +1,150 @@
+// POST large/chunk: one chunk from the socket into its place in the file. It counts when its hash was seen to fit.
+import { PassThrough, type Writable } from 'node:stream';
+import type { ChunkedFile } from '../../../bytes/chunked-file.js';
+import { chunkFormSchema } from '../../../contracts/http-large.js';
+import { Fault, faultOf } from '../../../domain/fault.js';
+import { showReceived } from '../../../store/receivers.js';
+import { takeHold } from '../../awaited/hold.js';
+import type { ApiDeps } from '../../deps.js';
+import { type FormFields, receiveForm } from '../../receive-form.js';
+import { type ApiContext, check } from '../../route.js';
+import { chunksThere, findLarge, type LargeSession, withChunks } from './session.js';
+
+const IDLE_MS = 60_000;
+/** What a form may have around its chunk, bytes. */
+const AROUND_BYTES = 64 * 1024;
+
+/** @throws Fault not_found, chunk_index, chunk_length, chunk_mismatch, upload_gone, upload_locked */
+export async function takeChunk(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  const large = await findLarge(deps, c.req.param('upload_id') ?? '');
+  const index = indexOf(large, c.req.param('index') ?? '');
+  const there = await receive(c, deps, large, index);
+  await showReceived(deps.store, large.job.job_id, bytesOf(large, there));
+  return c.json({
+    message: `Chunk ${index} is there`,
+    uploaded_chunks: there.length,
+    total_chunks: large.totalChunks,
+  });
+}
+
+function indexOf({ totalChunks }: LargeSession, text: string): number {
+  const index = Number(text);
+  if (/^\d{1,9}$/.test(text) && index < totalChunks) return index;
+  throw new Fault('chunk_index', `The index of a chunk is 0 to ${totalChunks - 1} here.`);
+}
+
+/** The chunks that are there after it. */
+async function receive(
+  c: ApiContext,
+  deps: ApiDeps,
+  large: LargeSession,
+  index: number,
+): Promise<readonly number[]> {
+  if (large.state === 'whole') {
+    // The answer to it was lost, and the upload went on: it need not come again.
+    c.env.incoming.resume();
+    return await chunksThere(deps, large);
+  }
+  return await withChunks(deps, large, async (file) => {
+    const form = new ChunkForm(deps, file, large, index);
+    try {
+      const fields = await receiveForm(c.env.incoming, {
+        part: 'chunk',
+        maxBytes: file.lengthOf(index) + AROUND_BYTES,
+        idleMs: IDLE_MS,
+        signal: deps.closing,
+        open: (_name, before) => form.open(before),
+        stray: () => undefined,
+        onBytes: (bytes) => form.count(bytes),
+      });
+      form.requireChunk(fields);
+    } catch (error) {
+      throw form.worded(error);
+    }
+    return await file.present();
+  });
+}
+
+/** The form of one chunk: its hash, then its bytes. */
+class ChunkForm {
+  readonly #deps: ApiDeps;
+  readonly #file: ChunkedFile;
+  readonly #name: string;
+  readonly #index: number;
+  #bytes = 0;
+  #through: PassThrough | undefined;
+
+  constructor(deps: ApiDeps, file: ChunkedFile, { job }: LargeSession, index: number) {
+    this.#deps = deps;
+    this.#file = file;
+    this.#index = index;
+    this.#name = `${job.job_id}/${index}`;
+  }
+
+  count(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  async open(before: FormFields): Promise<{ stream: Writable; close(): Promise<number> }> {
+    if (this.#through !== undefined) throw new Fault('invalid_field', 'The form holds two chunks.');
+    const { chunk_hash } = check(chunkFormSchema, before, 'body');
+    const through = new PassThrough({ highWaterMark: 1024 * 1024 });
+    this.#through = through;
+    const writing = this.#write(through, chunk_hash.toLowerCase());
+    // Whoever waits for room in the stream hears of it too.
+    writing.catch((error: Error) => through.destroy(error));
+    return {
+      stream: through,
+      close: async () => {
+        await writing;
+        return this.#bytes;
+      },
+    };
+  }
+
+  /** @throws InvalidRequest when there was none */
+  requireChunk(fields: FormFields): void {
+    if (this.#through === undefined) check(chunkFormSchema.required({ chunk: true }), fields, 'body');
+  }
+
+  /** How the failure reads for a chunk. */
+  worded(error: unknown): unknown {
+    const code = faultOf(error)?.code;
+    const length = this.#file.lengthOf(this.#index);
+    const isShort = code === 'upload_interrupted' && this.#through?.writableFinished === true;
+    if (code === 'payload_too_large' || isShort) {
+      const came = isShort ? `${this.#bytes} bytes came` : 'more came';
+      return new Fault('chunk_length', `Chunk ${this.#index} has ${length} bytes; ${came}.`, {
+        cause: error,
+      });
+    }
+    if (code !== 'checksum_mismatch') return error;
+    return new Fault(
+      'chunk_mismatch',
+      `The bytes of chunk ${this.#index} do not have the SHA-256 digest that was announced.`,
+    );
+  }
+
+  async #write(body: PassThrough, sha256: string): Promise<void> {
+    const hold = await takeHold(this.#deps, this.#name);
+    const mayWrite = (): void => {
+      hold.mayWrite();
+      hold.alive();
+    };
+    try {
+      const { closing: signal } = this.#deps;
+      await this.#file.write(this.#index, body, { sha256, signal, mayWrite });
+    } finally {
+      await hold.release();
+    }
+  }
+}
+
+function bytesOf(
+  { plan: { bytes, chunkBytes }, totalChunks }: LargeSession,
+  there: readonly number[],
+): number {
+  const last = totalChunks - 1;
+  const rest = there.at(-1) === last ? bytes - last * chunkBytes : 0;
+  return (there.length - (rest > 0 ? 1 : 0)) * chunkBytes + rest;
+}
