@@ -58,7 +58,7 @@ function framing({ fields, fileName, content }: Form): { head: string; tail: str
   return { head, tail, length: Buffer.byteLength(head) + bytes + tail.length };
 }
 
-async function writeContent(socket: Socket, content: Buffer | number): Promise<void> {
+export async function writeContent(socket: Socket, content: Buffer | number): Promise<void> {
   if (typeof content !== 'number') {
     socket.write(content);
     return;

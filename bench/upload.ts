@@ -1,4 +1,4 @@
-// Bench upload: a large form through our two upload routes, beside a bare pipe and a bare form parser to the same disk.
+// Bench upload: a large file through every door, beside a bare pipe, a bare form parser and @tus/server to the same disk.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment, PROJECT_ROOT } from '../src/config/env.js';
@@ -6,6 +6,7 @@ import { claimPort } from '../src/embedded/ports.js';
 import type { Daemon } from '../src/process/daemon.js';
 import { type BenchOptions, type Findings, packageVersions, peakMemory } from './harness.js';
 import { type Form, sendForm } from './send.js';
+import { sendBody, sendTus } from './send-raw.js';
 import { answering, type Stack, startNode, withStack } from './stack.js';
 import { compare, figure, interleave } from './stats.js';
 
@@ -22,10 +23,11 @@ export async function upload({ runs, size = DEFAULT_MIB, say }: BenchOptions): P
     await stack.worker.stop(20_000);
     const pipe = await startReceiver(stack, 'pipe');
     const busboy = await startReceiver(stack, 'busboy');
+    const tus = await startReceiver(stack, 'tus');
     try {
-      return await measure(stack, { pipe, busboy }, { rounds, size, say });
+      return await measure(stack, { pipe, busboy, tus }, { rounds, size, say });
     } finally {
-      await Promise.all([pipe.daemon.stop(5_000), busboy.daemon.stop(5_000)]);
+      await Promise.all([pipe, busboy, tus].map(({ daemon }) => daemon.stop(5_000)));
     }
   });
 }
@@ -35,54 +37,88 @@ interface Receiver {
   readonly daemon: Daemon;
 }
 
-async function measure(
-  stack: Stack,
-  peers: { pipe: Receiver; busboy: Receiver },
-  { rounds, size, say }: { rounds: number; size: number; say: (text: string) => void },
-): Promise<Findings> {
-  const to = (port: number, path: string, fields: Form['fields']) => async () => {
-    const content = size * 2 ** 20;
-    const { ms, status, body } = await sendForm(port, path, { fields, fileName: 'data.bin', content });
-    if (status >= 300) throw new Error(`${path} answered ${status}: ${body}`);
+type Peers = Readonly<Record<'pipe' | 'busboy' | 'tus', Receiver>>;
+
+/** Chunk sizes of tus, MiB. */
+const TUS_MIB = [1, 8, 64] as const;
+
+function contestants(stack: Stack, peers: Peers, size: number) {
+  const bytes = size * 2 ** 20;
+  const speed = (send: () => Promise<number>) => async (): Promise<number> => {
+    const ms = await send();
     await clean(stack);
     return size / (ms / 1000);
   };
-  const speeds = await interleave(
-    rounds,
-    {
-      native: to(stack.api.port, '/api/v1/uploads', NATIVE),
-      compat: to(stack.api.port, '/api/upload/local/upload', COMPAT),
-      pipe: to(peers.pipe.port, '/', NATIVE),
-      busboy: to(peers.busboy.port, '/', NATIVE),
-    },
-    (round) => say(`round ${round}`),
-  );
+  const form = (port: number, path: string, fields: Form['fields']) =>
+    speed(async () => {
+      const sent = await sendForm(port, path, { fields, fileName: 'data.bin', content: bytes });
+      if (sent.status >= 300) throw new Error(`${path} answered ${sent.status}: ${sent.body}`);
+      return sent.ms;
+    });
+  const body = (port: number, path: string, method: string) =>
+    speed(() => sendBody(port, { method, path, headers: {} }, bytes));
+  const tus = (port: number, mib: number) =>
+    speed(() => sendTus(port, { ...NATIVE, filename: 'data.bin' }, bytes, mib * 2 ** 20));
+  const query = new URLSearchParams(NATIVE).toString();
+  const { api } = stack;
+  return {
+    native: form(api.port, '/api/v1/uploads', NATIVE),
+    compat: form(api.port, '/api/upload/local/upload', COMPAT),
+    put: body(api.port, `/api/v1/files/data.bin?${query}`, 'PUT'),
+    'tus 1': tus(api.port, 1),
+    'tus 8': tus(api.port, 8),
+    'tus 64': tus(api.port, 64),
+    pipe: form(peers.pipe.port, '/', NATIVE),
+    'pipe body': body(peers.pipe.port, '/', 'POST'),
+    busboy: form(peers.busboy.port, '/', NATIVE),
+    'peer 1': tus(peers.tus.port, 1),
+    'peer 8': tus(peers.tus.port, 8),
+    'peer 64': tus(peers.tus.port, 64),
+  };
+}
+
+async function measure(
+  stack: Stack,
+  peers: Peers,
+  { rounds, size, say }: { rounds: number; size: number; say: (text: string) => void },
+): Promise<Findings> {
+  const speeds = await interleave(rounds, contestants(stack, peers, size), (round) => say(`round ${round}`));
   const beside = (what: string, ours: number[], peer: string, theirs: number[]) =>
     compare({ what, peer, unit: 'MiB/s', better: 'higher' }, ours, theirs);
-  const { native, compat, pipe, busboy } = speeds;
-  const memory = (pid: number) => peakMemory(pid).then((mb) => [mb]);
+  const { native, compat, put, pipe, busboy } = speeds;
+  const memory = async (what: string, { pid }: Daemon, limit?: number) =>
+    figure(`${what}: peak memory`, 'MB', [await peakMemory(pid)], limit);
   return {
     comparisons: [
+      beside('PUT /api/v1/files, hashed', put, 'a bare pipe to disk', speeds['pipe body']),
+      ...TUS_MIB.map((mib) =>
+        beside(
+          `tus by ${mib} MiB, hashed`,
+          speeds[`tus ${mib}`],
+          '@tus/server FileStore',
+          speeds[`peer ${mib}`],
+        ),
+      ),
       beside('POST /api/v1/uploads', native, 'a bare pipe to disk', pipe),
       beside('POST /api/v1/uploads', native, 'bare busboy to disk', busboy),
       beside('POST /api/upload/local/upload', compat, 'a bare pipe to disk', pipe),
       beside('POST /api/upload/local/upload', compat, 'bare busboy to disk', busboy),
     ],
     figures: [
-      figure(
-        `API: peak memory, forms of ${size} MiB`,
-        'MB',
-        await memory(stack.api.daemon.pid),
-        API_LIMIT_MB,
-      ),
-      figure('bare pipe: peak memory', 'MB', await memory(peers.pipe.daemon.pid)),
-      figure('bare busboy: peak memory', 'MB', await memory(peers.busboy.daemon.pid)),
+      await memory(`API, files of ${size} MiB`, stack.api.daemon, API_LIMIT_MB),
+      await memory('bare pipe', peers.pipe.daemon),
+      await memory('bare busboy', peers.busboy.daemon),
+      await memory('@tus/server', peers.tus.daemon),
     ],
     notes: [
-      `One file of ${size} MiB in a form over a loopback socket, the same sender and the same bytes for all; to the answer's last byte.`,
-      'fsync counts on neither side. Ours answers after its rows are in MongoDB (majority, journaled) and the workflow is started.',
+      `One file of ${size} MiB over a loopback socket, the same sender and the same bytes for all; to the answer's last byte.`,
+      'fsync counts on neither side. Ours answers after its rows are in MongoDB (majority, journaled) and the workflow is told;',
+      'by PUT and tus also after the SHA-256 of the whole file is known. The peers hash nothing; @tus/server locks in memory.',
     ],
-    versions: { ...stack.versions, ...packageVersions('@fastify/busboy', 'hono', '@hono/node-server') },
+    versions: {
+      ...stack.versions,
+      ...packageVersions('@fastify/busboy', 'hono', '@hono/node-server', '@tus/server', '@tus/file-store'),
+    },
   };
 }
 

@@ -22,6 +22,17 @@ const PEERS: Readonly<Record<string, (port: number, rest: readonly string[]) => 
   file: giveFile,
   line: slowLine,
   fetcher: async (port, rest) => await (await import('./fetcher.js')).fetcher(port, rest),
+  // The store that its authors ship, with the options that they document; it hashes nothing and locks in memory.
+  tus: async (port, [directory = '']) => {
+    const [{ Server }, { FileStore }] = await Promise.all([import('@tus/server'), import('@tus/file-store')]);
+    const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) });
+    const server = createServer((request, response) => {
+      if (request.method === 'GET') response.end('ready');
+      else void tus.handle(request, response);
+    });
+    server.requestTimeout = 0;
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  },
   status: async (port, [url = '', db = '']) => {
     const [{ serve }, { Hono }, { MongoClient }] = await Promise.all([
       import('@hono/node-server'),
