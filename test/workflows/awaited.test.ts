@@ -95,7 +95,7 @@ test('without a byte for too long it ends as upload_expired, its leftovers and i
   expect(statuses(stage.batches, `dataset:${uuid}`).at(-1)).toBe('failed');
 }, 60_000);
 
-test('a look that finds the bytes whole makes up for a word that was lost; a pause only delays', async () => {
+test('a look that finds the bytes whole makes up for a word that was lost', async () => {
   const uuid = randomUUID();
   const stage = stages({
     lookAtUpload: async () => ({ state: 'whole', source: { kind: 'received', files: 1, bytes: 4 } }),
