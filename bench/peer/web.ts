@@ -28,11 +28,17 @@ async function give(size: number, request: IncomingMessage, response: ServerResp
     etag: '"one"',
     ...(from === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
   });
+  // Woken by either; one pair of listeners for the whole body.
+  let wake: () => void = () => undefined;
+  response.on('drain', () => wake()).on('close', () => wake());
   for (let at = start; at < end && !response.destroyed; ) {
     const inside = at % PATTERN.length;
     const piece = PATTERN.subarray(inside, Math.min(PATTERN.length, inside + 256 * 1024, inside + end - at));
     at += piece.length;
-    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    const drained = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    if (!response.write(piece)) await drained;
   }
   response.end();
 }
