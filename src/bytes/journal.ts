@@ -36,7 +36,7 @@ export class JournalTaken extends Error {
  * Which start of which machine this is. What was written survives any death of a process, but not that of the
  * machine: written ranges count under the same start only, synced ones always.
  */
-const BOOT = bootId();
+export const BOOT = bootId();
 /** Marks the line of a range that was written and not synced yet. */
 const WRITTEN = 'w';
 
@@ -78,7 +78,8 @@ export class RangeJournal {
       ...synced.map((range) => lineOf(range)),
       ...ranges.map((range) => lineOf(range, WRITTEN)),
     ];
-    await writeFileAtomic(path, lines.join(''));
+    // Without a journal everything is fetched anew, so it need not outlive the machine before the bytes do.
+    await writeFileAtomic(path, lines.join(''), 0o644, { sync: false });
     const file = await open(path, 'a');
     return new RangeJournal(path, file, (await file.stat()).ino, ranges);
   }

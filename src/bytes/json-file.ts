@@ -7,18 +7,20 @@ import { isErrno, onDisk } from './disk-fault.js';
 /**
  * Writes a file so that readers see the old content or the new one: own temporary name, fsync, rename.
  * Makes its directory.
+ * @param options `sync` false: the death of the machine may leave an empty file; that of a process never does
  * @throws Fault `disk_full`
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array,
   mode = 0o644,
+  options: { readonly sync?: boolean } = {},
 ): Promise<void> {
   await onDisk(async () => {
     await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
     try {
-      await writeSynced(temporary, content, mode);
+      await writeNew(temporary, content, mode, options.sync ?? true);
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true });
@@ -42,11 +44,16 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+async function writeNew(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  sync: boolean,
+): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
     await file.writeFile(content);
-    await file.sync();
+    if (sync) await file.sync();
   } finally {
     await file.close();
   }

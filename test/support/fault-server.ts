@@ -23,6 +23,14 @@ export interface Behaviour {
   adds?: number;
   /** Stops sending for ever after so many bytes of the next body; once. */
   stallOnceAfter?: number | undefined;
+  /** Stands still for a while after each so many bytes of a body. */
+  pauseEvery?: { readonly bytes: number; readonly ms: number } | undefined;
+  /** So many of the next requests are heard and never answered. */
+  ignores?: number;
+  /** The size of the file as Content-Range tells it, when that is a lie. */
+  toldSize?: number | undefined;
+  /** Whether a body tells its length; default true. */
+  tellsLength?: boolean;
   /** Bytes a second of each body. */
   pace?: number;
   onRequest?: (request: IncomingMessage, number: number) => void;
@@ -35,6 +43,8 @@ export interface Heard {
   readonly authorization: string | undefined;
   /** Bytes of the body that were handed to the network. */
   sent: number;
+  /** Whether the answer has ended. */
+  ended: boolean;
 }
 
 export interface FaultServer {
@@ -42,27 +52,39 @@ export interface FaultServer {
   readonly origin: string;
   readonly behaviour: Behaviour;
   readonly heard: Heard[];
+  /** Resets every connection, now. */
+  cutAll(): void;
   close(): Promise<void>;
 }
 
-export async function startFaultServer(behaviour: Behaviour): Promise<FaultServer> {
+/** @param port where an earlier one was; 0 = any */
+export async function startFaultServer(behaviour: Behaviour, port = 0): Promise<FaultServer> {
   const heard: Heard[] = [];
   const server = createServer((request, response) => {
     const { method = '', url = '', headers } = request;
-    const log: Heard = { method, url, range: headers.range, authorization: headers.authorization, sent: 0 };
+    const { range, authorization } = headers;
+    const log: Heard = { method, url, range, authorization, sent: 0, ended: false };
+    response.once('close', () => {
+      log.ended = true;
+    });
     heard.push(log);
     behaviour.onRequest?.(request, heard.length);
     const instead = behaviour.instead?.shift();
+    if ((behaviour.ignores ?? 0) > 0) {
+      behaviour.ignores = (behaviour.ignores ?? 0) - 1;
+      return;
+    }
     if (instead !== undefined) response.writeHead(instead.status, instead.headers).end();
     else answer(behaviour, request, response, log).catch(() => response.destroy());
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
+  const { port: taken } = server.address() as AddressInfo;
   return {
-    port,
-    origin: `http://127.0.0.1:${port}`,
+    port: taken,
+    origin: `http://127.0.0.1:${taken}`,
     behaviour,
     heard,
+    cutAll: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -85,8 +107,12 @@ async function answer(
   }
   const { start, end } = asked ?? { start: 0, end: size };
   response.writeHead(asked === undefined ? 200 : 206, {
-    ...(behaviour.adds === undefined ? { 'content-length': end - start } : {}),
-    ...(asked === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
+    ...(behaviour.adds === undefined && behaviour.tellsLength !== false
+      ? { 'content-length': end - start }
+      : {}),
+    ...(asked === undefined
+      ? {}
+      : { 'content-range': `bytes ${start}-${end - 1}/${behaviour.toldSize ?? size}` }),
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { 'last-modified': lastModified }),
     ...behaviour.headers,
@@ -125,6 +151,8 @@ async function send(
     if (!(await write(response, piece))) return;
     log.sent += piece.length;
     if (behaviour.pace !== undefined) await sleep(10);
+    const { pauseEvery } = behaviour;
+    if (pauseEvery !== undefined && log.sent % pauseEvery.bytes === 0) await sleep(pauseEvery.ms);
   }
   if (last < end - start) cut(behaviour, response);
   else response.end();

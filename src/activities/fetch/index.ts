@@ -36,6 +36,7 @@ import type {
 } from './source.js';
 import { createSources } from './sources/registry.js';
 import { StreamBudget } from './transfer/stream-count.js';
+import { together } from './transfer/together.js';
 
 export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh'> {
   /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
@@ -56,6 +57,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
 }
 
 const MIB = 1024 * 1024;
+/** Moves wait for the disk, one by one. */
+const PLACED_AT_ONCE = 8;
 /** Each may hold some 2 MiB in memory. */
 const ALL_STREAMS = 32;
 const TRANSFER: TransferSettings = {
@@ -201,15 +204,19 @@ async function place(
   const dataset = pathOf(deps.roots, 'in', keys.received(uuid));
   const tag = digestOf(jobId).slice(0, 8);
   const files: FileEntry[] = [];
-  for (const file of plan) {
-    const alive = (): void => context.advance(context.confirmed(), context.confirmed(), file.path);
-    const staged = `${context.staging.files}/${file.path}`;
-    const folderOf = (at: string): Promise<string | undefined> => folderOfFile(deps.roots, uuid, at);
-    const placing = placeFile({ staged, dataset, file, tag, folder: order.folder, folderOf, alive });
-    const path = await context.waiting(placing, SLOW_DISK_MS);
-    files.push({ ...file, path });
-    alive();
-  }
+  const waiting = plan.values();
+  const alive = (): void => context.advance(context.confirmed(), context.confirmed(), 'moving');
+  const folderOf = (at: string): Promise<string | undefined> => folderOfFile(deps.roots, uuid, at);
+  const placeSome = async (): Promise<void> => {
+    for (const file of waiting) {
+      const staged = `${context.staging.files}/${file.path}`;
+      const path = await placeFile({ staged, dataset, file, tag, folder: order.folder, folderOf, alive });
+      files.push({ ...file, path });
+      context.advance(context.confirmed(), context.confirmed(), file.path);
+    }
+  };
+  const crew = Array.from({ length: PLACED_AT_ONCE }, () => placeSome);
+  await context.waiting(together(crew, context.signal), SLOW_DISK_MS);
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

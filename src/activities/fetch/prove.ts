@@ -8,7 +8,7 @@ import type { FetchContext, FetchedFile } from './source.js';
 import { extraDigests } from './transfer/follow.js';
 
 /** Files in hand at once: two are hashed while the next are opened and looked at. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 /**
  * The entries of the manifest, in the order of their paths.

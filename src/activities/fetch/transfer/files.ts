@@ -14,6 +14,11 @@ import type { Opened, RangeOpener } from './port.js';
 import { bringSmall, SMALL_BYTES } from './small.js';
 import { together } from './together.js';
 
+/** Small files in flight: each waits for its answer most of the time. */
+const SMALL_AT_ONCE = 16;
+/** Larger files in flight, each by several streams. */
+const LARGE_AT_ONCE = 4;
+
 /** One file as the source listed it. */
 export interface TransferItem<O extends Opened = Opened> {
   /** Path inside the dataset; safe, and unlike all others of the delivery. */
@@ -41,37 +46,60 @@ export async function transferFiles<O extends Opened>(
   const ledger = await Ledger.open(join(context.staging.partial, 'done'));
   const total = items.reduce((sum, { size }) => sum + size, 0);
   const fetched: FetchedFile[] = [];
-  const waiting = items.map((item, place) => ({ item, place }));
   const moved = new Map<string, number>();
+  const makeDirectory = directories();
   let done = 0;
-  const one = async (signal: AbortSignal): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+  const worker = (queue: { item: TransferItem<O>; place: number }[]) => async (signal: AbortSignal) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { item, place } = next;
       const tell = (bytes: number): void => {
         done += bytes - (moved.get(item.path) ?? 0);
         moved.set(item.path, bytes);
         context.advance(done, total, item.path);
       };
-      fetched[place] = await bring({ ...context, signal }, settings, ledger, item, tell);
+      fetched[place] = await bring({ ...context, signal }, settings, { ledger, makeDirectory }, item, tell);
       tell(item.size);
     }
   };
+  const places = items.map((item, place) => ({ item, place }));
+  const small = worker(places.filter(({ item }) => item.size <= SMALL_BYTES));
+  const large = worker(places.filter(({ item }) => item.size > SMALL_BYTES));
+  const crews = [
+    ...Array.from({ length: SMALL_AT_ONCE }, () => small),
+    ...Array.from({ length: Math.min(LARGE_AT_ONCE, settings.streams) }, () => large),
+  ];
   try {
-    await together(settings.streams, context.signal, one);
+    await together(crews, context.signal);
     return fetched;
   } catch (error) {
     if (!context.signal.aborted) throw error;
-    const large = await Promise.all(items.map((item) => confirmedBytes(partialOf(context, item))));
-    return { paused: true, confirmed: ledger.bytes + large.reduce((sum, bytes) => sum + bytes, 0) };
+    const begun = items.filter(({ path, size }) => size > SMALL_BYTES && moved.has(path));
+    const parts = await Promise.all(begun.map((item) => confirmedBytes(partialOf(context, item))));
+    return { paused: true, confirmed: ledger.bytes + parts.reduce((sum, bytes) => sum + bytes, 0) };
   } finally {
     await ledger.close();
   }
 }
 
+interface Shared {
+  readonly ledger: Ledger;
+  makeDirectory(path: string): Promise<void>;
+}
+
+/** Makes each directory once. */
+function directories(): Shared['makeDirectory'] {
+  const made = new Map<string, Promise<void>>();
+  return async (path) => {
+    const making = made.get(path) ?? onDisk(() => mkdir(path, { recursive: true })).then(() => undefined);
+    made.set(path, making);
+    await making;
+  };
+}
+
 async function bring<O extends Opened>(
   context: FetchContext,
   settings: TransferSettings,
-  ledger: Ledger,
+  { ledger, makeDirectory }: Shared,
   item: TransferItem<O>,
   tell: (bytes: number) => void,
 ): Promise<FetchedFile> {
@@ -79,7 +107,7 @@ async function bring<O extends Opened>(
   const from = join(context.staging.files, path);
   const before = ledger.find(path, size, version);
   if (before !== undefined) return { path, from, announced: before };
-  await onDisk(() => mkdir(dirname(from), { recursive: true }));
+  await makeDirectory(dirname(from));
   const told = async (first: O): Promise<readonly Announced[]> => [
     ...(item.announced ?? []),
     ...((await item.announcedBy?.(first)) ?? []),

@@ -1,21 +1,24 @@
-// The same work several times at once, as one piece of work.
+// Several pieces of work at once, as one piece of work.
+import { setMaxListeners } from 'node:events';
 
-/** Runs the same work several times at once. The first failure stops the others, and all have ended when it is thrown. */
+/** The first failure stops the others, and all have ended when it is thrown. */
 export async function together(
-  count: number,
+  works: readonly ((signal: AbortSignal) => Promise<void>)[],
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const stop = new AbortController();
   const failures: unknown[] = [];
-  const one = async (): Promise<void> => {
+  const joined = AbortSignal.any([signal, stop.signal]);
+  // Each request in flight listens.
+  setMaxListeners(0, joined);
+  const one = async (work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
     try {
-      await work(AbortSignal.any([signal, stop.signal]));
+      await work(joined);
     } catch (error) {
       failures.push(error);
       stop.abort(error);
     }
   };
-  await Promise.all(Array.from({ length: count }, one));
+  await Promise.all(works.map(one));
   if (failures.length > 0) throw failures[0];
 }
