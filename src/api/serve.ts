@@ -1,6 +1,5 @@
 // The API process: wires what the routes need, listens on loopback, stops cleanly.
 import { randomBytes } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
@@ -8,6 +7,7 @@ import type { Client } from '@temporalio/client';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../config/config.js';
 import { Fault } from '../domain/fault.js';
+import { allowManyListeners } from '../net/many-listeners.js';
 import { createUrlGuard } from '../net/url-guard.js';
 import { openGoogleAccounts } from '../secrets/google-accounts.js';
 import { openSshDirectory } from '../secrets/ssh-directory.js';
@@ -53,7 +53,7 @@ export async function startApi(
     throw new Fault('forbidden_origin', `HOST ${host} needs authentication, which is not configured.`);
   const closing = new AbortController();
   // Every stream and every upload listens to it.
-  setMaxListeners(0, closing.signal);
+  allowManyListeners(closing.signal);
   const store = openStore(mongoUrl(config.mongo), config.mongo.db);
   const client = await connectTemporal(config);
   const deps = makeDeps(config, store, client, log, closing.signal);

@@ -37,6 +37,8 @@ export interface Config {
   readonly localRoots: readonly string[];
   /** Hosts (name or name:port) and CIDR blocks that URLs may lead to although they are not public. */
   readonly urlAllow: readonly string[];
+  /** Where Google's API and its tokens are had, when not at Google's own addresses. The API's ends with a slash. */
+  readonly google: { readonly root?: string; readonly tokens?: string };
   /** Service accounts of Google: key files under a name, and directories of key files. Absolute. */
   readonly googleAccounts: readonly { readonly name?: string; readonly path: string }[];
   /** known_hosts, and private keys that requests may name. Absolute. */

@@ -24,6 +24,8 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
       config.googleAccounts
         .map(({ name, path }) => (name === undefined ? path : `${name}=${path}`))
         .join(',') || 'none',
+    SLUICE_GOOGLE_API: config.google.root ?? "Google's",
+    SLUICE_GOOGLE_TOKENS: config.google.tokens ?? "Google's",
     SLUICE_SSH_DIR: config.sshDir ?? 'none',
     SLUICE_QUEUES: worker.queues.join(','),
     SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),

@@ -68,6 +68,10 @@ function assemble(settings: Settings, cwd: string): Config {
     },
     localRoots: settings.SLUICE_LOCAL_ROOTS,
     urlAllow: settings.SLUICE_URL_ALLOW,
+    google: {
+      ...optional('root', settings.SLUICE_GOOGLE_API),
+      ...optional('tokens', settings.SLUICE_GOOGLE_TOKENS),
+    },
     googleAccounts: settings.SLUICE_GOOGLE_ACCOUNTS,
     ...optional('sshDir', settings.SLUICE_SSH_DIR),
     worker: {

@@ -80,6 +80,11 @@ export function settingsSchema(cwd: string) {
       .refine((roots) => roots.every((root) => isAbsolute(root)), 'must hold absolute paths, divided by ":"')
       .default([]),
     SLUICE_URL_ALLOW: list.default([]),
+    SLUICE_GOOGLE_API: z
+      .url({ protocol: /^https?$/, error: 'must be a web address' })
+      .transform((value) => (value.endsWith('/') ? value : `${value}/`))
+      .optional(),
+    SLUICE_GOOGLE_TOKENS: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
     SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
     SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
     SLUICE_QUEUES: list

@@ -89,7 +89,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
         return row === null ? [] : await findSame(store, row, files);
       },
       turns,
-      drive: { accounts: openGoogleAccounts(config.googleAccounts) },
+      drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
       ssh: openSshDirectory(config.sshDir),
     }),
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,

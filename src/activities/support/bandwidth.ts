@@ -1,7 +1,8 @@
 // Limits on bandwidth as they hold now: for a job, for its owner, for all together, over all processes.
-import { setMaxListeners } from 'node:events';
+
 import { Throttle } from '../../bytes/throttle.js';
 import { effectiveLimits, jobScope, type LimitScope, ownerScope } from '../../domain/limits.js';
+import { allowManyListeners } from '../../net/many-listeners.js';
 import { leaveLimits, readLimits, shareLimits } from '../../store/limits.js';
 import type { Store } from '../../store/mongo.js';
 
@@ -52,7 +53,7 @@ class SharedBandwidth implements Bandwidth {
     this.#transfers.add(transfer);
     const { jobId, owner, signal } = transfer;
     // Each stream of a transfer may wait.
-    setMaxListeners(0, signal);
+    allowManyListeners(signal);
     const scopes = [jobScope(jobId), ownerScope(owner), 'global'] as const;
     let known: Promise<void> | undefined = this.#knownSoon().then(() => {
       known = undefined;

@@ -1,5 +1,5 @@
 // Runs a changing number of equal workers on one list of work; one failure stops them all.
-import { setMaxListeners } from 'node:events';
+import { allowManyListeners } from '../../../net/many-listeners.js';
 import type { StreamBudget, StreamCount } from './stream-count.js';
 
 /** How often the rate is measured, ms. Long enough for a new stream to be asked for, answered and under way. */
@@ -20,7 +20,7 @@ export async function runCrew(crew: Crew): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([crew.signal, stop.signal]);
   // Each request in flight listens.
-  setMaxListeners(0, signal);
+  allowManyListeners(signal);
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   let exhausted = false;
