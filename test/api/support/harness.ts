@@ -91,6 +91,7 @@ function settings(home: string, namespace: string, db: string): Config {
     dirs: { in: join(home, 'in'), out: join(home, 'out') },
     localRoots: [join(home, 'roots')],
     urlAllow: [],
+    google: {},
     googleAccounts: [],
     worker: { queues: ['control', 'transfer', 'compute'], computeSlots: 1, transferSlots: 1 },
     python: 'python3',
