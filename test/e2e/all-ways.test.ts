@@ -130,13 +130,8 @@ test('all sources and doors at once, and everything is killed in the middle', as
   expect((await send(tus.url, 0, byTus.subarray(0, 3 * MIB))).status).toBe(204);
   await until(
     'all sources are under way',
-    async () => {
-      const have = jobs.map((job) => tree(join(stack.in, '.staging', job)).length);
-      console.log(google.heard.slice(-3).map((h) => [h.path, h.status]), google.tokens.given, new Date().toISOString(), have, (await stack.store.jobs.find({}).toArray()).map((j) => [j.upload_status, j.source, j.error]));
-      return jobs.every((job) => tree(join(stack.in, '.staging', job)).length > 0);
-    },
+    async () => jobs.every((job) => tree(join(stack.in, '.staging', job)).length > 0),
     60_000,
-    1000,
   );
   expect(jobs.some((job) => tree(join(stack.in, '.staging', job)).includes('plan.json'))).toBe(false);
   await restartEverything();
