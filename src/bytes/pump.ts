@@ -5,7 +5,7 @@ import { Fault, faultOf } from '../domain/fault.js';
 import { diskFault } from './disk-fault.js';
 
 /** Bytes that may wait for the disk before the sender has to. */
-const MOST_WAITING = 4 * 1024 * 1024;
+const MOST_WAITING = 1024 * 1024;
 
 export interface PumpOptions {
   readonly file: FileHandle;

@@ -28,6 +28,7 @@ export class Stack {
   api: ChildProcess | undefined;
   worker: ChildProcess | undefined;
   apiUrl = '';
+  readonly #others: ChildProcess[] = [];
   readonly #more: Readonly<Record<string, string>>;
 
   constructor(more: Readonly<Record<string, string>> = {}) {
@@ -78,6 +79,15 @@ export class Stack {
     this.apiUrl = `http://127.0.0.1:${port}`;
     this.api = this.#spawn('api', { PORT: String(port) });
     await until('the API answers', async () => (await fetch(`${this.apiUrl}/healthz`)).ok);
+  }
+
+  /** Another API beside the first, with settings of its own; `close` ends it too. */
+  async startSecondApi(env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    this.#others.push(this.#spawn('api', { ...env, PORT: String(port) }));
+    await until('the second API answers', async () => (await fetch(`${url}/healthz`)).ok);
+    return url;
   }
 
   async startWorker(): Promise<void> {
@@ -151,7 +161,7 @@ export class Stack {
   }
 
   async close(): Promise<void> {
-    await Promise.all([stop(this.api), stop(this.worker)]);
+    await Promise.all([this.api, this.worker, ...this.#others].map(stop));
     await this.client.connection.close();
     await this.store.client.close();
     await Promise.all([this.temporal.daemon.stop(5_000), this.mongo.daemon.stop(5_000)]);
