@@ -42,4 +42,5 @@ export const offerDeps = ({ config, urlGuard, googleAccounts, ssh }: ApiDeps): O
   urlGuard,
   googleAccounts,
   ssh,
+  rclone: config.rclone !== undefined,
 });

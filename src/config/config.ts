@@ -43,6 +43,8 @@ export interface Config {
   readonly googleAccounts: readonly { readonly name?: string; readonly path: string }[];
   /** known_hosts, and private keys that requests may name. Absolute. */
   readonly sshDir?: string;
+  /** Configuration of rclone whose remotes requests may name, absolute; its password when it is encrypted. */
+  readonly rclone?: { readonly config: string; readonly password?: string };
   readonly worker: {
     readonly queues: readonly ('control' | 'transfer' | 'compute')[];
     readonly computeSlots: number;

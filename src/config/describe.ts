@@ -27,6 +27,8 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_GOOGLE_API: config.google.root ?? "Google's",
     SLUICE_GOOGLE_TOKENS: config.google.tokens ?? "Google's",
     SLUICE_SSH_DIR: config.sshDir ?? 'none',
+    SLUICE_RCLONE_CONFIG: config.rclone?.config ?? 'none',
+    SLUICE_RCLONE_CONFIG_PASS: config.rclone?.password === undefined ? 'none' : 'given (hidden)',
     SLUICE_QUEUES: worker.queues.join(','),
     SLUICE_COMPUTE_SLOTS: String(worker.computeSlots),
     SLUICE_TRANSFER_SLOTS: String(worker.transferSlots),

@@ -74,6 +74,7 @@ function assemble(settings: Settings, cwd: string): Config {
     },
     googleAccounts: settings.SLUICE_GOOGLE_ACCOUNTS,
     ...optional('sshDir', settings.SLUICE_SSH_DIR),
+    ...optional('rclone', rcloneSettings(settings)),
     worker: {
       queues: settings.SLUICE_QUEUES,
       computeSlots: settings.SLUICE_COMPUTE_SLOTS ?? Math.max(1, Math.floor(availableParallelism() / 2)),
@@ -146,6 +147,11 @@ function temporalSettings(settings: Settings): Config['temporal'] {
     uiPort: settings.SLUICE_TEMPORAL_UI_PORT,
     uiUrl: settings.SLUICE_TEMPORAL_UI_URL ?? `http://127.0.0.1:${settings.SLUICE_TEMPORAL_UI_PORT}`,
   };
+}
+
+function rcloneSettings(settings: Settings): Config['rclone'] {
+  const { SLUICE_RCLONE_CONFIG: config, SLUICE_RCLONE_CONFIG_PASS: password } = settings;
+  return config === undefined ? undefined : { config, ...optional('password', password) };
 }
 
 function contradictions(config: Config, settings: Settings): string[] {

@@ -86,6 +86,8 @@ export function settingsSchema(cwd: string) {
       .optional(),
     SLUICE_GOOGLE_TOKENS: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
     SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
+    SLUICE_RCLONE_CONFIG: file.optional(),
+    SLUICE_RCLONE_CONFIG_PASS: text.optional(),
     SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
     SLUICE_QUEUES: list
       .pipe(z.array(z.enum(['control', 'transfer', 'compute'], 'knows control, transfer and compute')).min(1))

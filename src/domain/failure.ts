@@ -275,6 +275,26 @@ export const FAILURES = {
     'The same bytes are in another dataset already.',
     'Use that one; or send it again with duplicates=keep.',
   ),
+  rclone_not_configured: caller(
+    422,
+    'This server has no remotes of rclone.',
+    'Let its operator name a configuration of rclone in SLUICE_RCLONE_CONFIG.',
+  ),
+  rclone_remote_unknown: caller(
+    422,
+    'The rclone configuration of this server has no such remote.',
+    'Name one that it has, or let its operator add it.',
+  ),
+  rclone_remote_forbidden: caller(
+    403,
+    "The remote leads to the server's own disk.",
+    'Use the source local for paths below SLUICE_LOCAL_ROOTS.',
+  ),
+  rclone_config_broken: system(
+    'The rclone configuration of this server cannot be read.',
+    'Let its operator check SLUICE_RCLONE_CONFIG and, when it is encrypted, SLUICE_RCLONE_CONFIG_PASS.',
+    false,
+  ),
   checksum_mismatch: content('The bytes are not those that were announced.', 'Send the file again.'),
   // extract
   archive_unsafe: content(

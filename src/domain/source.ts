@@ -83,6 +83,15 @@ export interface S3Source {
   readonly sealed: boolean;
 }
 
+/** A file or directory of a remote in the server's rclone configuration. */
+export interface RcloneSource {
+  readonly kind: 'rclone';
+  /** Its name in the configuration. */
+  readonly remote: string;
+  /** Empty: all of it. */
+  readonly path: string;
+}
+
 export type Source =
   | ReceivedSource
   | AwaitedSource
@@ -90,6 +99,7 @@ export type Source =
   | UrlSource
   | GoogleDriveSource
   | RsyncSource
+  | RcloneSource
   | S3Source;
 export type SourceKind = Source['kind'];
 
@@ -99,6 +109,8 @@ export const CLIENT_SOURCES = ['received', 'awaited'] as const satisfies readonl
 /** What a person reads as the origin of an upload. */
 export function sourceWords(source: Source): string {
   switch (source.kind) {
+    case 'rclone':
+      return `rclone ${source.remote}:${source.path}`;
     case 'received':
       return `${source.files} file${source.files === 1 ? '' : 's'} sent by the client`;
     case 'awaited':

@@ -15,6 +15,8 @@ export interface OfferDeps {
   readonly googleAccounts: Pick<GoogleAccounts, 'names' | 'nameOfPath'>;
   /** Private keys that requests may name. */
   readonly ssh: Pick<SshDirectory, 'key'>;
+  /** Whether there are remotes of rclone. */
+  readonly rclone: boolean;
 }
 
 /** A source that may be recorded. `secret` is sealed under the job's id and shown nowhere. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { googleDriveOffer } from './google_drive.js';
 import { localOffer } from './local.js';
 import type { CheckedSource, OfferDeps, SourceOffer } from './offer.js';
+import { rcloneOffer } from './rclone.js';
 import { rsyncOffer } from './rsync.js';
 import { s3Offer } from './s3.js';
 import { urlOffer } from './url.js';
@@ -14,6 +15,7 @@ export const OFFERS = {
   google_drive: googleDriveOffer,
   url: urlOffer,
   rsync: rsyncOffer,
+  rclone: rcloneOffer,
   s3: s3Offer,
 } as const;
 
@@ -22,6 +24,7 @@ export const sourceSchema = z.discriminatedUnion('type', [
   googleDriveOffer.schema,
   urlOffer.schema,
   rsyncOffer.schema,
+  rcloneOffer.schema,
   s3Offer.schema,
 ]);
 

@@ -91,6 +91,9 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
       turns,
       drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
       ssh: openSshDirectory(config.sshDir),
+      ...(config.rclone === undefined
+        ? {}
+        : { rclone: { ...config.rclone, command: config.tools?.rclone ?? 'rclone' } }),
     }),
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,
   };

@@ -38,7 +38,7 @@ import { createSources } from './sources/registry.js';
 import { StreamBudget } from './transfer/stream-count.js';
 import { together } from './transfer/together.js';
 
-export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh'> {
+export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh' | 'rclone'> {
   /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
   readonly urlAllow: readonly string[];
   readonly secrets: Vault;

@@ -21,8 +21,19 @@ export interface SourceDeps {
   /** For connections that are not http. */
   readonly guard: UrlGuard;
   readonly ssh: SshDirectory;
+  /** Left out: this server has no remotes of rclone. */
+  readonly rclone?: RcloneSettings;
   readonly transfer: TransferSettings;
   readonly drive: DriveSettings;
+}
+
+export interface RcloneSettings {
+  /** The program: a name that is searched, or an absolute path. */
+  readonly command: string;
+  /** Its configuration, absolute. */
+  readonly config: string;
+  /** Of an encrypted configuration. */
+  readonly password?: string;
 }
 
 /** How the transfer engine works, for every source that uses it. */

@@ -2,6 +2,7 @@
 import type { SourceDeps, Sources } from '../source.js';
 import { googleDriveSource } from './google_drive.js';
 import { localSource } from './local.js';
+import { rcloneSource } from './rclone.js';
 import { receivedSource } from './received.js';
 import { rsyncSource } from './rsync.js';
 import { s3Source } from './s3.js';
@@ -14,6 +15,7 @@ export function createSources(deps: SourceDeps): Sources {
     url: urlSource(deps),
     google_drive: googleDriveSource(deps),
     rsync: rsyncSource(deps),
+    rclone: rcloneSource(deps),
     s3: s3Source(deps),
   };
 }

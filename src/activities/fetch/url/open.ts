@@ -5,7 +5,7 @@ import { type Delivery, ifRange, readDelivery } from './answer.js';
 
 /** @param target the URL, and the Authorization header for its own origin */
 export function openUrl(
-  http: HttpClient,
+  http: Pick<HttpClient, 'get'>,
   target: { readonly url: URL; readonly authorization?: string },
 ): RangeOpener<Delivery> {
   return {

@@ -1,0 +1,32 @@
+// An HTTP client for one server that we started ourselves on this machine: no guard, no redirects.
+import { Agent, type Dispatcher } from 'undici';
+import type { HttpClient } from './http.js';
+
+/**
+ * @param port on 127.0.0.1; whatever the URL's host is, nothing else is asked
+ * @param stallMs longest time without a byte
+ */
+export function createFixedHttp(port: number, stallMs: number): Pick<HttpClient, 'get' | 'close'> {
+  const agent = new Agent({ headersTimeout: stallMs, bodyTimeout: stallMs });
+  return {
+    async get({ url, authorization }, headers, signal) {
+      const answer = await agent.request({
+        origin: `http://127.0.0.1:${port}`,
+        path: url.pathname + url.search,
+        method: 'GET',
+        headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
+        signal,
+      });
+      answer.body.on('error', () => undefined);
+      return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
+  );
+}
