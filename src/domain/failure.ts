@@ -233,10 +233,6 @@ export const FAILURES = {
     'The remote directory holds a link or a special file.',
     'Name a directory without them, or ask with leave_out to go on without them.',
   ),
-  remote_too_many: content(
-    'The remote directory holds more files than one upload may bring.',
-    'Ingest its directories one by one.',
-  ),
   remote_broken: system(
     'The transfer from the remote host broke.',
     'It is tried again from where it stopped.',

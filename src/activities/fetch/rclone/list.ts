@@ -4,7 +4,7 @@ import { Fault } from '../../../domain/fault.js';
 import type { Announced } from '../source.js';
 
 /** More would make lists that no longer fit easily in memory. */
-const MOST_FILES = 200_000;
+const MOST_FILES = 100_000;
 
 export interface RcloneFile {
   /** As the remote has it. */
@@ -31,7 +31,7 @@ export class ListReader {
   readonly files: RcloneFile[] = [];
   private readonly seen = new Set<string>();
 
-  /** @throws Fault `remote_too_many`, `unsafe_name`, `remote_refused` */
+  /** @throws Fault `too_many_files`, `unsafe_name`, `remote_refused` */
   push(bytes: Buffer): void {
     const lines = (this.rest + this.decoder.decode(bytes, { stream: true })).split('\n');
     this.rest = lines.pop() ?? '';
@@ -55,7 +55,7 @@ export class ListReader {
     this.seen.add(path);
     this.files.push({ name, path, size, modified: String(modified), announced: digestsOf(hashes ?? {}) });
     if (this.files.length > MOST_FILES) {
-      throw new Fault('remote_too_many', `There are more than ${MOST_FILES} files.`);
+      throw new Fault('too_many_files', `There are more than ${MOST_FILES} files.`);
     }
   }
 }

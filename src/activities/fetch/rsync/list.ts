@@ -3,7 +3,7 @@ import { quoteName, safeRelativePath } from '../../../bytes/safe-names.js';
 import { Fault } from '../../../domain/fault.js';
 
 /** More would make lists that no longer fit easily in memory. */
-const MOST_FILES = 200_000;
+const MOST_FILES = 100_000;
 /** rsync's own directory beside a file that is not whole. */
 export const PARTIAL_DIR = '.sluice-partial';
 
@@ -39,7 +39,7 @@ export class ListReader {
   private rest = '';
   private readonly lines: Line[] = [];
 
-  /** @throws Fault `remote_too_many`, `unsafe_name` */
+  /** @throws Fault `too_many_files`, `unsafe_name` */
   push(bytes: Buffer): void {
     // One character a byte: names need not be valid text.
     const lines = (this.rest + bytes.toString('latin1')).split('\n');
@@ -90,7 +90,7 @@ export class ListReader {
     );
     this.lines.push({ type, name, size: Number(size), mtime: mtime / 1000 });
     if (this.lines.length <= MOST_FILES) return;
-    throw new Fault('remote_too_many', `There are more than ${MOST_FILES} entries.`);
+    throw new Fault('too_many_files', `There are more than ${MOST_FILES} entries.`);
   }
 }
 
