@@ -14,6 +14,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   'reaction-upload': async () => (await import('./reaction-upload.js')).reactionUpload,
   upload: async () => (await import('./upload.js')).upload,
   'transfer-url': async () => (await import('./transfer-url.js')).transferUrl,
+  'transfer-s3': async () => (await import('./transfer-s3.js')).transferS3,
+  'many-files': async () => (await import('./many-files.js')).manyFiles,
   status: async () => (await import('./status.js')).status,
 };
 

@@ -8,7 +8,7 @@ import { claimPort } from '../src/embedded/ports.js';
 import { type Daemon, startDaemon } from '../src/process/daemon.js';
 import { type BenchOptions, type Findings, packageVersions, peakMemory } from './harness.js';
 import { freshHome } from './home.js';
-import type { Fetched } from './peer/fetcher.js';
+import type { Ask, Fetched } from './peer/fetcher.js';
 import { answering, startNode } from './stack.js';
 import { compare, type Figure, figure, interleave, timed } from './stats.js';
 
@@ -103,9 +103,8 @@ class TransferBench {
   }
 
   async #ours(port: number, url: string, size: number): Promise<number> {
-    const answer = await fetch(`http://127.0.0.1:${port}/?url=${encodeURIComponent(url)}`, {
-      method: 'POST',
-    });
+    const ask: Ask = { source: { kind: 'url', url, sealed: false } };
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: JSON.stringify(ask) });
     const text = await answer.text();
     if (!answer.ok) throw new Error(text);
     const { ms, output } = JSON.parse(text) as Fetched;

@@ -1,8 +1,9 @@
-// The activity fetchSource in a process of its own, as a worker runs it: POST /?url=… answers when the delivery is done.
+// The activity fetchSource in a process of its own, as a worker runs it: POST / with an Ask answers when the delivery is done.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createFetchActivities } from '../../src/activities/fetch/index.js';
@@ -13,6 +14,12 @@ import { openVault } from '../../src/secrets/vault.js';
 
 const UUID = '6f0d1a52-9d4e-4a53-8f3e-333333333333';
 
+/** What the fetcher is told: a source, and what would lie sealed for it. */
+export interface Ask {
+  readonly source: Source;
+  readonly secret?: object;
+}
+
 /** What the fetcher answers. */
 export interface Fetched {
   readonly ms: number;
@@ -22,34 +29,37 @@ export interface Fetched {
 export async function fetcher(port: number, [directory = '']: readonly string[]): Promise<void> {
   const roots = { in: join(directory, 'in'), out: join(directory, 'out') };
   mkdirSync(roots.in, { recursive: true });
+  const secrets = openVault(join(directory, 'home'), roots);
   const { fetchSource } = createFetchActivities({
     roots,
     localRoots: [],
     ssh: openSshDirectory(join(directory, 'ssh')),
     urlAllow: ['127.0.0.0/8'],
-    secrets: openVault(join(directory, 'home'), roots),
+    secrets,
     progress: { report: () => undefined },
   });
   let count = 0;
-  const fetchOne = async (source: Source): Promise<Fetched> => {
+  const fetchOne = async ({ source, secret }: Ask): Promise<Fetched> => {
     count += 1;
     const env = new MockActivityEnvironment(
       { attempt: 1, currentAttemptScheduledTimestampMs: count },
       { logger: new DefaultLogger('ERROR') },
     );
     const jobId = `upload_${count}_0000000a`;
+    if (secret !== undefined) await secrets.seal(jobId, secret);
     const order = { jobId, source, seal: true, by: 'ada@example.org' };
     const start = performance.now();
     const output = (await env.run(fetchSource, { uuid: UUID, jobId, order })) as FetchOutput;
     return { ms: performance.now() - start, output };
   };
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1').searchParams.get('url');
-    if (url === null) return void response.end('ready');
-    fetchOne({ kind: 'url', url, sealed: false }).then(
-      (fetched) => response.end(JSON.stringify(fetched)),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
+    if (request.method !== 'POST') return void response.end('ready');
+    text(request)
+      .then((body) => fetchOne(JSON.parse(body) as Ask))
+      .then(
+        (fetched) => response.end(JSON.stringify(fetched)),
+        (error: unknown) => response.writeHead(500).end(String(error)),
+      );
   });
   server.requestTimeout = 0;
   await once(server.listen(port, '127.0.0.1'), 'listening');
