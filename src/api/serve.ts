@@ -18,6 +18,7 @@ import { createApp } from './app.js';
 import { Writers } from './awaited/writers.js';
 import type { ApiDeps } from './deps.js';
 import { createEngine } from './engine.js';
+import { checkKeys } from './keys.js';
 import { isLoopbackHost } from './middleware/guards.js';
 import { connectTemporal, ensureSearchAttributes } from './temporal.js';
 
@@ -57,6 +58,10 @@ export async function startApi(
   const store = openStore(mongoUrl(config.mongo), config.mongo.db);
   const client = await connectTemporal(config);
   const deps = makeDeps(config, store, client, log, closing.signal);
+  await requireKeys(deps).catch(async (error: unknown) => {
+    await Promise.allSettled([store.client.close(), client.connection.close()]);
+    throw error;
+  });
   const server = await listen(createApp(deps), host, port);
   const preparing = prepare(deps, client);
   return {
@@ -95,6 +100,20 @@ function makeDeps(config: Config, store: Store, client: Client, log: Logger, clo
     receiving: new Map<string, AbortController>(),
   };
   return { ...deps, writers: new Writers(deps) };
+}
+
+/** @throws Fault foreign_keys; found later, it ends the process, whose next start throws it */
+async function requireKeys({ store, config, closing, log }: ApiDeps): Promise<void> {
+  await checkKeys({
+    store,
+    config,
+    closing,
+    log: (words, facts = {}) => log.warn(facts, words),
+    onForeign: (fault) => {
+      log.fatal({ err: fault }, fault.row.remedy);
+      process.kill(process.pid, 'SIGTERM');
+    },
+  });
 }
 
 /** Indexes and search attributes, as soon as their servers answer. */

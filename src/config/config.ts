@@ -92,6 +92,8 @@ export interface Config {
       readonly keys?: S3Keys;
     };
   };
+  /** Take the key ring of this host although the database knows another. */
+  readonly newKeys?: boolean;
   /** Milliseconds without a new upload after which an unsealed dataset is processed. */
   readonly quietMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';

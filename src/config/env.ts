@@ -112,6 +112,7 @@ function assemble(settings: Settings, cwd: string): Config {
       ...optional('email', settings.SLUICE_EMAIL),
       s3: s3Settings(settings),
     },
+    ...optional('newKeys', settings.SLUICE_NEW_KEYS),
     quietMs: settings.SLUICE_QUIET_MS,
     logLevel: settings.SLUICE_LOG_LEVEL,
   };

@@ -122,6 +122,7 @@ export function settingsSchema(cwd: string) {
     SLUICE_OWNER_OPEN_BYTES: bytes.default(0),
     SLUICE_OWNER_STORED_BYTES: bytes.default(0),
     SLUICE_OWNER_TRANSFERS: countOrNone.optional(),
+    SLUICE_NEW_KEYS: flag.optional(),
     SLUICE_LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
       .default('info'),

@@ -22,6 +22,7 @@ export const COLLECTIONS = {
   shares: 'limit_shares',
   writers: 'upload_writers',
   usage: 'usage',
+  keys: 'key_marks',
   turns: 'turns',
   waiting: 'turns_waiting',
 } as const;

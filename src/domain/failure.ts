@@ -379,6 +379,11 @@ export const FAILURES = {
     'Start with that version, or move the database away.',
     false,
   ),
+  foreign_keys: system(
+    'This host does not have the keys of the installation.',
+    'Copy keys.json from a host that has it; if it is lost for good, start once with SLUICE_NEW_KEYS=true.',
+    false,
+  ),
   already_running: caller(409, 'Sluice is already running here.', 'Use it, or stop it first.'),
   server_not_ready: system('A server that was started did not become ready.', 'See its log.'),
   // everywhere

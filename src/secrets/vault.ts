@@ -1,5 +1,5 @@
 // Secrets of sources, encrypted at rest: AES-256-GCM, bound to their job, under a key of the ring in the home directory.
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../bytes/disk-fault.js';
@@ -34,7 +34,7 @@ interface Sealed {
 
 /** The vault of this installation. The key ring `<home>/keys.json` (mode 0600) is made at first use. */
 export function openVault(home: string, roots: Roots): Vault {
-  const ringFile = join(home, 'keys.json');
+  const ringFile = ringFileOf(home);
   let ring: Promise<KeyRing> | undefined;
   const keyRing = (): Promise<KeyRing> => {
     ring ??= loadRing(ringFile).catch((error: unknown) => {
@@ -61,6 +61,20 @@ export function openVault(home: string, roots: Roots): Vault {
     },
   };
 }
+
+/** Whether this home has a key ring. */
+export const hasKeyRing = async (home: string): Promise<boolean> =>
+  (await textOf(ringFileOf(home))) !== undefined;
+
+/** A mark of each key in the ring, by its id: it tells the key from others, and nothing of it. Makes the ring if need be. */
+export async function keyMarks(home: string): Promise<Readonly<Record<string, string>>> {
+  const { keys } = await loadRing(ringFileOf(home));
+  const mark = (key: string): string =>
+    createHmac('sha256', Buffer.from(key, 'base64')).update('sluice key').digest('hex').slice(0, 32);
+  return Object.fromEntries(Object.entries(keys).map(([id, key]) => [id, mark(key)]));
+}
+
+const ringFileOf = (home: string): string => join(home, 'keys.json');
 
 async function loadRing(file: string): Promise<KeyRing> {
   const text = (await textOf(file)) ?? (await makeRing(file));

@@ -8,8 +8,10 @@ import { createBandwidth } from '../activities/support/bandwidth.js';
 import { createProgressSink } from '../activities/support/mongo-progress.js';
 import { createTurns } from '../activities/support/turns.js';
 import { createEngine } from '../api/engine.js';
+import { checkKeys } from '../api/keys.js';
 import { connectTemporal, temporalConnection } from '../api/temporal.js';
 import type { Config } from '../config/config.js';
+import type { Fault } from '../domain/fault.js';
 import { QUEUES } from '../domain/ids.js';
 import { openVault } from '../secrets/vault.js';
 import { ensureIndexes } from '../store/indexes.js';
@@ -28,6 +30,11 @@ export async function runWorker(config: Config): Promise<void> {
   if (connection === undefined) return;
   const ports = await openPorts(config, log);
   try {
+    const onForeign = ({ message, row }: Fault): void => {
+      log(message, { remedy: row.remedy });
+      stop.abort();
+    };
+    await checkKeys({ store: ports.store, config, closing: stop.signal, log, onForeign });
     const workers = await createWorkers(connection, ports);
     const keeper = config.worker.queues.includes('control') ? startKeeping(ports, log) : undefined;
     await runUntil(workers, { signal: stop.signal, keeper, log });
