@@ -4,9 +4,11 @@ import type { CommandAnswer, CommandBody } from '../contracts/http.js';
 import type { DatasetInput } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
 import { mostUrgent, NORMAL_PRIORITY } from '../domain/priority.js';
+import type { RetryJob } from '../sources/start.js';
 import { uploadsOfDataset } from '../store/jobs.js';
 import type { ApiDeps } from './deps.js';
 import type { Verb } from './engine.js';
+import { replaceSecret } from './new-secret.js';
 import {
   type CommandName,
   openForDataset,
@@ -54,12 +56,15 @@ export async function commandJob(
   deps: ApiDeps,
   job: JobDocument,
   command: 'pause' | 'resume' | 'cancel' | 'retry',
-  body: CommandBody,
+  { source, ...body }: RetryJob,
 ): Promise<CommandOutcome> {
   const by = body.by ?? job.user_email;
   const [context = NO_CONTEXT] = await contextsOf(deps.store, [job]);
   if (command === 'retry' && job.upload_status === 'failed') {
     if (context.row === null) throw new Fault('not_found', 'The dataset of this job is gone.');
+    if (source !== undefined && openForUpload(job, context).includes('retry')) {
+      await replaceSecret(deps, job, source);
+    }
     return await again(deps, context.row, 'retry', by);
   }
   if (command === 'retry' || !openForUpload(job, context).includes(command)) {

@@ -11,6 +11,7 @@ import {
 import { countField } from '../../contracts/http-fields.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
+import { retryJobSchema } from '../../sources/start.js';
 import { historyOfUpload } from '../../store/history-read.js';
 import { findJob, listJobs } from '../../store/jobs.js';
 import { readCursor, writeCursor } from '../../store/paging.js';
@@ -83,15 +84,16 @@ function commandRoutes(app: App, deps: ApiDeps): void {
         tag,
         summary: `${verb[0]?.toUpperCase()}${verb.slice(1)} a job`,
         params,
-        body: { 'application/json': commandBodySchema },
+        body: { 'application/json': verb === 'retry' ? retryJobSchema : commandBodySchema },
         answers: {
           200: { description: 'Done', schema: commandAnswerSchema },
           202: { description: 'Accepted; it takes effect when a worker runs', schema: commandAnswerSchema },
         },
-        refusals: [404, 409, 503],
+        refusals: verb === 'retry' ? [403, 404, 409, 422, 503] : [404, 409, 503],
       },
       async (c) => {
-        const body = check(commandBodySchema, parseJson(await readText(c)), 'body');
+        const schema = verb === 'retry' ? retryJobSchema : commandBodySchema;
+        const body = check<typeof schema>(schema, parseJson(await readText(c)), 'body');
         const { status, answer } = await commandJob(deps, await requireJob(c, deps), verb, body);
         return c.json(answer, status);
       },
