@@ -10,6 +10,7 @@ import { printReport } from './print.js';
 // Loaded when they are run: a peer that is this program again must not carry what the benches need.
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   orchestration: async () => (await import('./orchestration.js')).orchestration,
+  extract: async () => (await import('./extract.js')).extract,
   convert: async () => (await import('./convert.js')).convert,
   'reaction-upload': async () => (await import('./reaction-upload.js')).reactionUpload,
   upload: async () => (await import('./upload.js')).upload,
@@ -34,6 +35,7 @@ async function main(): Promise<number> {
       peer: { type: 'string' },
     },
   });
+  if (values.peer === 'unpack') return await (await import('./peer/unpack.js')).runUnpack(positionals);
   if (values.peer !== undefined) return await runPeer(values.peer, positionals);
   const [name = ''] = positionals;
   const load = BENCHES[name];
