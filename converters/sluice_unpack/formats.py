@@ -39,9 +39,9 @@ class StreamPlan:
     def unpack(self, sink, gate, path):
         """Whether it was a single file, which is then at `path`."""
         pieces, tell = open_stream(self._archive["kind"], self._archive["path"], self._limits)
-        first = next(pieces, b"")
+        first = bytes(next(pieces, b""))
         while len(first) < 512 and (more := next(pieces, b"")):
-            first += more
+            first += bytes(more)
         if not kinds.is_tar_header(first[:512]):
             sink.chunks(path, _told(first, pieces, sink, tell, path))
             return True

@@ -36,23 +36,27 @@ class Gate:
         Raises `archive_unsafe`, `archive_encrypted`, `archive_bomb`.
         """
         self._meter.entry(entry.size if entry.type == "file" else 0)
-        what = f"The entry {quote(entry.name)} of the archive {quote(self._what)}"
+
+        def fault(code, why):
+            say = f"The entry {quote(entry.name)} of the archive {quote(self._what)} {why}."
+            return Fault(code, say)
+
         if entry.type == "link":
-            raise Fault("archive_unsafe", f"{what} is a link.")
+            raise fault("archive_unsafe", "is a link")
         if entry.type == "device":
-            raise Fault("archive_unsafe", f"{what} is neither a file nor a directory.")
+            raise fault("archive_unsafe", "is neither a file nor a directory")
         if entry.encrypted:
-            raise Fault("archive_encrypted", f"{what} is protected by a password.")
-        path = safe_path(entry.name, what, self._limits["depth"])
+            raise fault("archive_encrypted", "is protected by a password")
+        path = safe_path(entry.name, fault, self._limits["depth"])
         if path is None:
             return None
-        return self._place(path, entry.type == "file", what)
+        return self._place(path, entry.type == "file", fault)
 
-    def _place(self, path, is_file, what):
+    def _place(self, path, is_file, fault):
         if is_file and path in self._files:
-            raise Fault("archive_unsafe", f"{what} stands there twice.")
+            raise fault("archive_unsafe", "stands there twice")
         if path in (self._directories if is_file else self._files) or self._below_a_file(path):
-            raise Fault("archive_unsafe", f"{what} is a file and a directory at once.")
+            raise fault("archive_unsafe", "is a file and a directory at once")
         (self._files if is_file else self._directories).add(path)
         return path if is_file else None
 

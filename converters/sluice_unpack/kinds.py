@@ -48,14 +48,14 @@ def is_tar_header(head):
     if len(head) < 512 or head[0] == 0:
         return False
     told = re.match(rb" *([0-7]+)[ \0]", head[148:156])
-    return told is not None and int(told[1], 8) in checksums(head)
+    return told is not None and has_checksum(head, int(told[1], 8))
 
 
-def checksums(head):
-    """Of unsigned bytes, and of signed ones as some old programs sum them."""
+def has_checksum(head, told):
+    """Whether a tar header has this sum, of unsigned bytes or, as some old programs take it, of signed ones."""
     rest = head[:148] + b" " * 8 + head[156:512]
     total = sum(rest)
-    return total, total - 256 * sum(byte > 127 for byte in rest)
+    return total == told or total - 256 * sum(byte > 127 for byte in rest) == told
 
 
 def stem_of(path):

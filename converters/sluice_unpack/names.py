@@ -3,11 +3,10 @@
 The rules are those of src/bytes/safe-names.ts, which looks at every path once more before the tree is moved.
 """
 
+import codecs
 import json
 import re
 import unicodedata
-
-from sluice_convert.report import Fault
 
 PART_BYTES = 255
 PATH_BYTES = 1000
@@ -30,22 +29,22 @@ def quote(name):
     return json.dumps(_SURROGATE.sub("\ufffd", _CONTROL.sub("\ufffd", cut)), ensure_ascii=False)
 
 
-def safe_path(name, what, depth):
+def safe_path(name, fault, depth):
     """The path of an entry inside the dataset; None when there is nothing to write (the root itself).
 
-    Raises `archive_unsafe` and, for a path that is nested too deeply, `archive_bomb`.
+    Raises `fault(code, why)`: `archive_unsafe` or, for a path that is nested too deeply, `archive_bomb`.
     """
     if len(name) > 4096:
-        raise Fault("archive_unsafe", f"{what} has a name that is not safe: it is too long.")
+        raise fault("archive_unsafe", "has a name that is not safe: it is too long")
     # Many programs write `./a` for `a` and `d/` for a directory; both are harmless.
     path = unicodedata.normalize("NFC", re.sub(r"^(\./+)+", "", name).rstrip("/"))
     if path in ("", ".") and "/" not in name[:1] and name != "":
         return None
     why = _objection(path)
     if why:
-        raise Fault("archive_unsafe", f"{what} has a name that is not safe: it {why}.")
+        raise fault("archive_unsafe", f"has a name that is not safe: it {why}")
     if path.count("/") >= depth:
-        raise Fault("archive_bomb", f"{what} lies deeper than {depth} directories.")
+        raise fault("archive_bomb", f"lies deeper than {depth} directories")
     return path
 
 
@@ -78,7 +77,5 @@ def _percent(error):
     odd = error.object[error.start : error.end]
     return "".join(f"%{byte:02X}" for byte in odd), error.end
 
-
-import codecs  # noqa: E402
 
 codecs.register_error("sluice-percent", _percent)

@@ -7,17 +7,20 @@ import threading
 
 from sluice_convert.report import Fault
 
-PIECE = 1024 * 1024
-_READ = 256 * 1024
+# Small enough for a processor's cache, and for an allocator that keeps them.
+PIECE = 256 * 1024
+_READ = 64 * 1024
+# Pieces that may wait for whoever writes them.
+_AHEAD = 8
 
 
 class Deflate:
-    """Raw deflate, or gzip with `wbits` 31, in the shape of the other decompressors."""
+    """Raw deflate in the shape of the other decompressors."""
 
-    def __init__(self, wbits=-15):
+    def __init__(self):
         from isal import isal_zlib
 
-        self._inner, self._rest = isal_zlib.decompressobj(wbits), b""
+        self._inner, self._rest = isal_zlib.decompressobj(-15), b""
 
     def decompress(self, data, most):
         out = self._inner.decompress(self._rest + data if self._rest else data, most)
@@ -76,6 +79,17 @@ def _beyond_padding(rest, read):
     return rest.lstrip(b"\0")
 
 
+def gunzipped(file):
+    """Yields pieces of a gzip file. A piece is overwritten when as many others as may wait were asked for."""
+    from isal import isal_zlib
+
+    reader, at = isal_zlib._GzipReader(file, _READ), 0
+    buffers = [memoryview(bytearray(PIECE)) for _ in range(_AHEAD + 2)]
+    while count := reader.readinto(buffers[at]):
+        yield buffers[at][:count]
+        at = (at + 1) % len(buffers)
+
+
 def zstd(file, limits):
     """Yields pieces of a zstd file. Its frames must have been found whole: the library does not see a cut."""
     import zstandard
@@ -91,7 +105,7 @@ def open_stream(kind, path, limits):
     file = open(path, "rb", buffering=0)  # closed with the process, which does nothing else
     read = lambda: file.read(_READ)  # noqa: E731
     if kind == "gz":
-        pieces = unpacked(read, lambda: Deflate(31), many=True, end_padding=True)
+        pieces = gunzipped(file)
     elif kind == "bz2":
         pieces = unpacked(read, bz2.BZ2Decompressor, many=True)
     elif kind == "xz":
@@ -103,9 +117,12 @@ def open_stream(kind, path, limits):
     return ahead(pieces), file.tell
 
 
-def ahead(pieces, most=4):
-    """The same pieces, unpacked by a thread of their own while the caller writes and hashes the ones before."""
-    waiting, stop = queue.Queue(most), threading.Event()
+def ahead(pieces):
+    """The same pieces, unpacked by a thread of their own while the caller writes and hashes the ones before.
+
+    The caller must be done with a piece when it asks for the next.
+    """
+    waiting, stop = queue.Queue(_AHEAD), threading.Event()
 
     def work():
         try:

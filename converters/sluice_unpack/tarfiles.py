@@ -3,12 +3,11 @@
 from sluice_convert.report import Fault
 
 from .gate import Entry
-from .kinds import checksums
+from .kinds import has_checksum
 from .names import decoded, quote
-from .streams import Bytes
+from .streams import PIECE, Bytes
 
 _BLOCK = 512
-_WHOLE = 4 * 1024 * 1024
 # A name in a tar may be of any length; no honest header is longer.
 _LONGEST_HEADER = 1024 * 1024
 _TYPES = {b"0": "file", b"\0": "file", b"7": "file", b"5": "directory", b"1": "link", b"2": "link"}
@@ -26,7 +25,7 @@ class FileBytes:
 
     def some(self, count):
         while count > 0:
-            part = self._file.read(min(count, 1024 * 1024))
+            part = self._file.read(min(count, PIECE))
             if not part:
                 return
             count -= len(part)
@@ -64,11 +63,6 @@ def unpack(source, gate, sink, tell):
         path = gate.admit(entry)
         if path is None:
             source.skip(entry.size)
-        elif entry.size <= _WHOLE:
-            data = source.take(entry.size)
-            if len(data) < entry.size:
-                raise EOFError("it is cut off")
-            sink.whole(path, data)
         else:
             sink.chunks(path, _told(source.some(entry.size), sink, tell, path), entry.size)
         sink.at(tell(), path or entry.name)
@@ -89,7 +83,7 @@ def entries(source, archive):
             raise EOFError("the end mark is missing")
         if head == bytes(_BLOCK):
             return _check_end(source)
-        if _number(head[148:156]) not in checksums(head):
+        if not has_checksum(head, _number(head[148:156])):
             raise EOFError("the header of an entry is damaged")
         kind, size = head[156:157], _number(head[124:136])
         if kind in (b"L", b"K", b"x", b"X", b"g"):
