@@ -103,7 +103,7 @@ describe('unpacks', () => {
       if (whole) await writeFile(join(tree, 'f'), A);
       await at.prove(await at.extract({ 'a.zip': zip }), { 'a/f': A });
       // Nothing but unpacking tells bytes.
-      expect(at.reports.some(({ note }) => note === 'f')).toBe(!whole);
+      expect(at.reports.length > 0).toBe(!whole);
       at.reports = [];
       await rm(join(at.roots.in, '.receipts'), { recursive: true });
       await rm(at.inDataset('a'), { recursive: true });
