@@ -1,7 +1,9 @@
 // URLs: which addresses may be reached, and that secrets are split off and never travel to another origin.
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { createGuardedFetch } from '../../src/net/guarded-fetch.js';
 import { createHttp, joinUrl, splitUrl } from '../../src/net/http.js';
 import { createUrlGuard, isAllowedAddress } from '../../src/net/url-guard.js';
 
@@ -156,5 +158,26 @@ describe('split and join', () => {
 
   test('text that is no URL is not repeated', () => {
     expect(() => splitUrl('secret')).toThrow('The URL cannot be read.');
+  });
+});
+
+describe('fetch for libraries', () => {
+  const guarded = createGuardedFetch({ allow: ['127.0.0.1'] });
+
+  test('takes the signal of an activity, which has no limit of listeners, and hears its end', async () => {
+    const { port } = await serve();
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
+    const answer = await guarded(`http://127.0.0.1:${port}/`, { signal: stop.signal });
+    expect(await answer.text()).toBe('here');
+    stop.abort(new Error('enough'));
+    await expect(guarded(`http://127.0.0.1:${port}/`, { signal: stop.signal })).rejects.toThrow('enough');
+  });
+
+  test('leads to no private address, and follows no redirect', async () => {
+    const { port, heard } = await serve();
+    await expect(guarded('http://10.0.0.1/')).rejects.toMatchObject({ code: 'url_forbidden' });
+    await expect(guarded(`http://127.0.0.1:${port}/to?%2Fother`)).rejects.toThrow();
+    expect(heard.map(({ url }) => url)).toEqual(['/to?%2Fother']);
   });
 });

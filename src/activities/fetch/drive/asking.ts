@@ -56,7 +56,7 @@ export function refusedBy(error: unknown, asked: Asked): Error {
   if (fault !== undefined) return fault;
   const response = responseOf(error);
   // The cause goes no further: it holds the request with its token.
-  if (response === undefined) return new AskAgain({ again: 'broken' });
+  if (response === undefined) return new AskAgain({ again: 'broken', why: codeOf(error) });
   const { status, retryAfter, data } = response;
   return asError(verdictOn({ status, reasons: reasonsIn(data), retryAfter }, asked));
 }
@@ -67,6 +67,20 @@ export async function refusedWith(answer: HttpAnswer, asked: Asked): Promise<Err
   return asError(
     verdictOn({ status: answer.status, reasons, retryAfter: answer.headers['retry-after'] }, asked),
   );
+}
+
+/** The code or the name of what broke, of the first cause that has one; no message, which may quote the request. */
+function codeOf(error: unknown): string {
+  let found = 'no answer';
+  for (
+    let at: unknown = error;
+    typeof at === 'object' && at !== null;
+    at = 'cause' in at ? at.cause : undefined
+  ) {
+    if ('name' in at && typeof at.name === 'string') found = at.name;
+    if ('code' in at && typeof at.code === 'string' && /^[A-Z_0-9]{2,60}$/.test(at.code)) return at.code;
+  }
+  return found;
 }
 
 const asError = (verdict: ReturnType<typeof verdictOn>): Error =>

@@ -67,7 +67,7 @@ export class Patience {
   }
 
   /** @throws Fault when it is enough */
-  next({ again }: Again, cause: unknown): void {
+  next({ again, why = 'no answer' }: Again, cause: unknown): void {
     this.met[again] += 1;
     if (again === 'token' && this.met.token > 1) {
       throw new Fault('drive_denied', `Google refuses a new token too, for ${this.thing}.`, { cause });
@@ -82,7 +82,7 @@ export class Patience {
     if (this.met.broken > BROKEN_TRIES) {
       throw new Fault(
         'drive_broken',
-        `Google Drive failed ${this.met.broken} times in a row, for ${this.thing}.`,
+        `Google Drive failed ${this.met.broken} times in a row, for ${this.thing} (${why}).`,
         { cause },
       );
     }

@@ -10,7 +10,12 @@ export interface Refusal {
 }
 
 /** Try again: with another token, when Google asks to slow down, or because something broke. */
-export type Again = { readonly again: 'token' | 'slower' | 'broken'; readonly afterMs?: number };
+export interface Again {
+  readonly again: 'token' | 'slower' | 'broken';
+  readonly afterMs?: number;
+  /** A word or two for those who look for the cause. */
+  readonly why?: string;
+}
 
 /** Whom and what a message names. */
 export interface Asked {
@@ -45,7 +50,7 @@ export function verdictOn({ status, reasons, retryAfter }: Refusal, asked: Asked
   if (status === 401) return { again: 'token' };
   if (status === 404 || status === 410) return notFound(asked);
   if (status === 429 || (status === 403 && has(SLOWER) !== undefined)) return { again: 'slower', ...later };
-  if (status === 408 || status >= 500) return { again: 'broken', ...later };
+  if (status === 408 || status >= 500) return { again: 'broken', why: words(status, reasons), ...later };
   if (status === 403)
     return forbidden(
       asked,
