@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { someBytes } from '../contract/sources/bench.js';
+import { ask, begin, chunkOf, sendChunk } from '../support/chunks.js';
 import { sha256sumCheck, tree } from '../support/data.js';
 import { type FaultServer, startFaultServer } from '../support/fault-server.js';
 import { type GoogleStandIn, startGoogle } from '../support/google-drive.js';
+import { startWebDav, type WebDav, webDavRemote } from '../support/rclone-server.js';
 import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rsync-servers.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
 import { postJson } from '../support/send.js';
@@ -27,16 +29,22 @@ let web: FaultServer;
 let s3: S3Server;
 let google: GoogleStandIn;
 let rsync: TestServer;
+let dav: WebDav;
 
 beforeAll(async () => {
-  [web, s3, google, rsync] = await Promise.all([
+  mkdirSync(join(place, 'dav/set'), { recursive: true });
+  [web, s3, google, rsync, dav] = await Promise.all([
     startFaultServer({ content: want('from-web.bin', 12) }),
     S3Server.start(),
     startGoogle(),
     startRsyncDaemon(join(place, 'daemon'), join(place, 'data')),
+    startWebDav(join(place, 'dav')),
   ]);
   writeFileSync(join(place, 'survey.json'), google.tokens.account(EMAIL).file);
+  writeFileSync(join(place, 'rclone.conf'), webDavRemote('dav', dav.port));
   stack = await Stack.start({
+    SLUICE_RCLONE_CONFIG: join(place, 'rclone.conf'),
+    SLUICE_CHUNK_BYTES: String(2 * MIB),
     SLUICE_URL_ALLOW: '127.0.0.1',
     SLUICE_LOCAL_ROOTS: join(place, 'root'),
     SLUICE_GOOGLE_ACCOUNTS: `survey=${join(place, 'survey.json')}`,
@@ -47,7 +55,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(async () => {
   await stack.close();
-  await Promise.all([web.close(), s3.close(), google.close(), rsync.stop()]);
+  await Promise.all([web.close(), s3.close(), google.close(), rsync.stop(), dav.stop()]);
 }, 60_000);
 
 /** Bytes that are expected under this path in the end. */
@@ -66,6 +74,7 @@ function lay(root: string, path: string, mib: number): void {
 async function sources(): Promise<Record<string, object>> {
   lay('root/set', 'local/a.bin', 20);
   lay('data/set', 'rsync/a.bin', 12);
+  lay('dav/set', 'rclone/a.bin', 12);
   await s3.put('set/s3/a.bin', want('s3/a.bin', 12));
   const folder = google.content.folder('set', { sharedWith: [EMAIL] });
   google.content.file('from-drive.bin', want('from-drive.bin', 12), { parent: folder.id });
@@ -73,6 +82,7 @@ async function sources(): Promise<Record<string, object>> {
     url: { type: 'url', url: `${web.origin}/from-web.bin` },
     local: { type: 'local', path: join(place, 'root/set') },
     rsync: { type: 'rsync', from: `rsync://${USER}@127.0.0.1:${rsync.port}/closed/set/`, password: PASSWORD },
+    rclone: { type: 'rclone', from: 'dav:set' },
     s3: {
       type: 's3',
       bucket: BUCKET,
@@ -101,7 +111,7 @@ async function restartEverything(): Promise<void> {
   await stack.startWorker();
 }
 
-/** A form with one file, cut before its last byte when `cut` says so. */
+/** A form with one file. */
 async function form(dataset: string, name: string, bytes: Buffer, key: string): Promise<Response> {
   const body = new FormData();
   body.append('dataset', dataset);
@@ -109,6 +119,34 @@ async function form(dataset: string, name: string, bytes: Buffer, key: string): 
   body.append('file', new Blob([new Uint8Array(bytes)]), name);
   const headers = { 'idempotency-key': key };
   return await fetch(`${stack.apiUrl}/api/v1/uploads`, { method: 'POST', headers, body });
+}
+
+const putOf = (dataset: string) => ({
+  url: `${stack.apiUrl}/api/v1/files/by-put.bin?dataset=${dataset}&seal=false`,
+  headers: { 'idempotency-key': 'put-1' },
+});
+
+async function put(dataset: string, bytes: Buffer): Promise<Response> {
+  const { url, headers } = putOf(dataset);
+  for (;;) {
+    const answer = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes) });
+    // The first try under this key died a moment ago; the server still holds it.
+    if (answer.status !== 409) return answer;
+    await new Promise((r) => setTimeout(r, 1_000));
+  }
+}
+
+/** Sends the first half, and waits; `cut` when the connection broke. */
+async function beginPut(dataset: string, bytes: Buffer): Promise<string> {
+  const { url, headers } = putOf(dataset);
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(bytes.subarray(0, 4 * MIB))),
+  });
+  const options = { method: 'PUT', headers, body, duplex: 'half' };
+  return await fetch(url, options as RequestInit).then(
+    (answer) => `answered ${answer.status}`,
+    () => 'cut',
+  );
 }
 
 test('all sources and doors at once, and everything is killed in the middle', async () => {
@@ -128,6 +166,15 @@ test('all sources and doors at once, and everything is killed in the middle', as
   const byTus = want('by-tus.bin', 8);
   const tus = await create(stack.apiUrl, byTus.length, { dataset, seal: 'false', filename: 'by-tus.bin' });
   expect((await send(tus.url, 0, byTus.subarray(0, 3 * MIB))).status).toBe(204);
+  const byChunks = want('by-chunks.bin', 7);
+  const place = { filename: 'by-chunks.bin', dataset_identifier: dataset, add_to_existing: true };
+  const { upload_id: chunks } = (await begin(stack.apiUrl, byChunks, place)).body as { upload_id: string };
+  for (const index of [3, 0]) {
+    const sent = await sendChunk(stack.apiUrl, chunks, index, chunkOf(byChunks, index, 2 * MIB));
+    expect(sent.status).toBe(200);
+  }
+  const byPut = want('by-put.bin', 8);
+  const cut = beginPut(dataset, byPut);
   await until(
     'all sources are under way',
     async () => jobs.every((job) => tree(join(stack.in, '.staging', job)).length > 0),
@@ -135,9 +182,18 @@ test('all sources and doors at once, and everything is killed in the middle', as
   );
   expect(jobs.some((job) => tree(join(stack.in, '.staging', job)).includes('plan.json'))).toBe(false);
   await restartEverything();
+  expect(await cut).toBe('cut');
   expect((await bandwidth(0)).status).toBe(200);
   const byForm = want('by-form.bin', 8);
   expect((await form(dataset, 'by-form.bin', byForm, 'form-1')).status).toBe(201);
+  expect((await put(dataset, byPut)).status).toBe(201);
+  const resumed = await ask('GET', `${stack.apiUrl}/api/upload/large/resume/${chunks}`);
+  expect(resumed.body).toMatchObject({ missing_chunks: [1, 2], can_resume: true });
+  for (const index of [2, 1]) {
+    const sent = await sendChunk(stack.apiUrl, chunks, index, chunkOf(byChunks, index, 2 * MIB));
+    expect(sent.status).toBe(200);
+  }
+  expect((await ask('POST', `${stack.apiUrl}/api/upload/large/complete/${chunks}`)).status).toBe(200);
   let answer = await send(tus.url, await offsetOf(tus.url), byTus.subarray(await offsetOf(tus.url)));
   while (answer.status === 423) {
     await new Promise((r) => setTimeout(r, 500));
