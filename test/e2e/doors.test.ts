@@ -1,0 +1,149 @@
+// The API dies at seeded moments while the same file comes by all doors: tus goes on, a form and a PUT fail cleanly and
+// are sent again, and every file is whole in the end.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type ClientRequest, request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { someBytes } from '../contract/sources/bench.js';
+import { tree } from '../support/data.js';
+import { kill, Stack, until } from '../support/stack.js';
+import { create, NATIVE, offsetOf, PART } from '../support/tus.js';
+
+const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
+const MIB = 1024 * 1024;
+const MOMENTS = SOAK ? 20 : 3;
+const SIZE = (SOAK ? 1024 : 64) * MIB;
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await Stack.start();
+}, 120_000);
+afterAll(async () => await stack.close(), 60_000);
+
+const bytes = someBytes(SIZE);
+const digest = createHash('sha256').update(bytes).digest('hex');
+
+interface Sending {
+  /** Bytes of the file that left this process. */
+  sent(): number;
+  /** The answer's status, or nothing when the connection broke. */
+  readonly ended: Promise<{ status: number; body: string } | undefined>;
+}
+
+/** Sends `lead`, the file from an offset on, and `tail`; slowly enough to be interrupted. */
+function send(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  { from = 0, lead = '', tail = '' } = {},
+): Sending {
+  let at = from;
+  const length = lead.length + SIZE - from + tail.length;
+  const going: ClientRequest = request(`${stack.apiUrl}${path}`, {
+    method,
+    agent: false,
+    headers: { ...headers, 'content-length': `${length}` },
+  });
+  const ended = new Promise<{ status: number; body: string } | undefined>((resolve) => {
+    going.on('error', () => resolve(undefined));
+    going.on('response', (answer) => {
+      let body = '';
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        body += part;
+      });
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
+      answer.on('error', () => resolve(undefined));
+    });
+  });
+  void (async () => {
+    going.write(lead);
+    while (at < SIZE && !going.destroyed) {
+      const piece = bytes.subarray(at, at + MIB / 2);
+      await new Promise<void>((resolve) => going.write(piece, () => resolve()));
+      at += piece.length;
+      await sleep(4);
+    }
+    going.end(tail);
+  })().catch(() => undefined);
+  return { sent: () => at, ended };
+}
+
+const QUERY = new URLSearchParams(NATIVE).toString();
+const byPut = (): Sending => send('PUT', `/api/v1/files/data.bin?${QUERY}`, { 'x-content-sha256': digest });
+
+function byForm(): Sending {
+  const field = (name: string, value: string): string =>
+    `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const fields = Object.entries(NATIVE).map(([name, value]) => field(name, value));
+  const file = '--b\r\nContent-Disposition: form-data; name="file"; filename="data.bin"\r\n\r\n';
+  const frame = { lead: `${fields.join('')}${file}`, tail: '\r\n--b--\r\n' };
+  return send('POST', '/api/v1/uploads', { 'content-type': 'multipart/form-data; boundary=b' }, frame);
+}
+
+async function expectPublished(uuid: string): Promise<void> {
+  await stack.settled(uuid, 'done', 120_000);
+  expect(
+    createHash('sha256')
+      .update(readFileSync(join(stack.out, uuid, 'data.bin')))
+      .digest('hex'),
+  ).toBe(digest);
+}
+
+test(
+  `the API is killed at ${MOMENTS} moments while ${SIZE / MIB} MiB come by every door`,
+  async () => {
+    const { url, uuid } = await create(stack.apiUrl, SIZE, {
+      ...NATIVE,
+      filename: 'data.bin',
+      sha256: digest,
+    });
+    const path = new URL(url).pathname;
+    let state = 20_261_125;
+    for (let moment = 0; moment < MOMENTS; moment += 1) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      const from = await offsetOf(url);
+      // Somewhere in the next part of the way, so that each moment meets the transfer.
+      const goal = from + ((SIZE - from) / (MOMENTS - moment + 1)) * (0.2 + (0.8 * (state >>> 8)) / 2 ** 24);
+      const tus = send('PATCH', path, { ...PART, 'upload-offset': `${from}` }, { from });
+      const others = [byPut(), byForm()];
+      await until('the transfer is there', async () => tus.sent() >= goal, 60_000, 2);
+      await kill(stack.api);
+      const sent = tus.sent();
+      expect(await Promise.all([tus.ended, ...others.map(({ ended }) => ended)])).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      await stack.startApi();
+      const twice = sent - (await offsetOf(url));
+      expect(twice).toBeLessThanOrEqual(8 * MIB);
+    }
+    await until('the lease of the dead ran out', async () => {
+      const offset = await offsetOf(url);
+      const answer = await send('PATCH', path, { ...PART, 'upload-offset': `${offset}` }, { from: offset })
+        .ended;
+      return answer?.status === 204;
+    });
+    const again = await Promise.all([byPut().ended, byForm().ended]);
+    expect(again.map((answer) => answer?.status)).toEqual([201, 201]);
+    const made = again.map(
+      (answer) => (JSON.parse(answer?.body ?? '{}') as { dataset_uuid: string }).dataset_uuid,
+    );
+    for (const one of [uuid, ...made]) await expectPublished(one);
+    await until(
+      'what broke off has failed',
+      async () => {
+        const failed = await stack.store.jobs.find({ upload_status: 'failed' }).toArray();
+        return (
+          failed.length === 2 * MOMENTS &&
+          failed.every(({ sluice }) => sluice.failure?.code === 'upload_interrupted')
+        );
+      },
+      60_000,
+    );
+    await until('nothing is left over', async () => tree(join(stack.in, '.staging')).length === 0);
+  },
+  300_000 + MOMENTS * 60_000,
+);
