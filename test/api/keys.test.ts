@@ -8,7 +8,10 @@ import { pino } from 'pino';
 import { startApi } from '../../src/api/serve.js';
 import type { Config } from '../../src/config/config.js';
 import { COLLECTIONS } from '../../src/contracts/documents.js';
+import { openVault } from '../../src/secrets/vault.js';
 import { type Harness, startHarness } from './support/harness.js';
+import { post } from './support/http.js';
+import { putRows } from './support/rows.js';
 
 let at: Harness;
 let other: string;
@@ -54,4 +57,30 @@ test('other keys are refused, also under a known id, unless they are said to be 
   await start({ home: other, newKeys: true });
   await start({ home: other });
   await expect(start({})).rejects.toMatchObject({ code: 'foreign_keys' });
+});
+
+test('a retry may bring new credentials of its source, and nothing else of it', async () => {
+  await rm(ring(at.config.home));
+  await at.store.db.collection(COLLECTIONS.keys).deleteMany({});
+  await at.restart({ urlAllow: ['127.0.0.1'] });
+  const source = { kind: 'url', url: 'http://127.0.0.1:9/a.bin', sealed: false } as const;
+  const failed = { status: 'failed', upload_status: 'failed', source_type: 'url' } as const;
+  const { uuid, jobId } = await putRows(at.store, { status: 'failed' }, failed);
+  const order = { jobId, source, seal: true, by: 'ada@example.org' };
+  await at.store.jobs.updateOne({ job_id: jobId }, { $set: { 'parameters.order': order } });
+  const retry = (url: string) =>
+    post(`${at.url}/api/v1/jobs/${jobId}/retry`, { source: { type: 'url', url } });
+  const other = await retry('http://ada:new@127.0.0.1:9/b.bin');
+  expect([other.status, other.body.code]).toEqual([422, 'invalid_field']);
+  const vault = openVault(at.config.home, at.config.dirs);
+  expect(await vault.open(jobId)).toBeUndefined();
+  expect((await retry('http://ada:new@127.0.0.1:9/a.bin')).status).toBe(202);
+  expect(JSON.stringify(await vault.open(jobId))).toContain('new');
+  const row = await at.store.jobs.findOne({ job_id: jobId });
+  expect(row?.parameters).toMatchObject({ order: { source: { ...source, sealed: true } } });
+  const { events } = await at.client.workflow.getHandle(`dataset:${uuid}`).fetchHistory();
+  const [input] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  const text = Buffer.from(input?.data ?? []).toString();
+  expect(JSON.parse(text)).toMatchObject({ reason: 'retry', uploads: [{ source: { sealed: true } }] });
+  expect(text).not.toContain('ada:new');
 });
