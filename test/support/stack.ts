@@ -78,7 +78,7 @@ export class Stack {
     const port = this.apiUrl === '' ? await freePort() : new URL(this.apiUrl).port;
     this.apiUrl = `http://127.0.0.1:${port}`;
     this.api = this.#spawn('api', { PORT: String(port) });
-    await until('the API answers', async () => (await fetch(`${this.apiUrl}/healthz`)).ok);
+    await until('the API answers', async () => (await fetch(`${this.apiUrl}/healthz`)).ok, 60_000);
   }
 
   /** Another API beside the first, with settings of its own; `close` ends it too. */

@@ -42,6 +42,11 @@ describe('options of ingest', () => {
     expect(createDatasetSchema.parse(fields)).toMatchObject({ parameters: { level: 3 }, convert: false });
   });
 
+  test('what happens to bytes that are known is told only when it is not the usual', () => {
+    expect(check({ duplicates: 'link' }).fields).toMatchObject({ duplicates: 'link' });
+    expect(check({ duplicates: 'keep' }).fields).not.toHaveProperty('duplicates');
+  });
+
   test('an owner comes from the option, then from the setting', () => {
     const set = { ...config, client: { email: 'set@example.org' } };
     const owner = (email?: string) =>
@@ -86,6 +91,7 @@ describe('options of ingest', () => {
     ['a sensor that is not converted', { sensor: 'HDF5' }, /cannot convert HDF5/],
     ['no e-mail address', { email: 'nobody' }, /--email/],
     ['an empty name', { name: ' ' }, /--name/],
+    ['a rule for duplicates that there is not', { duplicates: 'drop' }, /--duplicates/],
     ['an S3 source without a bucket', { source: 's3:///b' }, /bucket must be the name of a bucket/],
     ['a broken URL', { source: 'http://' }, /no URL/],
   ])('%s is wrong usage', (_, more, words) => {
