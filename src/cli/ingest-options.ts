@@ -25,6 +25,9 @@ export interface IngestOptions {
   /** Address and region of an S3-compatible store. */
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
+  /** Keys of rsync over ssh. */
+  readonly sshKey?: string | undefined;
+  readonly hostKey?: string | undefined;
   /** Unpack archives inside archives, too. */
   readonly unpackNested?: boolean | undefined;
   /** false: remove archives when they are unpacked. */
@@ -49,6 +52,8 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
   const named = classify(options.source, {
     account: options.account,
     endpoint: options.endpoint ?? config.client?.s3?.endpoint,
+    sshKey: options.sshKey,
+    hostKey: options.hostKey,
     region: options.region ?? config.client?.s3?.region,
     s3Keys: config.client?.s3?.keys,
   });

@@ -31,6 +31,9 @@ export interface SourceOptions {
   readonly region?: string | undefined;
   readonly s3Keys?: S3Keys | undefined;
   readonly account?: string | undefined;
+  /** Of rsync over ssh: a private key of the server by name, and the key of the host. */
+  readonly sshKey?: string | undefined;
+  readonly hostKey?: string | undefined;
 }
 
 /** One kind of source as the API, older clients and the command line offer it. */

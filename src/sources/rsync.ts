@@ -67,10 +67,14 @@ export const rsyncOffer = offer({
 
   cli: {
     example: 'user@host:path, rsync://host/module/path',
-    read(text) {
+    read(text, { sshKey, hostKey }) {
       if (!looksLikeRsync(text)) return undefined;
       const name = text.replace(/\/+$/, '').split(/[/:]/).at(-1) ?? text;
-      return { body: { type: 'rsync' as const, from: text }, name };
+      const keys = {
+        ...(sshKey === undefined ? {} : { key: sshKey }),
+        ...(hostKey === undefined ? {} : { host_key: hostKey }),
+      };
+      return { body: { type: 'rsync' as const, from: text, ...keys }, name };
     },
   },
 });

@@ -27,7 +27,10 @@ export function registerIngest(program: Command): void {
   program
     .command('ingest')
     .description('ingest a file, a directory or a URL, and wait until it is published')
-    .argument('<source>', 'file, directory, URL (http, https), gdrive:<id>, or s3://bucket/key')
+    .argument(
+      '<source>',
+      'file, directory, URL (http, https), gdrive:<id>, s3://bucket/key, user@host:path, rsync://…, or rclone:remote:path',
+    )
     .requiredOption('--sensor <sensor>', `what kind of data it is: ${SENSORS.join(', ')}`)
     .option('--name <name>', 'name of the dataset (default: last part of the source)')
     .option('--email <address>', 'owner (default: SLUICE_EMAIL)')
@@ -38,6 +41,11 @@ export function registerIngest(program: Command): void {
     .option('--tags <tags>', 'tags, divided by commas')
     .option('--account <name>', 'service account of the server that reads Google Drive')
     .option('--endpoint <url>', 'address of an S3-compatible store (default: AWS_ENDPOINT_URL, else AWS)')
+    .option('--ssh-key <name>', 'private key of the server for rsync over ssh')
+    .option(
+      '--host-key <key>',
+      'public key of the ssh host, "type base64" (default: the known_hosts of the server)',
+    )
     .option('--region <region>', 'region of the bucket (default: AWS_REGION, else us-east-1)')
     .option('--duplicates <rule>', `bytes that another dataset has: ${DUPLICATE_RULES.join(', ')}`, 'keep')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
