@@ -92,7 +92,7 @@ export async function closeWriter(store: Store, name: string): Promise<void> {
   );
 }
 
-/** The row is of no use any more. */
+/** Whether the upload has ended, so that nobody writes to it any more. */
 export const isClosed = async (store: Store, name: string): Promise<boolean> =>
   (await writers(store).findOne({ _id: name }))?.closed === true;
 
