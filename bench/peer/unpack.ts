@@ -18,7 +18,8 @@ export async function runUnpack([home = '', archive = '', python = '']: readonly
   const roots = { in: join(home, 'in'), out: join(home, 'out') };
   const path = basename(archive);
   await mkdir(join(roots.in, UUID), { recursive: true });
-  await link(archive, join(roots.in, UUID, path));
+  // It is there when a run before was killed.
+  await link(archive, join(roots.in, UUID, path)).catch(() => undefined);
   const [{ sha256, size }, kind] = await Promise.all([hashFile(archive), archiveKind(archive)]);
   const entry = { path, size, sha256, ...(kind === undefined ? {} : { archive: kind }) };
   const manifests = [await putManifest(roots, UUID, 'upload', { version: 1, files: [entry] })];
