@@ -15,13 +15,18 @@ const LOOK = 4096;
 export async function archiveKind(path: string): Promise<ArchiveKind | undefined> {
   const file = await open(path, 'r');
   try {
-    const head = await firstBytes(file, LOOK);
-    const kind = kindByHead(head);
-    if (kind !== 'gz') return kind;
-    return (await opens(head)) ? 'gz' : undefined;
+    return await archiveKindOf(await firstBytes(file, LOOK));
   } finally {
     await file.close();
   }
+}
+
+/** The same from the first bytes of a file (4 KiB of them are looked at), or from the whole of a shorter one. */
+export async function archiveKindOf(bytes: Buffer): Promise<ArchiveKind | undefined> {
+  const head = bytes.subarray(0, LOOK);
+  const kind = kindByHead(head);
+  if (kind !== 'gz') return kind;
+  return (await opens(head)) ? 'gz' : undefined;
 }
 
 async function firstBytes(file: FileHandle, length: number): Promise<Buffer> {

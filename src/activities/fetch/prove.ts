@@ -55,6 +55,6 @@ async function proveFile(file: FetchedFile, signal: AbortSignal, onProgress: () 
       `The bytes of ${quoteName(file.path)} do not have the ${algorithm} digest that was announced.`,
     );
   }
-  const archive = await archiveKind(file.from);
+  const { archive } = file.looked ?? { archive: await archiveKind(file.from) };
   return { path: file.path, size, sha256, ...(archive === undefined ? {} : { archive }) };
 }

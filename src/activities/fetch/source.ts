@@ -3,6 +3,7 @@ import type { ExtraDigest, FileHash } from '../../bytes/hash.js';
 import type { Owner } from '../../bytes/journal.js';
 import type { Roots } from '../../bytes/layout.js';
 import type { UploadStaging } from '../../bytes/staging.js';
+import type { ArchiveKind } from '../../contracts/claim.js';
 import type { Source, SourceKind } from '../../domain/source.js';
 import type { HttpClient } from '../../net/http.js';
 import type { UrlGuard } from '../../net/url-guard.js';
@@ -89,6 +90,8 @@ export interface FetchedFile {
   readonly announced?: readonly Announced[];
   /** Digests of the bytes on the disk, when they were read back already; at least those that were announced. */
   readonly hash?: FileHash | undefined;
+  /** Whether it is an archive, and of which kind, when that was looked at already. */
+  readonly looked?: { readonly archive: ArchiveKind | undefined } | undefined;
 }
 
 /** The signal ended it; `confirmed` bytes need not be fetched again. */

@@ -118,7 +118,7 @@ async function bring<O extends Opened>(
       : await bringSmall({ opener: item.opener, settings, path: from, context, announced: told });
   const { announced, hash } = small ?? (await bringLarge(context, settings, item, from, { told, tell }));
   await ledger.add({ path, size, version, announced });
-  return { path, from, announced, hash };
+  return { path, from, announced, hash, looked: small?.looked };
 }
 
 async function bringLarge<O extends Opened>(

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { onDisk } from '../../../bytes/disk-fault.js';
 import type { ExtraDigest, FileHash } from '../../../bytes/hash.js';
+import type { ArchiveKind } from '../../../contracts/claim.js';
+import { archiveKindOf } from '../archive-kind.js';
 import type { Announced, FetchContext, TransferSettings } from '../source.js';
 import { extraDigests } from './follow.js';
 import { request } from './open.js';
@@ -24,6 +26,7 @@ export interface SmallJob<O extends Opened> {
 export interface Brought {
   readonly announced: readonly Announced[];
   readonly hash: FileHash;
+  readonly looked: { readonly archive: ArchiveKind | undefined };
 }
 
 /**
@@ -43,7 +46,7 @@ export async function bringSmall<O extends Opened>(job: SmallJob<O>): Promise<Br
       if (hash === undefined) return undefined;
       await context.pace(bytes.length);
       await onDisk(() => writeFile(job.path, bytes));
-      return { announced, hash };
+      return { announced, hash, looked: { archive: await archiveKindOf(bytes) } };
     } catch (error) {
       context.signal.throwIfAborted();
       await tries.next(error, context.signal);
