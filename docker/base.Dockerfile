@@ -3,12 +3,14 @@ FROM node:24-bookworm-slim
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 
-# util-linux has setpriv and prlimit, which bound the converters.
+# util-linux has setpriv and prlimit, which bound the converters; rsync and ssh serve the source rsync.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       ca-certificates=2023* \
+      openssh-client=1:9.* \
       python3.11=3.11.* \
       python3.11-venv=3.11.* \
+      rsync=3.* \
       util-linux=2.38.* \
  && rm -rf /var/lib/apt/lists/*
 
