@@ -97,7 +97,6 @@ export function newUploadJob({ order, uuid, owner, source, bytes, holder }: NewU
     bytes_uploaded: 0,
     bytes_total: bytes,
     file_count: 0,
-    reserved: bytes,
     attempts: 1,
     max_attempts: 5,
     worker_id: null,

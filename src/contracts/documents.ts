@@ -111,8 +111,6 @@ export interface JobDocument {
   readonly bytes_uploaded: number;
   readonly bytes_total: number;
   readonly file_count: number;
-  /** Bytes that were taken for it from what its owner may have. */
-  readonly reserved?: number;
   readonly attempts: number;
   readonly max_attempts: number;
   readonly worker_id: string | null;

@@ -19,8 +19,7 @@ export interface Usage {
 /** What is taken for a job before its row says so. */
 export interface Reservation {
   readonly jobId: string;
-  /** 0 when the job counts already, and only its bytes became known. */
-  readonly jobs: 0 | 1;
+  readonly jobs: 1;
   readonly uploads: 0 | 1;
   readonly bytes: number;
 }
@@ -91,31 +90,12 @@ export async function release(
   );
 }
 
-/** Reserves the bytes that a pulled upload turned out to have, beyond those that were announced. */
-export async function reserveBytes(
-  store: Store,
-  owner: string,
-  jobId: string,
-  total: number,
-  limits: EffectiveLimits,
-): Promise<LimitReached | undefined> {
-  if (limits.open_bytes === 0 && limits.stored_bytes === 0) return undefined;
-  const row = await store.jobs.findOne({ job_id: jobId }, { projection: { reserved: 1 } });
-  const bytes = total - (row?.reserved ?? 0);
-  if (row === null || bytes <= 0) return undefined;
-  const refused = await reserve(store, owner, { jobId, jobs: 0, uploads: 0, bytes }, limits);
-  if (refused !== undefined) return refused;
-  await store.jobs.updateOne({ job_id: jobId }, { $set: { reserved: total } });
-  await settle(store, owner, jobId);
-  return undefined;
-}
-
 /** What the rows say. */
 export async function countUsage(store: Store, owner: string): Promise<Usage> {
   const open: Filter<JobDocument> = { user_email: owner, upload_status: { $in: [...UPLOAD_OPEN] } };
   const isMoving = { $in: ['$upload_status', [...UPLOAD_MOVING]] };
   const isSent = { $and: [isMoving, { $in: ['$source_type', [...CLIENT_SOURCES]] }] };
-  const bytes = { $max: ['$bytes_total', { $ifNull: ['$reserved', 0] }] };
+  const bytes = '$bytes_total';
   const [jobs, stored] = await Promise.all([
     store.jobs
       .aggregate<Omit<Usage, 'stored_bytes'>>([
@@ -208,15 +188,9 @@ async function create(store: Store, document: UsageDocument): Promise<void> {
   }
 }
 
-/** Those whose row shows what was reserved. */
+/** Those that have their row. */
 async function shownJobs(store: Store, pending: UsageDocument['pending']): Promise<ReadonlySet<string>> {
-  const bytesOf = new Map(pending.map(({ job, jobs, bytes }) => [job, jobs === 1 ? 0 : bytes]));
-  const rows = await store.jobs
-    .find({ job_id: { $in: [...bytesOf.keys()] } }, { projection: { job_id: 1, reserved: 1 } })
-    .toArray();
-  return new Set(
-    rows
-      .filter(({ job_id: job, reserved = 0 }) => reserved >= (bytesOf.get(job) ?? 0))
-      .map(({ job_id }) => job_id),
-  );
+  const jobs = pending.map(({ job }) => job);
+  const rows = await store.jobs.find({ job_id: { $in: jobs } }, { projection: { job_id: 1 } }).toArray();
+  return new Set(rows.map(({ job_id }) => job_id));
 }
