@@ -28,7 +28,7 @@ export class PartialFile {
   private syncedAt = Date.now();
   private syncing = false;
   private closed = false;
-  private syncFailure: unknown;
+  private syncFailure: Error | undefined;
 
   private constructor(path: string, data: FileHandle, journal: RangeJournal) {
     this.path = path;
@@ -140,10 +140,14 @@ export class PartialFile {
       if (!this.closed) await this.journal.synced(ranges);
     } catch (error) {
       // What became of the file after its end is its next owner's matter.
-      if (!this.closed) this.syncFailure = diskFault(error);
+      if (this.closed) return;
+      const failure = diskFault(error);
+      this.syncFailure =
+        failure instanceof Error ? failure : new Error('the bytes cannot be synced', { cause: error });
+    } finally {
+      this.syncedAt = Date.now();
+      this.syncing = false;
     }
-    this.syncedAt = Date.now();
-    this.syncing = false;
   }
 }
 
