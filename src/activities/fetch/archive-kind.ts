@@ -102,8 +102,12 @@ function isTarHeader(head: Buffer): boolean {
   return sum === Number.parseInt(told, 8);
 }
 
+/** Header and end of a gzip file take as much; zlib takes less for a beginning without a fault. */
+const LEAST_GZIP = 18;
+
 /** Whether these first bytes can be unpacked at all: two bytes alone make no gzip. */
 async function opens(bytes: Buffer): Promise<boolean> {
+  if (bytes.length < LEAST_GZIP) return false;
   try {
     await gunzipped(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
     return true;
