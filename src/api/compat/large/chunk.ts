@@ -1,5 +1,6 @@
 // POST large/chunk: one chunk from the socket into its place in the file. It counts when its hash was seen to fit.
 import { PassThrough, type Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { ChunkedFile } from '../../../bytes/chunked-file.js';
 import { chunkFormSchema } from '../../../contracts/http-large.js';
 import { Fault, faultOf } from '../../../domain/fault.js';
@@ -11,11 +12,34 @@ import { type ApiContext, check } from '../../route.js';
 import { chunksThere, findLarge, type LargeSession, withChunks } from './session.js';
 
 const IDLE_MS = 60_000;
+const REST_MS = 30_000;
 /** What a form may have around its chunk, bytes. */
 const AROUND_BYTES = 64 * 1024;
 
 /** @throws Fault not_found, chunk_index, chunk_length, chunk_mismatch, upload_gone, upload_locked */
 export async function takeChunk(c: ApiContext, deps: ApiDeps): Promise<Response> {
+  try {
+    return await taken(c, deps);
+  } catch (error) {
+    await letCome(c, deps);
+    throw error;
+  }
+}
+
+/**
+ * The rest of a refused body: a connection that is closed while its client still sends loses the answer, and the
+ * client would try the same again. Not more than a chunk, and not for long.
+ */
+async function letCome(c: ApiContext, { config }: ApiDeps): Promise<void> {
+  const { incoming } = c.env;
+  const isSmall = Number(c.req.header('content-length') ?? 0) <= 2 * config.limits.chunkBytes;
+  if (incoming.complete || incoming.destroyed || !isSmall) return;
+  const signal = AbortSignal.timeout(REST_MS);
+  incoming.resume();
+  await finished(incoming, { signal, cleanup: true }).catch(() => undefined);
+}
+
+async function taken(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const large = await findLarge(deps, c.req.param('upload_id') ?? '');
   const index = indexOf(large, c.req.param('index') ?? '');
   const there = await receive(c, deps, large, index);
@@ -42,7 +66,7 @@ async function receive(
 ): Promise<readonly number[]> {
   if (large.state === 'whole') {
     // The answer to it was lost, and the upload went on: it need not come again.
-    c.env.incoming.resume();
+    await letCome(c, deps);
     return await chunksThere(deps, large);
   }
   return await withChunks(deps, large, async (file) => {
