@@ -1,7 +1,8 @@
 // Exit codes, and every error as the words and the code of the command's end.
 import { ApiError } from '../client/api-error.js';
 import { ConfigError } from '../config/env.js';
-import { type Blame, isFailureCode } from '../domain/failure.js';
+import { isFailureCode } from '../domain/failure.js';
+import type { Blame } from '../domain/failure-row.js';
 import { faultOf } from '../domain/fault.js';
 import { isWireError } from './wire.js';
 

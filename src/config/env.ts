@@ -87,26 +87,8 @@ function assemble(settings: Settings, cwd: string): Config {
       ...optional('python', settings.SLUICE_PYTHON),
       ...optional('rclone', settings.SLUICE_RCLONE_BIN),
     },
-    limits: {
-      uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,
-      fileBytes: settings.SLUICE_MAX_FILE_BYTES,
-      chunkBytes: settings.SLUICE_CHUNK_BYTES,
-      uploadExpiryMs: settings.SLUICE_UPLOAD_EXPIRY_MS,
-      extractBytes: settings.SLUICE_EXTRACT_BYTES,
-      extractRatio: settings.SLUICE_EXTRACT_RATIO,
-      extractEntries: settings.SLUICE_EXTRACT_ENTRIES,
-      extractDepth: settings.SLUICE_EXTRACT_DEPTH,
-      converterBytes: settings.SLUICE_CONVERTER_BYTES,
-    },
-    owners: {
-      open_jobs: settings.SLUICE_OWNER_OPEN_JOBS,
-      open_uploads: settings.SLUICE_OWNER_OPEN_UPLOADS,
-      open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
-      stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
-      // The rest of a worker's slots is left to others.
-      transfers:
-        settings.SLUICE_OWNER_TRANSFERS ?? Math.max(1, Math.floor(settings.SLUICE_TRANSFER_SLOTS * 0.75)),
-    },
+    limits: limitSettings(settings),
+    owners: ownerSettings(settings),
     client: {
       ...optional('url', settings.SLUICE_URL),
       ...optional('email', settings.SLUICE_EMAIL),
@@ -117,6 +99,28 @@ function assemble(settings: Settings, cwd: string): Config {
     logLevel: settings.SLUICE_LOG_LEVEL,
   };
 }
+
+const limitSettings = (settings: Settings): Config['limits'] => ({
+  uploadBytes: settings.SLUICE_MAX_UPLOAD_BYTES,
+  fileBytes: settings.SLUICE_MAX_FILE_BYTES,
+  chunkBytes: settings.SLUICE_CHUNK_BYTES,
+  uploadExpiryMs: settings.SLUICE_UPLOAD_EXPIRY_MS,
+  extractBytes: settings.SLUICE_EXTRACT_BYTES,
+  extractRatio: settings.SLUICE_EXTRACT_RATIO,
+  extractEntries: settings.SLUICE_EXTRACT_ENTRIES,
+  extractDepth: settings.SLUICE_EXTRACT_DEPTH,
+  converterBytes: settings.SLUICE_CONVERTER_BYTES,
+});
+
+const ownerSettings = (settings: Settings): NonNullable<Config['owners']> => ({
+  open_jobs: settings.SLUICE_OWNER_OPEN_JOBS,
+  open_uploads: settings.SLUICE_OWNER_OPEN_UPLOADS,
+  open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
+  stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
+  // The rest of a worker's slots is left to others.
+  transfers:
+    settings.SLUICE_OWNER_TRANSFERS ?? Math.max(1, Math.floor(settings.SLUICE_TRANSFER_SLOTS * 0.75)),
+});
 
 function s3Settings(settings: Settings): NonNullable<NonNullable<Config['client']>['s3']> {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = settings;

@@ -52,83 +52,108 @@ export function settingsSchema(cwd: string) {
   const path = text.transform((value) => resolve(cwd, value));
   const file = path.refine(isFile, 'must name a file that exists');
   return z.object({
-    SLUICE_HOME: path.optional(),
-    SLUICE_CACHE: path.optional(),
-    HOST: text.refine(isLoopback, HOST_REFUSED).default('127.0.0.1'),
-    PORT: port.default(5000),
-    SLUICE_TEMPORAL_PORT: port.default(7233),
-    SLUICE_TEMPORAL_UI_PORT: port.default(8233),
-    SLUICE_TEMPORAL_UI_URL: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
-    SLUICE_MONGO_PORT: port.default(27017),
-    TEMPORAL_ADDRESS: text
-      .regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
-      .optional(),
-    TEMPORAL_NAMESPACE: text.default('default'),
-    TEMPORAL_API_KEY: text.optional(),
-    TEMPORAL_TLS: flag.optional(),
-    TEMPORAL_TLS_CLIENT_CERT_PATH: file.optional(),
-    TEMPORAL_TLS_CLIENT_KEY_PATH: file.optional(),
-    TEMPORAL_TLS_SERVER_CA_CERT_PATH: file.optional(),
-    TEMPORAL_TLS_SERVER_NAME: text.optional(),
-    MONGO_URL: text.regex(/^mongodb(\+srv)?:\/\//, 'must start with mongodb:// or mongodb+srv://').optional(),
-    DB_NAME: text.regex(/^[^/\\. "$*<>:|?]{1,63}$/, 'is no valid database name').default('scientistcloud'),
-    JOB_IN_DATA_DIR: path.optional(),
-    JOB_OUT_DATA_DIR: path.optional(),
-    VISUS_DATASETS: path.optional(),
-    SLUICE_LOCAL_ROOTS: text
-      .transform((value) => value.split(':').filter((item) => item !== ''))
-      .refine((roots) => roots.every((root) => isAbsolute(root)), 'must hold absolute paths, divided by ":"')
-      .default([]),
-    SLUICE_URL_ALLOW: list.default([]),
-    SLUICE_GOOGLE_API: z
-      .url({ protocol: /^https?$/, error: 'must be a web address' })
-      .transform((value) => (value.endsWith('/') ? value : `${value}/`))
-      .optional(),
-    SLUICE_GOOGLE_TOKENS: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
-    SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
-    SLUICE_RCLONE_CONFIG: file.optional(),
-    SLUICE_RCLONE_CONFIG_PASS: text.optional(),
-    SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
-    SLUICE_QUEUES: list
-      .pipe(z.array(z.enum(['control', 'transfer', 'compute'], 'knows control, transfer and compute')).min(1))
-      .default(['control', 'transfer', 'compute']),
-    SLUICE_COMPUTE_SLOTS: count.optional(),
-    SLUICE_TRANSFER_SLOTS: count.default(16),
-    SLUICE_PYTHON: path.optional(),
-    SLUICE_TEMPORAL_BIN: file.optional(),
-    SLUICE_MONGOD_BIN: file.optional(),
-    SLUICE_RCLONE_BIN: file.optional(),
-    SLUICE_URL: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
-    SLUICE_EMAIL: z.email('must be an e-mail address').max(254).optional(),
-    AWS_ACCESS_KEY_ID: text.optional(),
-    AWS_SECRET_ACCESS_KEY: text.optional(),
-    AWS_SESSION_TOKEN: text.optional(),
-    AWS_REGION: text.optional(),
-    AWS_ENDPOINT_URL: text.optional(),
-    SLUICE_QUIET_MS: milliseconds.default(10_000),
-    SLUICE_MAX_UPLOAD_BYTES: bytes.default(2 ** 40),
-    SLUICE_MAX_FILE_BYTES: bytes.default(10 * 2 ** 40),
-    SLUICE_CHUNK_BYTES: bytes
-      .refine((value) => value >= 1024 && value <= 2 ** 30, 'must be at least 1 KiB and at most 1 GiB')
-      .default(104_857_600),
-    SLUICE_UPLOAD_EXPIRY_MS: milliseconds.default(86_400_000),
-    SLUICE_EXTRACT_BYTES: bytes.default(2 ** 40),
-    SLUICE_EXTRACT_RATIO: count.default(200),
-    SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),
-    SLUICE_EXTRACT_DEPTH: count.default(64),
-    SLUICE_CONVERTER_BYTES: bytes.default(4 * 2 ** 30),
-    SLUICE_OWNER_OPEN_JOBS: countOrNone.default(20_000),
-    SLUICE_OWNER_OPEN_UPLOADS: countOrNone.default(1_000),
-    SLUICE_OWNER_OPEN_BYTES: bytes.default(0),
-    SLUICE_OWNER_STORED_BYTES: bytes.default(0),
-    SLUICE_OWNER_TRANSFERS: countOrNone.optional(),
-    SLUICE_NEW_KEYS: flag.optional(),
+    ...servers({ path, file }),
+    ...places({ path, file }, cwd),
+    ...worker({ path, file }),
+    ...client,
+    ...limits,
     SLUICE_LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
       .default('info'),
   });
 }
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
+
+interface Paths {
+  readonly path: z.ZodType<string, string>;
+  readonly file: z.ZodType<string, string>;
+}
+
+const servers = ({ path, file }: Paths) => ({
+  SLUICE_HOME: path.optional(),
+  SLUICE_CACHE: path.optional(),
+  HOST: text.refine(isLoopback, HOST_REFUSED).default('127.0.0.1'),
+  PORT: port.default(5000),
+  SLUICE_TEMPORAL_PORT: port.default(7233),
+  SLUICE_TEMPORAL_UI_PORT: port.default(8233),
+  SLUICE_TEMPORAL_UI_URL: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
+  SLUICE_MONGO_PORT: port.default(27017),
+  TEMPORAL_ADDRESS: text
+    .regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
+    .optional(),
+  TEMPORAL_NAMESPACE: text.default('default'),
+  TEMPORAL_API_KEY: text.optional(),
+  TEMPORAL_TLS: flag.optional(),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: file.optional(),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: file.optional(),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: file.optional(),
+  TEMPORAL_TLS_SERVER_NAME: text.optional(),
+  MONGO_URL: text.regex(/^mongodb(\+srv)?:\/\//, 'must start with mongodb:// or mongodb+srv://').optional(),
+  DB_NAME: text.regex(/^[^/\\. "$*<>:|?]{1,63}$/, 'is no valid database name').default('scientistcloud'),
+});
+
+const places = ({ path, file }: Paths, cwd: string) => ({
+  JOB_IN_DATA_DIR: path.optional(),
+  JOB_OUT_DATA_DIR: path.optional(),
+  VISUS_DATASETS: path.optional(),
+  SLUICE_LOCAL_ROOTS: text
+    .transform((value) => value.split(':').filter((item) => item !== ''))
+    .refine((roots) => roots.every((root) => isAbsolute(root)), 'must hold absolute paths, divided by ":"')
+    .default([]),
+  SLUICE_URL_ALLOW: list.default([]),
+  SLUICE_GOOGLE_API: z
+    .url({ protocol: /^https?$/, error: 'must be a web address' })
+    .transform((value) => (value.endsWith('/') ? value : `${value}/`))
+    .optional(),
+  SLUICE_GOOGLE_TOKENS: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
+  SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
+  SLUICE_RCLONE_CONFIG: file.optional(),
+  SLUICE_RCLONE_CONFIG_PASS: text.optional(),
+  SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
+});
+
+const worker = ({ path, file }: Paths) => ({
+  SLUICE_QUEUES: list
+    .pipe(z.array(z.enum(['control', 'transfer', 'compute'], 'knows control, transfer and compute')).min(1))
+    .default(['control', 'transfer', 'compute']),
+  SLUICE_COMPUTE_SLOTS: count.optional(),
+  SLUICE_TRANSFER_SLOTS: count.default(16),
+  SLUICE_PYTHON: path.optional(),
+  SLUICE_TEMPORAL_BIN: file.optional(),
+  SLUICE_MONGOD_BIN: file.optional(),
+  SLUICE_RCLONE_BIN: file.optional(),
+});
+
+const client = {
+  SLUICE_URL: z.url({ protocol: /^https?$/, error: 'must be a web address' }).optional(),
+  SLUICE_EMAIL: z.email('must be an e-mail address').max(254).optional(),
+  AWS_ACCESS_KEY_ID: text.optional(),
+  AWS_SECRET_ACCESS_KEY: text.optional(),
+  AWS_SESSION_TOKEN: text.optional(),
+  AWS_REGION: text.optional(),
+  AWS_ENDPOINT_URL: text.optional(),
+};
+
+const limits = {
+  SLUICE_QUIET_MS: milliseconds.default(10_000),
+  SLUICE_MAX_UPLOAD_BYTES: bytes.default(2 ** 40),
+  SLUICE_MAX_FILE_BYTES: bytes.default(10 * 2 ** 40),
+  SLUICE_CHUNK_BYTES: bytes
+    .refine((value) => value >= 1024 && value <= 2 ** 30, 'must be at least 1 KiB and at most 1 GiB')
+    .default(104_857_600),
+  SLUICE_UPLOAD_EXPIRY_MS: milliseconds.default(86_400_000),
+  SLUICE_EXTRACT_BYTES: bytes.default(2 ** 40),
+  SLUICE_EXTRACT_RATIO: count.default(200),
+  SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),
+  SLUICE_EXTRACT_DEPTH: count.default(64),
+  SLUICE_CONVERTER_BYTES: bytes.default(4 * 2 ** 30),
+  SLUICE_OWNER_OPEN_JOBS: countOrNone.default(20_000),
+  SLUICE_OWNER_OPEN_UPLOADS: countOrNone.default(1_000),
+  SLUICE_OWNER_OPEN_BYTES: bytes.default(0),
+  SLUICE_OWNER_STORED_BYTES: bytes.default(0),
+  SLUICE_OWNER_TRANSFERS: countOrNone.optional(),
+  SLUICE_NEW_KEYS: flag.optional(),
+};
 
 const HOST_REFUSED =
   'must be 127.0.0.1, ::1 or localhost: this version has no authentication, so it must not be reachable from outside; ' +

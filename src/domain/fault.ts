@@ -1,5 +1,6 @@
 // The one error that carries a failure code. Edges turn it into an HTTP answer or a Temporal failure.
-import { type FailureCode, type FailureRow, failureRow } from './failure.js';
+import { type FailureCode, failureRow } from './failure.js';
+import type { FailureRow } from './failure-row.js';
 
 /** A coded failure; `message` names the thing that failed (never a secret), or is the table's sentence. */
 export class Fault extends Error {

@@ -69,7 +69,9 @@ function kindByHead(head: Buffer): ArchiveKind | undefined {
       return isBlockedGzip(head) ? undefined : kind;
     case undefined:
       return isTarHeader(head) ? 'tar' : undefined;
-    default:
+    case 'rar':
+    case 'tar':
+    case 'tar.gz':
       return kind;
   }
 }

@@ -2,31 +2,16 @@
 import { dirname } from 'node:path';
 import { freeBytes } from '../../../bytes/files.js';
 import type { FileHash } from '../../../bytes/hash.js';
-import type { Follower } from '../../../bytes/hash-follow.js';
-import { type Owner, readJournal } from '../../../bytes/journal.js';
+import { readJournal } from '../../../bytes/journal.js';
 import { PartialFile, removePartial } from '../../../bytes/partial-file.js';
 import { missingRanges, type Range } from '../../../bytes/ranges.js';
 import { Fault } from '../../../domain/fault.js';
-import type { TransferSettings } from '../source.js';
 import { fillRanges } from './fill-ranges.js';
 import { fillWhole } from './fill-whole.js';
+import type { TransferJob } from './job.js';
 import { open } from './open.js';
-import { isProvable, type Opened, type RangeOpener, SourceChanged, sameVersion } from './port.js';
+import { isProvable, type Opened, SourceChanged, sameVersion } from './port.js';
 import { givenUp } from './tries.js';
-
-export interface TransferJob<O extends Opened> {
-  readonly opener: RangeOpener<O>;
-  readonly settings: TransferSettings;
-  /** The partial file. */
-  readonly path: string;
-  readonly owner: Owner;
-  readonly signal: AbortSignal;
-  /** See FetchContext.pace. */
-  pace(bytes: number): Promise<void>;
-  advance(done: number, total: number): void;
-  /** Hashes the file while it grows; asked for anew when it begins anew. */
-  follow?(first: O): Follower | undefined | Promise<Follower | undefined>;
-}
 
 export interface Transferred<O extends Opened> {
   /** The first answer, for what it tells about the file. */

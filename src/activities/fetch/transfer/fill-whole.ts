@@ -2,7 +2,7 @@
 import type { FileHash } from '../../../bytes/hash.js';
 import type { Follower } from '../../../bytes/hash-follow.js';
 import type { PartialFile } from '../../../bytes/partial-file.js';
-import type { TransferJob } from './engine.js';
+import type { TransferJob } from './job.js';
 import { request } from './open.js';
 import { isProvable, type Opened, SourceChanged, sameVersion } from './port.js';
 import { pump } from './pump.js';
