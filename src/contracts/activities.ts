@@ -23,7 +23,12 @@ export interface FetchInput {
 }
 /** `done: false` when a pause ended it; `confirmed` bytes lie in the journal and are not fetched again. */
 export type FetchOutput =
-  | { readonly done: true; readonly delivery: Delivery }
+  | {
+      readonly done: true;
+      readonly delivery: Delivery;
+      /** Its files are known to other datasets already; otherwise the dataset sees to it. */
+      readonly noted?: boolean;
+    }
   | {
       readonly done: false;
       readonly confirmed: number;

@@ -80,6 +80,8 @@ export interface UploadReport {
   readonly jobId: string;
   readonly outcome: 'delivered' | 'failed' | 'cancelled';
   readonly delivery?: Delivery;
+  /** See FetchOutput. */
+  readonly noted?: boolean;
   readonly failure?: FailureNote;
 }
 
@@ -108,6 +110,8 @@ export interface UploadState {
   status: UploadStatus;
   /** Its workflow was started; after a hand-over it is waited for, however it stands. */
   begun?: boolean;
+  /** See FetchOutput. */
+  noted?: boolean;
   delivery?: Delivery;
   /** It was delivered, and what it brought is part of the merged delivery. */
   merged?: true;

@@ -8,6 +8,7 @@ import { createExtractActivities } from '../activities/extract/index.js';
 import { createFetchActivities } from '../activities/fetch/index.js';
 import { createPublishActivities } from '../activities/publish/index.js';
 import { createStatusActivities } from '../activities/status/index.js';
+import { noteDigests } from '../activities/status/note-digests.js';
 import type { Bandwidth } from '../activities/support/bandwidth.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
@@ -88,6 +89,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
         const row = await findDataset(store, uuid);
         return row === null ? [] : await findSame(store, row, files);
       },
+      noteDigests: (uuid) => noteDigests(store, roots, uuid),
       turns,
       drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
       ssh: openSshDirectory(config.sshDir),

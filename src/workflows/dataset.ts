@@ -167,7 +167,9 @@ class DatasetRun {
         if (status === 'failed') this.#record.moveUpload(jobId, 'processing', { actor, reason: 'retry' });
       }
       this.#record.failure = null;
-      const noting = patched('digests') ? noteFiles(this.#record.uuid) : undefined;
+      // As a rule their fetch has done it: it is an activity less.
+      const isNoted = inPass.every(({ noted }) => noted);
+      const noting = !isNoted && patched('digests') ? noteFiles(this.#record.uuid) : undefined;
       this.#record.product = await makeProduct(this.#stages, deliveries);
       await noting;
       for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });

@@ -230,6 +230,7 @@ export class Intake {
     const cause = { actor: 'upload', ...(report.failure ? { reason: report.failure.say } : {}) };
     if (report.delivery !== undefined) {
       upload.delivery = report.delivery;
+      if (report.noted) upload.noted = true;
       this.#record.moveUpload(report.jobId, 'processing', cause);
     } else if (report.outcome === 'cancelled') {
       this.#record.moveUpload(report.jobId, 'cancelled', cause);

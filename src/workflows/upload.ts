@@ -46,7 +46,10 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
       else {
         turn.begin();
         const output = await wish.interruptible(() => fetchWithSummary(input, bytes.order));
-        if (output?.done) return { jobId, outcome: 'delivered', delivery: output.delivery };
+        if (output?.done) {
+          const { delivery, noted } = output;
+          return { jobId, outcome: 'delivered', delivery, ...(noted ? { noted } : {}) };
+        }
         if (output?.waits) await turn.wait(isInterrupted);
       }
     }

@@ -56,6 +56,7 @@ test('a form with fields first becomes rows, bytes in staging and one order', as
     jobId: job_id,
     source: { kind: 'received', files: 2, bytes: 8 },
     seal: true,
+    priority: 2,
     by: 'ada@example.org',
   });
   expect(job?.parameters).toEqual({ order });

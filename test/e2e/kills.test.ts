@@ -78,7 +78,7 @@ async function completedIn(workflowId: string): Promise<string[]> {
     const id = event.activityTaskCompletedEventAttributes?.scheduledEventId;
     const from = id === undefined ? undefined : scheduled.get(String(id));
     const name = from?.activityTaskScheduledEventAttributes?.activityType?.name;
-    return name == null || name === 'mirror' ? [] : [name];
+    return name == null || name === 'mirror' || name === 'noteDigests' ? [] : [name];
   });
 }
 

@@ -1,4 +1,5 @@
 // Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
@@ -45,6 +46,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   readonly progress: ProgressSink;
   /** For uploads that want to be asked, or to share bytes. */
   readonly findSame?: FindSame;
+  /** Makes the files of a dataset known to others; that it fails is no reason to fail. */
+  readonly noteDigests?: (uuid: string) => Promise<void>;
   /** Reports of progress closer together than this are dropped, ms; default 200. */
   readonly beatsApartMs?: number;
   readonly transfer?: Partial<TransferSettings>;
@@ -103,12 +106,24 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
     if ('paused' in result) return ended(result.confirmed);
     await removeTree(staging.root);
     await deps.secrets.forget(jobId);
-    return { done: true, delivery: result };
+    return { done: true, delivery: result, ...(await noted(deps, uuid)) };
   } catch (error) {
     // What can never be delivered leaves nothing behind; what may go on keeps its bytes.
     if (faultOf(error)?.row.retryable === false) await removeTree(staging.root).catch(() => undefined);
     throw asFailure(error, isLastTry('fetch'));
   }
+}
+
+const NOTE_MS = 2_000;
+
+/** A long list, or a database that is away, is left to the dataset's own patient activity. */
+async function noted({ noteDigests }: FetchDeps, uuid: string): Promise<{ noted?: boolean }> {
+  if (noteDigests === undefined) return {};
+  const note = noteDigests(uuid).then(
+    () => true,
+    () => false,
+  );
+  return { noted: await Promise.race([note, sleep(NOTE_MS, false, { ref: false })]) };
 }
 
 /** What clients sent is here already, and only its place is missing: it needs no turn. */

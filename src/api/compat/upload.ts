@@ -42,7 +42,7 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
           'it, and with `add_to_existing` the dataset must exist.',
         body: { 'multipart/form-data': formSchema },
         answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
-        refusals: [400, 404, 409, 413, 415, 422, 503, 507],
+        refusals: [400, 404, 409, 413, 415, 422, 429, 503, 507],
       },
       (c) => uploadForm(c, deps, compatWish, wordFiles),
     );
@@ -59,7 +59,7 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
         'multipart/form-data': pathFormSchema,
       },
       answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
-      refusals: [400, 403, 404, 409, 413, 415, 422, 503],
+      refusals: [400, 403, 404, 409, 413, 415, 422, 429, 503],
     },
     (c) => uploadPath(c, deps),
   );
@@ -72,7 +72,7 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
       summary: 'Start an upload from a source that the server fetches',
       body: { 'application/json': initiateSchema },
       answers: { 200: { description: 'Accepted', schema: uploadResponseSchema } },
-      refusals: [400, 403, 415, 422, 503],
+      refusals: [400, 403, 415, 422, 429, 503],
     },
     async (c) => {
       const body = parseJson(await readText(c));

@@ -50,7 +50,7 @@ export function putRoutes(app: App, deps: ApiDeps): void {
       }),
       body: { 'application/octet-stream': z.any().meta({ type: 'string', format: 'binary' }) },
       answers: { 201: { description: 'Accepted', schema: uploadAnswerSchema } },
-      refusals: [400, 403, 404, 409, 413, 422, 503, 507],
+      refusals: [400, 403, 404, 409, 413, 422, 429, 503, 507],
     },
     take,
   );

@@ -37,7 +37,7 @@ export function uploadRoutes(app: App, deps: ApiDeps): void {
       headers: z.object({ 'idempotency-key': z.string().optional() }),
       body: { 'multipart/form-data': formSchema, 'application/json': startUploadSchema },
       answers: { 201: { description: 'Accepted', schema: uploadAnswerSchema } },
-      refusals: [400, 403, 404, 409, 413, 415, 422, 503, 507],
+      refusals: [400, 403, 404, 409, 413, 415, 422, 429, 503, 507],
     },
     async (c) => {
       if (/^multipart\//i.test(c.req.header('content-type') ?? '')) {

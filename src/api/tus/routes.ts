@@ -36,7 +36,7 @@ export function tusRoutes(app: App, deps: ApiDeps): void {
         'a native upload (dataset, or name, sensor, user_email …; relativePath, sha256, seal).',
       headers: z.object({ 'idempotency-key': z.string().optional() }),
       answers: { 201: { description: 'Begun; its address is in Location', schema: uploadAnswerSchema } },
-      refusals: [400, 404, 409, 412, 413, 422, 503, 507],
+      refusals: [400, 404, 409, 412, 413, 422, 429, 503, 507],
     },
     (c) => framed(c, deps, () => create(c, deps)),
   );
