@@ -102,7 +102,11 @@ test('a cut body ends its upload as interrupted and leaves nothing; sent again u
     async () => existsSync(staged(job?.job_id ?? '')),
     (isThere) => !isThere,
   );
-  const again = await put(`cut.bin?${QUERY}`, bytes, key);
+  // Its bytes are gone a moment before its key is free.
+  const again = await eventually(
+    () => put(`cut.bin?${QUERY}`, bytes, key),
+    ({ status }) => status !== 409,
+  );
   expect(again).toMatchObject({ status: 201, body: { dataset_uuid: job?.dataset_uuid } });
   expect(await put(`cut.bin?${QUERY}`, bytes, key)).toMatchObject({ status: 201, body: again.body });
 });

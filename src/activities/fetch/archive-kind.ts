@@ -78,10 +78,10 @@ function kindByHead(head: Buffer): ArchiveKind | undefined {
 
 /** Documents, books and programs are zips too; their first entry tells, and they stay files. */
 function isDocument(head: Buffer): boolean {
+  // An archive that holds nothing ends before its first entry would.
+  if (head.length < 30 || head[2] !== 3) return false;
   const name = head.toString('latin1', 30, 30 + head.readUInt16LE(26));
-  return (
-    head[2] === 3 && ['[Content_Types].xml', 'mimetype', 'META-INF/'].some((one) => name.startsWith(one))
-  );
+  return ['[Content_Types].xml', 'mimetype', 'META-INF/'].some((one) => name.startsWith(one));
 }
 
 /** BGZF (bam, bgzipped vcf): programs seek in it, so it stays as it is. */
