@@ -38,6 +38,23 @@ export function guarded(command: string, args: readonly string[], guards: Guards
   return [first, ...rest];
 }
 
+/**
+ * How a program is started: in its own directory, also HOME and TMPDIR; in a group of its own; with an environment that
+ * holds nothing of ours but what is named.
+ */
+export const closedOptions = (cwd: string, env: Readonly<Record<string, string>>) =>
+  ({
+    cwd,
+    env: { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', HOME: cwd, TMPDIR: cwd, ...env },
+    extendEnv: false,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    detached: true,
+  }) as const;
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { Fault } from '../domain/fault.js';
 import { createEnding, type Ending } from './ending.js';
-import { findProgram, guarded, PROGRAM_PATH } from './guard.js';
+import { closedOptions, findProgram, guarded } from './guard.js';
 import type { ProgramHooks, ProgramSpec } from './program.js';
 import { createLineSplitter, parseProgramLine } from './program-lines.js';
 import { type Ended, programFault, verdict } from './verdict.js';
@@ -70,17 +70,7 @@ async function superviseProgram(
 function startProgram(spec: ProgramSpec) {
   const guards = { deathSignal: 'KILL', dataBytes: spec.memoryBytes } as const;
   const [file, ...args] = guarded(spec.command, spec.args, guards);
-  return execa(file, args, {
-    cwd: spec.cwd,
-    env: { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', HOME: spec.cwd, TMPDIR: spec.cwd, ...spec.env },
-    extendEnv: false,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    buffer: false,
-    reject: false,
-    detached: true,
-  });
+  return execa(file, args, closedOptions(spec.cwd, spec.env));
 }
 
 /** Bytes of log that go with a failure. */

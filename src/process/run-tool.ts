@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { Fault } from '../domain/fault.js';
 import { createEnding, type Ending } from './ending.js';
-import { findProgram, guarded, PROGRAM_PATH } from './guard.js';
+import { closedOptions, findProgram, guarded } from './guard.js';
 import { signalProcess } from './proc.js';
 
 export interface ToolSpec {
@@ -93,24 +93,7 @@ export async function endProgramsIn(directory: string): Promise<void> {
 
 function startTool(spec: ToolSpec) {
   const [file, ...args] = guarded(spec.command, spec.args, { deathSignal: 'TERM', dataBytes: 0 });
-  return execa(file, args, {
-    cwd: spec.cwd,
-    env: {
-      PATH: PROGRAM_PATH,
-      LANG: 'C.UTF-8',
-      TZ: 'UTC',
-      HOME: spec.cwd,
-      TMPDIR: spec.cwd,
-      ...spec.env,
-    },
-    extendEnv: false,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    buffer: false,
-    reject: false,
-    detached: true,
-  });
+  return execa(file, args, closedOptions(spec.cwd, { TZ: 'UTC', ...spec.env }));
 }
 
 function watchStall({ command, stallLimitMs }: ToolSpec, ending: Ending) {

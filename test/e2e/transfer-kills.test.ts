@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readManifest } from '../../src/bytes/store.js';
 import type { FetchOutput } from '../../src/contracts/activities.js';
+import { claimPort } from '../../src/embedded/ports.js';
 import { tree } from '../support/data.js';
 import { type FaultServer, startFaultServer } from '../support/fault-server.js';
 import { kill, until } from '../support/stack.js';
@@ -45,7 +45,7 @@ function shares(): number[] {
 
 /** The activity in a process of its own (bench/peer/fetcher.ts); each start is a later attempt of one upload. */
 async function start(): Promise<number> {
-  const port = await freePort();
+  const port = await claimPort(0, 'PORT');
   const log = openSync(join(home, 'fetcher.log'), 'a');
   const args = [MAIN, '--peer', 'fetcher', String(port), join(home, 'sluice')];
   child = spawn(process.execPath, args, {
@@ -54,15 +54,6 @@ async function start(): Promise<number> {
   });
   await until('it listens', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok, 60_000);
   return port;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
-  const address = probe.address();
-  await new Promise((done) => probe.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 const sent = (): number => server.heard.reduce((sum, one) => sum + one.sent, 0);

@@ -2,10 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { claimPort } from '../../src/embedded/ports.js';
 
 export interface TestServer {
   readonly port: number;
@@ -18,7 +19,7 @@ export const PASSWORD = 'a long word';
 /** Modules `open` (for everybody), `closed` (for USER with PASSWORD), `narrow` (reads as nobody), `gone` (no directory). */
 export async function startRsyncDaemon(directory: string, data: string): Promise<TestServer> {
   mkdirSync(directory, { recursive: true });
-  const port = await freePort();
+  const port = await claimPort(0, 'PORT');
   const secrets = join(directory, 'secrets');
   writeFileSync(secrets, `${USER}:${PASSWORD}\n`, { mode: 0o600 });
   const who = process.getuid?.() === 0 ? 'uid = root\ngid = root\n' : '';
@@ -54,7 +55,7 @@ export async function startSshd(directory: string): Promise<Sshd> {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
     return path;
   }) as [string, string, string];
-  const port = await freePort();
+  const port = await claimPort(0, 'PORT');
   const options = [
     'ListenAddress=127.0.0.1',
     `AuthorizedKeysFile=${key}.pub`,
@@ -106,14 +107,4 @@ async function listening(child: ChildProcess, port: number, said: () => string):
     await sleep(20);
   }
   throw new Error(`${child.spawnfile} does not listen: ${said()}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -12,6 +12,7 @@ import { loadConfig } from '../../src/config/env.js';
 import type { DatasetDocument, JobDocument } from '../../src/contracts/documents.js';
 import { datasetWorkflowId } from '../../src/domain/ids.js';
 import { type EmbeddedMongo, startMongo } from '../../src/embedded/mongo.js';
+import { claimPort } from '../../src/embedded/ports.js';
 import { type EmbeddedTemporal, startTemporal } from '../../src/embedded/temporal.js';
 import { findTool } from '../../src/embedded/tools.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
@@ -75,7 +76,7 @@ export class Stack {
   }
 
   async startApi(): Promise<void> {
-    const port = this.apiUrl === '' ? await freePort() : new URL(this.apiUrl).port;
+    const port = this.apiUrl === '' ? await claimPort(0, 'PORT') : new URL(this.apiUrl).port;
     this.apiUrl = `http://127.0.0.1:${port}`;
     this.api = this.#spawn('api', { PORT: String(port) });
     await until('the API answers', async () => (await fetch(`${this.apiUrl}/healthz`)).ok, 60_000);
@@ -83,7 +84,7 @@ export class Stack {
 
   /** Another API beside the first, with settings of its own; `close` ends it too. */
   async startSecondApi(env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const port = await freePort();
+    const port = await claimPort(0, 'PORT');
     const url = `http://127.0.0.1:${port}`;
     this.#others.push(this.#spawn('api', { ...env, PORT: String(port) }));
     await until('the second API answers', async () => (await fetch(`${url}/healthz`)).ok);
@@ -214,14 +215,4 @@ async function tool(name: 'temporal' | 'mongod', config: Config): Promise<{ path
   const found = await findTool(name, config);
   if (!('path' in found)) throw new Error(`${name}: ${found.problem}`);
   return found;
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
