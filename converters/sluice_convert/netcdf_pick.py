@@ -7,6 +7,7 @@ import numpy as np
 
 from .netcdf_classic import HeaderCut, promised_size
 from .report import Fault
+from .sniff import meant
 
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -23,7 +24,8 @@ def opened(path, name):
     if magic[:4] not in CLASSIC and magic != HDF5:
         raise Fault(
             "not_netcdf",
-            f"{name} is not a NetCDF file, whatever its name says. Save it as NetCDF, or choose another sensor.",
+            f"{name} is not a NetCDF file, whatever its name says.{meant(path)} "
+            "Save it as NetCDF, or choose another sensor.",
         )
     if magic[:4] in CLASSIC:
         _check_size(path, name, size)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .digest import little_endian
 from .netcdf_pick import coordinate, opened, time_like, truncated
+from .plain import plain
 
 MOST_COORDINATES = 4096
 BATCH_BYTES = 8 << 20
@@ -127,17 +128,6 @@ def fill_values(variable):
         cast = np.asarray(value).ravel().astype(variable.dtype)
         found += [item for item in cast.tolist() if np.isfinite(item) and item not in found]
     return tuple(found)
-
-
-def plain(value):
-    """An attribute value as JSON: numbers stay numbers unless they are not finite."""
-    if isinstance(value, np.ndarray):
-        return [plain(item) for item in value.ravel()[:64].tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value if isinstance(value, int | float) else str(value)[:4096]
 
 
 def attributes(thing):

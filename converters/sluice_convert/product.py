@@ -13,18 +13,21 @@ from importlib import metadata as packages
 
 from . import PROGRAM, VERSION, blockfiles, plan
 from .digest import block_record, wider
-from .report import disk_full
+from .report import Fault, disk_full
 from .visus import check_dims, dtype_name, openvisus
 
 FILE_BYTES = 32 << 20
 MOST_FILES = 16384
 FIELD = "data"
-LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "isal")
+# No compression that is in use packs a gigabyte of measured values a thousand times smaller.
+DECLARED_BYTES, MOST_EXPANSION = 1 << 30, 1100
+LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "h5py", "isal")
 
 
 def convert(source, request, reporter):
     """Write the product of `source` into request["output"]; returns the result object of the contract."""
     output, limits = request["output"], request["limits"]
+    check_declared(source)
     writer = Writer(source, output)
     raw = source.timesteps * writer.timestep_bytes
     check_room(output, raw)
@@ -50,6 +53,19 @@ def convert(source, request, reporter):
         "bytes_in": source.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
         "proof": "sluice/proof.json", "metadata": source.summary,
     }  # fmt: skip
+
+
+def check_declared(source):
+    """Refuse a small file that declares far more values than it can hold: nobody wrote them."""
+    voxels = source.timesteps * source.components
+    for size in source.shape:
+        voxels *= int(size)
+    raw = voxels * source.dtype.itemsize
+    if raw > DECLARED_BYTES and raw > MOST_EXPANSION * source.bytes_in:
+        raise Fault(
+            "declared_too_large",
+            f"The data declare {raw} bytes of values and the files hold {source.bytes_in}. Save only what was written.",
+        )
 
 
 def check_room(directory, needed):

@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 
 from .report import Fault
+from .sniff import TIFF_MAGIC, meant
 
 # Segments (strips or tiles) taller than this make reading a few rows of a page as dear as reading the page.
 TALLEST_CHEAP_SEGMENT = 512
@@ -82,9 +83,11 @@ def scan(path, name):
 def _opened(path, name):
     with open(path, "rb") as file:
         magic = file.read(4)
-    if magic not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if magic not in TIFF_MAGIC:
         raise Fault(
-            "not_tiff", f"{name} is not a TIFF file, whatever its name says. Save it as TIFF, or choose another sensor."
+            "not_tiff",
+            f"{name} is not a TIFF file, whatever its name says.{meant(path)} "
+            "Save it as TIFF, or choose another sensor.",
         )
     try:
         return tifffile.TiffFile(path)

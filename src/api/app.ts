@@ -18,6 +18,7 @@ import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { limitRoutes } from './routes/limits.js';
 import { putRoutes } from './routes/put.js';
+import { sensorRoutes } from './routes/sensors.js';
 import { uploadRoutes } from './routes/uploads.js';
 import { tusRoutes } from './tus/routes.js';
 
@@ -40,6 +41,7 @@ export function createApp(deps: ApiDeps): App {
   jobRoutes(app, deps);
   eventRoutes(app, deps);
   limitRoutes(app, deps);
+  sensorRoutes(app);
   compatUploadRoutes(app, deps);
   compatJobRoutes(app, deps);
   compatLimitRoutes(app, deps);

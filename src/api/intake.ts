@@ -2,10 +2,10 @@
 // while this process holds the upload it renews a lease, and whoever finds the lease expired finishes its work.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatasetDocument } from '../contracts/documents.js';
+import { formatOf, parametersOf } from '../contracts/formats/registry.js';
 import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { Fault, faultOf } from '../domain/fault.js';
 import { NORMAL_PRIORITY, type Priority } from '../domain/priority.js';
-import { isConvertible } from '../domain/sensor.js';
 import { CLIENT_SOURCES } from '../domain/source.js';
 import type { DuplicateRule } from '../domain/upload.js';
 import { amendDataset, findDataset, insertDataset } from '../store/datasets.js';
@@ -69,10 +69,12 @@ export async function requireStore({ store }: ApiDeps): Promise<void> {
   }
 }
 
-/** @throws Fault sensor_not_supported */
-export function requireConvertible({ sensor, convert }: DatasetFields): void {
-  if (!convert || isConvertible(sensor)) return;
-  throw new Fault('sensor_not_supported', `This version cannot convert data of the sensor ${sensor} yet.`);
+/**
+ * What cannot be converted, or not with these parameters, is refused before anything is recorded.
+ * @throws Fault sensor_not_supported, invalid_field
+ */
+export function requireConvertible({ sensor, convert, parameters }: DatasetFields): void {
+  parametersOf(formatOf(sensor, convert), parameters);
 }
 
 export interface NewRecord {

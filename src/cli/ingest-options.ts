@@ -2,7 +2,9 @@
 import { userInfo } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
+import { formatOf, parametersOf } from '../contracts/formats/registry.js';
 import { newDatasetUploadSchema } from '../contracts/http.js';
+import { Fault } from '../domain/fault.js';
 import { CONVERTIBLE_SENSORS, isConvertible, SENSORS, type Sensor } from '../domain/sensor.js';
 import type { DatasetFields } from './delivery.js';
 import { usage } from './exit.js';
@@ -74,11 +76,24 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     parameters: JSON.stringify(options.parameters ?? {}),
   };
   const checked = newDatasetUploadSchema.safeParse(fields);
-  if (checked.success) return { named, fields };
+  if (checked.success) {
+    checkParameters(sensor, convert, options.parameters ?? {});
+    return { named, fields };
+  }
   const mistakes = checked.error.issues.map(
     ({ path, message }) => `${optionOf(String(path[0]))}: ${message}`,
   );
   throw usage(mistakes.join('; '), 'See `sluice ingest --help`.');
+}
+
+/** @throws CliError (exit 2) naming the parameter */
+function checkParameters(sensor: Sensor, convert: boolean, parameters: Record<string, unknown>): void {
+  try {
+    parametersOf(formatOf(sensor, convert), parameters);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw usage(`--param: ${error.message}`, 'See `sluice sensors`.');
+  }
 }
 
 /** @throws CliError (exit 2) listing the sensors */

@@ -7,6 +7,7 @@ import { registerDoctor } from './commands/doctor.js';
 import { registerIngest } from './commands/ingest.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerLimits } from './commands/limits.js';
+import { registerSensors } from './commands/sensors.js';
 import { registerUp } from './commands/up.js';
 import { EXIT, explain } from './exit.js';
 
@@ -29,6 +30,7 @@ registerIngest(program);
 registerDatasets(program);
 registerJobs(program);
 registerLimits(program);
+registerSensors(program);
 program
   .command('api')
   .description('serve the API')

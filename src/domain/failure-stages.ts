@@ -45,6 +45,20 @@ export const STAGE_FAILURES = {
   not_netcdf: content('A file is not NetCDF.', 'Check the file, or choose another sensor.'),
   no_numeric_variable: content('The file has no numeric data variable.', 'Check the file.'),
   no_such_variable: content('The file has no variable of that name.', 'Choose one of those that are listed.'),
+  not_hdf5: content('A file is not HDF5.', 'Check the file, or choose another sensor.'),
+  no_numeric_dataset: content(
+    'The file has no numeric dataset of two to four dimensions.',
+    'Check the file.',
+  ),
+  no_such_dataset: content('The file has no dataset at that path.', 'Choose one of those that are listed.'),
+  unsafe_hdf5: content(
+    'The file has values or links that lie in other files.',
+    'Save everything in one file.',
+  ),
+  declared_too_large: content(
+    'The file declares far more values than it holds.',
+    'Save only what was written.',
+  ),
   no_idx: content('There is no IDX dataset among the files.', 'Send the .idx file together with its data.'),
   several_idx: content(
     'There are several IDX datasets among the files.',

@@ -14,7 +14,13 @@ export const SENSORS = [
 export type Sensor = (typeof SENSORS)[number];
 
 /** Sensors this version converts. The others are accepted words that are answered with `sensor_not_supported`. */
-export const CONVERTIBLE_SENSORS = ['IDX', 'TIFF', 'NETCDF', 'OTHER'] as const satisfies readonly Sensor[];
+export const CONVERTIBLE_SENSORS = [
+  'IDX',
+  'TIFF',
+  'NETCDF',
+  'HDF5',
+  'OTHER',
+] as const satisfies readonly Sensor[];
 
 /** Whether this version has a format for the sensor. */
 export function isConvertible(sensor: Sensor): boolean {

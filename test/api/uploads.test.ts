@@ -133,11 +133,11 @@ test('missing and wrong fields are named', async () => {
   const wrong = fields.filter(([name]) => name !== 'sensor');
   const sensor = await postForm(native(), [...wrong, ['sensor', 'tiff'], ['file', 'x', 'x.tif']]);
   expect([sensor.status, sensor.body.code]).toEqual([422, 'unknown_sensor']);
-  const later = await postForm(native(), [...wrong, ['sensor', 'HDF5'], ['file', 'x', 'x.tif']]);
+  const later = await postForm(native(), [...wrong, ['sensor', 'MAPIR'], ['file', 'x', 'x.tif']]);
   expect([later.status, later.body.code]).toEqual([422, 'sensor_not_supported']);
   const asIs = await postForm(native(), [
     ...wrong,
-    ['sensor', 'HDF5'],
+    ['sensor', 'MAPIR'],
     ['convert', 'False'],
     ['file', 'x', 'x.h5'],
   ]);

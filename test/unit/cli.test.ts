@@ -88,7 +88,7 @@ describe('options of ingest', () => {
 
   test.each<[string, Partial<IngestOptions>, RegExp]>([
     ['an unknown sensor', { sensor: 'tiff' }, /Did you mean "TIFF"/],
-    ['a sensor that is not converted', { sensor: 'HDF5' }, /cannot convert HDF5/],
+    ['a sensor that is not converted', { sensor: 'MAPIR' }, /cannot convert MAPIR/],
     ['no e-mail address', { email: 'nobody' }, /--email/],
     ['an empty name', { name: ' ' }, /--name/],
     ['a rule for duplicates that there is not', { duplicates: 'drop' }, /--duplicates/],
@@ -100,7 +100,7 @@ describe('options of ingest', () => {
   });
 
   test('a sensor that is not converted is fine without conversion', () => {
-    expect(check({ sensor: 'HDF5', convert: false }).fields.sensor).toBe('HDF5');
+    expect(check({ sensor: 'MAPIR', convert: false }).fields.sensor).toBe('MAPIR');
   });
 
   test('parameters read as JSON where they are, else as text', () => {

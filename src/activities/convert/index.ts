@@ -9,14 +9,14 @@ import { keys, pathOf } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import type { ComputeActivities, ConvertInput, ConvertOutput } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
+import type { Format } from '../../contracts/formats/format.js';
+import { formatOf, parametersOf } from '../../contracts/formats/registry.js';
 import { Fault } from '../../domain/fault.js';
 import { datasetFiles } from '../support/dataset-files.js';
 import type { StageDeps } from '../support/deps.js';
 import { startHeart } from '../support/heartbeat.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
-import type { Format } from './formats/format.js';
-import { formatOf, parametersOf } from './formats/registry.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct } from './product.js';
 
 export function createConvertActivities(deps: StageDeps): Pick<ComputeActivities, 'convertDataset'> {

@@ -1,13 +1,16 @@
 // All formats, a line each.
-import { Fault } from '../../../domain/fault.js';
-import type { Sensor } from '../../../domain/sensor.js';
+import { z } from 'zod';
+import { Fault } from '../../domain/fault.js';
+import type { Sensor } from '../../domain/sensor.js';
+import type { SensorList } from '../http-sensors.js';
 import type { Format } from './format.js';
+import { hdf5 } from './hdf5.js';
 import { idx } from './idx.js';
 import { netcdf } from './netcdf.js';
 import { other } from './other.js';
 import { tiff } from './tiff.js';
 
-const FORMATS: readonly Format[] = [idx, netcdf, other, tiff];
+const FORMATS: readonly Format[] = [idx, tiff, netcdf, hdf5, other];
 
 /** The format of a sensor; without conversion the files are the product. @throws Fault `sensor_not_supported` */
 export function formatOf(sensor: Sensor, convert: boolean): Format {
@@ -27,3 +30,13 @@ export function parametersOf(format: Format, parameters: unknown): Record<string
   );
   throw new Fault('invalid_field', `Parameters of ${format.sensor}: ${words.join('; ')}.`);
 }
+
+/** Every format in words, its parameters as JSON schema. */
+export const describeFormats = (): SensorList => ({
+  sensors: FORMATS.map(({ sensor, accepts, product, parameters }) => ({
+    sensor,
+    accepts,
+    product,
+    parameters: z.toJSONSchema(parameters, { io: 'input' }),
+  })),
+});

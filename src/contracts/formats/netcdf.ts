@@ -5,6 +5,8 @@ import type { Format } from './format.js';
 export const netcdf: Format = {
   sensor: 'NETCDF',
   program: 'netcdf',
+  accepts: 'NetCDF files, classic or version 4; several follow one another in time.',
+  product: 'One variable as an image or a volume, with timesteps; packed values stay packed.',
   parameters: z.strictObject({
     variable: z.string().min(1).optional().describe('name of the variable; default: the largest numeric one'),
   }),

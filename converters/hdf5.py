@@ -1,0 +1,94 @@
+"""Converter for the sensor HDF5: one dataset of HDF5 files -> one OpenVisus dataset.
+
+The dataset is `parameters.dataset`, or the largest numeric one. 2-D = an image; 3-D = a volume, or timesteps of
+images if `parameters.time_first`; 4-D = timesteps of volumes. Several files follow one another in time.
+"""
+
+from sluice_convert.natural import listing, natural_key, visible
+from sluice_convert.report import Fault, run_program
+from sluice_convert.sniff import is_hdf5, meant
+
+ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nx5", ".nexus")
+# Files may follow one another only if a stored number means the same in each.
+MEANING = ("units", "scale_factor", "add_offset", "_FillValue", "missing_value")
+
+
+def chosen(inputs):
+    """The HDF5 files among the inputs, by name or content, in natural order."""
+    if not inputs:
+        raise Fault("empty_input", "There are no files to convert. Upload at least one HDF5 file.")
+    seen = visible(inputs)
+    files = [item for item in seen if item["name"].lower().endswith(ENDINGS) or is_hdf5(item["path"])]
+    if not files:
+        there = listing(item["name"] for item in inputs)
+        hint = meant(seen[0]["path"]) if len(seen) == 1 else ""
+        raise Fault("not_hdf5", f"There is no HDF5 file among the files ({there}).{hint}")
+    return sorted(files, key=lambda item: natural_key(item["name"]))
+
+
+def check_alike(first, second, first_name, second_name, timed):
+    """A file that continues another holds the same grid, the same type and the same meaning of numbers."""
+    from sluice_convert.hdf5_source import attributes
+
+    skipped = 1 if timed else 0
+    facts = (attributes(first), attributes(second))
+    for what, left, right in (
+        ("shape", first.shape[skipped:], second.shape[skipped:]),
+        ("type", first.dtype.newbyteorder("="), second.dtype.newbyteorder("=")),
+        *((key, facts[0].get(key), facts[1].get(key)) for key in MEANING),
+    ):
+        if left != right:
+            raise Fault(
+                "slice_mismatch",
+                f"{first_name} and {second_name} cannot follow one another: the {what} of the dataset is {left} in the "
+                f"first and {right} in the second. Upload them as separate datasets.",
+            )
+
+
+def continued(files, path, dataset, timed):
+    """[(path, name, steps)] over all files."""
+    from sluice_convert.hdf5_file import check_storage, opened
+    from sluice_convert.hdf5_pick import named
+
+    parts = []
+    for number, item in enumerate(files):
+        file = opened(item["path"], item["name"])
+        other = named(file, item["name"], path)
+        check_storage(other, path, item["name"])
+        if number > 0:
+            check_alike(dataset, other, files[0]["name"], item["name"], timed)
+        parts.append((item["path"], item["name"], other.shape[0] if timed else 1))
+        file.close()
+    return parts
+
+
+def main(request, reporter):
+    files = chosen(request["inputs"])
+    from sluice_convert import hdf5_facts
+    from sluice_convert.hdf5_file import objects, opened
+    from sluice_convert.hdf5_pick import pick
+    from sluice_convert.hdf5_source import Hdf5Source, attributes, fill_values
+    from sluice_convert.product import convert
+    from sluice_convert.visus import check_type
+
+    parameters, first = request.get("parameters") or {}, files[0]["name"]
+    file = opened(files[0]["path"], first)
+    path, dataset = pick(file, first, parameters.get("dataset"))
+    check_type(dataset.dtype, 1, f"{path} in {first}")
+    timed = dataset.ndim == 4 or (dataset.ndim == 3 and bool(parameters.get("time_first")))
+    parts = continued(files, path, dataset, timed)
+    told, facts = hdf5_facts.axes(file, path, dataset, first), attributes(dataset)
+    summary = {"dataset": path, "axes": [axis["name"] for axis in told][::-1], "file_count": len(files)}
+    summary |= {"time_axis": told[0]["name"] if timed else None, "voxel_size": hdf5_facts.voxel_size(dataset, told)}
+    summary |= {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
+    metadata = {
+        "format": "hdf5", "files": [item["name"] for item in files], "shape": list(dataset.shape),
+        "chunks": dataset.chunks and list(dataset.chunks), "compression": dataset.compression,
+        "dimensions": told, "attributes": hdf5_facts.attributes_by_path(objects(file, first)),
+    }  # fmt: skip
+    source = Hdf5Source(parts, path, dataset, timed, fill_values(dataset), metadata, summary)
+    return convert(source, request, reporter)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,119 @@
+"""An HDF5 dataset, of one file or of several that follow one another in time, as a source of voxels."""
+
+import os
+
+import h5py
+import numpy as np
+
+from .digest import little_endian
+from .hdf5_file import opened, resolve, truncated
+from .plain import plain
+
+LARGEST_CHUNK_CACHE = 64 << 20
+SMALLEST_CHUNK_CACHE = 1 << 20
+BATCH_BYTES = 8 << 20
+
+
+class Hdf5Source:
+    """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored."""
+
+    components = 1
+    row_access = True
+    y_up = False
+
+    def __init__(self, parts, dataset_path, dataset, timed, ignored, metadata, summary):
+        spatial = dataset.shape[1:] if timed else dataset.shape
+        self.flat = len(spatial) == 2
+        self.shape = (1, *spatial) if self.flat else tuple(spatial)
+        self.dtype = little_endian(dataset.dtype)
+        self.timesteps = sum(steps for _, _, steps in parts)
+        self.ignored = ignored
+        self.bytes_in = sum(os.path.getsize(path) for path, _, _ in parts)
+        self.metadata, self.summary = metadata, summary
+        self._parts, self._path, self._timed = parts, dataset_path, timed
+        self._number = self._file = self._dataset = None
+        self._batch = (None, 0, 0, None)
+
+    def read(self, timestep, z0, z1, y0, y1):
+        """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian."""
+        part, step = self._locate(timestep)
+        dataset = self._use(part)
+        try:
+            if self._timed and self._step_bytes() * 2 <= BATCH_BYTES:
+                values = self._from_batch(part, dataset, step).reshape(self.shape)[z0:z1, y0:y1]
+            else:
+                lead = (step,) if self._timed else ()
+                depth = () if self.flat else (slice(z0, z1),)
+                values = dataset[(*lead, *depth, slice(y0, y1))]
+        except (OSError, RuntimeError) as error:
+            raise truncated(self._parts[part][1], str(error)) from error
+        return np.ascontiguousarray(values.reshape(z1 - z0, y1 - y0, self.shape[2]), self.dtype)
+
+    def _step_bytes(self):
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def _from_batch(self, part, dataset, step):
+        """Small timesteps are read many at once, so that chunks over time are decoded once."""
+        kept, first, last, values = self._batch
+        if kept != part or not first <= step < last:
+            first, last = step, min(step + max(1, BATCH_BYTES // self._step_bytes()), self._parts[part][2])
+            values = dataset[first:last]
+            self._batch = (part, first, last, values)
+        return values[step - first]
+
+    def _locate(self, timestep):
+        for number, (_, _, steps) in enumerate(self._parts):
+            if timestep < steps:
+                return number, timestep
+            timestep -= steps
+        raise IndexError(timestep)
+
+    def _use(self, part):
+        if self._number != part:
+            if self._file is not None:
+                self._file.close()
+            path, name, _ = self._parts[part]
+            self._file = opened(path, name)
+            self._dataset = cached(resolve(self._file, self._path, name))
+            self._number = part
+        return self._dataset
+
+
+def cached(dataset):
+    """The dataset with a cache for one layer of its chunks: those thicker than a slab are met by several slabs."""
+    if dataset.chunks is None:
+        return dataset
+    layer = dataset.dtype.itemsize
+    for axis, (size, chunk) in enumerate(zip(dataset.shape, dataset.chunks)):
+        layer *= chunk if axis <= dataset.ndim - 3 else -(-size // chunk) * chunk
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    size = max(layer, SMALLEST_CHUNK_CACHE) if layer <= LARGEST_CHUNK_CACHE else SMALLEST_CHUNK_CACHE
+    access.set_chunk_cache(10007, size, 1.0)
+    name = dataset.name.encode("utf-8", "surrogateescape")
+    return h5py.Dataset(h5py.h5d.open(dataset.file.id, name, access))
+
+
+def fill_values(dataset):
+    """Stored values that mean "no data" by the usual attributes; they stay in the data and out of the range."""
+    found = []
+    for attribute in ("_FillValue", "missing_value"):
+        value = np.asarray(attributes(dataset).get(attribute, []))
+        if value.dtype.kind in "iuf":
+            with np.errstate(all="ignore"):
+                cast = value.ravel().astype(dataset.dtype)
+            found += [item for item in cast.tolist() if np.isfinite(item) and item not in found]
+    return tuple(found)
+
+
+def attributes(thing):
+    """All readable attributes of an object as bounded JSON."""
+    found = {}
+    for name in thing.attrs:
+        try:
+            value = thing.attrs[name]
+        except (OSError, TypeError, ValueError, KeyError):
+            value = "not readable"
+        if isinstance(value, h5py.Empty | h5py.Reference) or getattr(value, "dtype", None) == object:
+            value = [plain(item) for item in list(value)[:64]] if isinstance(value, np.ndarray) else str(value)
+        found[name] = value if isinstance(value, list) else plain(value)
+    return found

@@ -1,0 +1,49 @@
+"""What a file is by its first bytes, so that a refusal can say which sensor was meant."""
+
+import os
+
+HEAD_BYTES = 512
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+JPEG_MAGIC = b"\xff\xd8\xff"
+# (first bytes, what it is, sensors that take it)
+KINDS = (
+    (HDF5_MAGIC, "HDF5", "HDF5 (or 4D_NEXUS, NETCDF if a program of these wrote it)"),
+    *((magic, "TIFF", "TIFF (or TIFF RGB, RGB, MAPIR for pictures)") for magic in TIFF_MAGIC),
+    *((b"CDF" + version, "NetCDF", "NETCDF") for version in (b"\x01", b"\x02", b"\x05")),
+    (PNG_MAGIC, "a PNG image", "TIFF RGB (or RGB)"),
+    (JPEG_MAGIC, "a JPEG image", "TIFF RGB (or RGB, MAPIR)"),
+    (b"(version)", "an OpenVisus index", "IDX"),
+    (b"\x0e\x03\x13\x01", "HDF4", None),
+    (b"PK\x03\x04", "a zip archive", None),
+    (b"\x1f\x8b", "gzip data", None),
+    (b"%PDF", "a PDF", None),
+)
+
+
+def head_of(path):
+    """The first bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def is_hdf5(path):
+    """Whether the signature of HDF5 stands where it may: at 0, 512, 1024, 2048, … (a user block comes before it)."""
+    size, place = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while place < size:
+            file.seek(place)
+            if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
+                return True
+            place = max(512, place * 2)
+    return False
+
+
+def meant(path):
+    """A sentence for a refusal: ` It is HDF5: did you mean the sensor HDF5?`, or nothing for an unknown kind."""
+    head = head_of(path)
+    for magic, kind, sensors in KINDS:
+        if head.startswith(magic):
+            return f" It is {kind}" + (f": did you mean the sensor {sensors}?" if sensors else ".")
+    return " It is text." if head and all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head) else ""

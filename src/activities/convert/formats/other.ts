@@ -1,5 +1,0 @@
-// OTHER: published as it is, whatever it is.
-import { z } from 'zod';
-import type { Format } from './format.js';
-
-export const other: Format = { sensor: 'OTHER', parameters: z.record(z.string(), z.unknown()) };

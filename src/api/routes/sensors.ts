@@ -1,0 +1,19 @@
+// Sensors: what each takes, what it makes of that, and its parameters.
+import { describeFormats } from '../../contracts/formats/registry.js';
+import { sensorListSchema } from '../../contracts/http-sensors.js';
+import { type App, mount } from '../route.js';
+
+export function sensorRoutes(app: App): void {
+  const sensors = describeFormats();
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/v1/sensors',
+      tag: 'sensors',
+      summary: 'What is converted, from what into what, and by which parameters',
+      answers: { 200: { description: 'Every sensor that is converted', schema: sensorListSchema } },
+    },
+    (c) => c.json(sensors),
+  );
+}

@@ -1,0 +1,19 @@
+// HDF5: one dataset of 2 to 4 dimensions as an IDX dataset.
+import { z } from 'zod';
+import type { Format } from './format.js';
+
+export const hdf5: Format = {
+  sensor: 'HDF5',
+  program: 'hdf5',
+  accepts: 'HDF5 files, also NeXus and NetCDF-4; several follow one another in time.',
+  product: 'One dataset as an image or a volume, in its own type; four dimensions give timesteps.',
+  parameters: z.strictObject({
+    dataset: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe('path of the dataset in the file; default: the largest numeric one of 2 to 4 dimensions'),
+    time_first: z.boolean().optional().describe('the first of three axes is time; default: it is depth'),
+  }),
+};
