@@ -1,4 +1,5 @@
 // The inside of the staging directories: one of an upload on its way in, one of a dataset's extraction.
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keys, pathOf, type Roots } from './layout.js';
 
@@ -25,6 +26,24 @@ export function uploadStaging(roots: Roots, jobId: string): UploadStaging {
     partial: join(root, 'partial'),
     plan: join(root, 'plan.json'),
   };
+}
+
+/** Less than this is brought again faster than it is looked after, bytes. */
+const WORTH_KEEPING = 64 * 1024;
+
+/** Whether so much of an upload's bytes lies in staging that a later attempt should go on from it. */
+export async function isWorthKeeping({ files, partial }: UploadStaging): Promise<boolean> {
+  let found = 0;
+  for (const place of [files, partial]) {
+    const entries = await readdir(place, { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      if (!entry.isFile()) continue;
+      // What is allocated, because a partial file has its full length from the beginning.
+      found += ((await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.blocks ?? 0) * 512;
+      if (found > WORTH_KEEPING) return true;
+    }
+  }
+  return false;
 }
 
 /** Key (store `in`) of the directory that archives are unpacked in. */

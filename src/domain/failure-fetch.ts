@@ -1,5 +1,5 @@
 // Ways to fail while bytes come in.
-import { caller, content, type FailureRow, row, system } from './failure-row.js';
+import { caller, content, type FailureRow, mendable, row, system } from './failure-row.js';
 
 export const FETCH_FAILURES = {
   // fetch
@@ -41,7 +41,10 @@ export const FETCH_FAILURES = {
   path_is_link: content('The path leads through a link.', 'Name the real path.'),
   file_changed: content('The file changed while it was read.', 'Ingest it again when it is complete.'),
   url_not_found: content('The server of the URL does not have that file.', 'Check the address.'),
-  url_denied: content('The server of the URL refused access.', 'Check the credentials in the URL.'),
+  url_denied: mendable(
+    'The server of the URL refused access.',
+    'Check the credentials in the URL, and retry it with right ones.',
+  ),
   url_refused: content('The server of the URL answered that the request is wrong.', 'Check the address.'),
   url_changed: content(
     'The file at the URL changed while it was fetched.',
@@ -67,11 +70,11 @@ export const FETCH_FAILURES = {
     'Google Drive does not have it, or does not show it to this account.',
     'Check the link, and share the file or folder with the account that is named.',
   ),
-  drive_denied: content(
+  drive_denied: mendable(
     'Google refused the credentials, or what they may read.',
     'Check that the key or token is valid and that the Drive API is enabled in its project.',
   ),
-  drive_trashed: content('It is in the trash of Google Drive.', 'Restore it there, then retry.'),
+  drive_trashed: mendable('It is in the trash of Google Drive.', 'Restore it there, then retry.'),
   drive_refused: content(
     'Google Drive does not give out the content of a file.',
     'Ingest what you export or download by hand, or ask with leave_out to go on without such files.',
@@ -87,7 +90,7 @@ export const FETCH_FAILURES = {
   ),
   drive_broken: system('The transfer from Google Drive broke.', 'It is tried again from where it stopped.'),
   remote_not_found: content('The remote host does not have that file or directory.', 'Check the path.'),
-  remote_denied: content(
+  remote_denied: mendable(
     'The remote host refused access.',
     'Check user, password or key, and what they may read there.',
   ),
@@ -117,11 +120,11 @@ export const FETCH_FAILURES = {
     'Name one that lies in SLUICE_SSH_DIR, or send a private key.',
   ),
   s3_not_found: content('The store does not have that object or bucket.', 'Check bucket, key and region.'),
-  s3_denied: content(
+  s3_denied: mendable(
     'The store refused access.',
     'Check the keys, and that they have the permission that is named.',
   ),
-  s3_expired: content('The access keys have expired.', 'Send it again with fresh keys.'),
+  s3_expired: mendable('The access keys have expired.', 'Retry it with fresh keys.'),
   s3_refused: content('The store answered that the request is wrong.', 'See what it said.'),
   s3_changed: content('The object changed while it was fetched.', 'Fetch it again when it is stable.'),
   s3_short: content(

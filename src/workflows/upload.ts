@@ -6,10 +6,12 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
 import type { UploadInput, UploadOrder, UploadReport } from '../contracts/workflow.js';
+import { type FailureNote, failureRow } from '../domain/failure.js';
 import { datasetWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { beCancelled } from './cancellation.js';
@@ -59,11 +61,17 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
     // Cancelled while a client was still sending: the API could only tell it in the order itself.
     if (failure.code === 'cancelled') return await cancelled(input);
     log.warn(`upload ended: ${failure.code}`, { say: failure.say });
-    // What a system broke goes on from its partial files; of what can never be delivered nothing is kept but the
-    // secret, for a retry when the source was mended.
-    if (failure.blame !== 'system') await discardUpload(discardOf(input.order, false));
+    // What a system broke, and what other credentials mend, goes on from its partial files; of what can never be
+    // delivered nothing is kept but the secret, for a retry when the source was mended.
+    if (!keepsBytes(failure)) await discardUpload(discardOf(input.order, false));
     return { jobId, outcome: 'failed', failure };
   }
+}
+
+/** Runs of older versions removed what was denied; only there is the question recorded. */
+function keepsBytes({ code, blame }: FailureNote): boolean {
+  if (blame === 'system') return true;
+  return failureRow(code).keepsBytes && patched('keeps bytes');
 }
 
 async function cancelled({ order }: UploadInput): Promise<UploadReport> {

@@ -5,7 +5,7 @@ import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
 import { keys, pathOf } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
-import { uploadStaging } from '../../bytes/staging.js';
+import { isWorthKeeping, type UploadStaging, uploadStaging } from '../../bytes/staging.js';
 import { putManifest } from '../../bytes/store.js';
 import type { FetchInput, FetchOutput, TransferActivities } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
@@ -108,10 +108,17 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
     await deps.secrets.forget(jobId);
     return { done: true, delivery: result, ...(await noted(deps, uuid)) };
   } catch (error) {
-    // What can never be delivered leaves nothing behind; what may go on keeps its bytes.
-    if (faultOf(error)?.row.retryable === false) await removeTree(staging.root).catch(() => undefined);
+    await tidy(staging, error).catch(() => undefined);
     throw asFailure(error, isLastTry('fetch'));
   }
+}
+
+/** What can never be delivered leaves nothing behind; what may go on, perhaps with other credentials, keeps its bytes. */
+async function tidy(staging: UploadStaging, error: unknown): Promise<void> {
+  const row = faultOf(error)?.row;
+  if (row === undefined || row.retryable) return;
+  if (row.keepsBytes && (await isWorthKeeping(staging))) return;
+  await removeTree(staging.root);
 }
 
 const NOTE_MS = 2_000;

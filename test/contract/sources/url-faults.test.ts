@@ -120,13 +120,19 @@ describe('ended, each with its code', () => {
     },
   );
 
-  test.each([401, 403])('access that ends half-way (%s): url_denied', async (status) => {
+  test.each([401, 403])('access that ends half-way (%s): url_denied, what came is kept', async (status) => {
     await serve({ pace: 100 * MIB });
     const onProgress = ({ done }: { done: number }): void => {
       if (done > 8 * MIB) server.behaviour.instead ??= Array.from({ length: 99 }, () => ({ status }));
     };
     await expect(run({ onProgress })).rejects.toEqual(failure('url_denied'));
-    await bench.proveEmptyStaging();
+    // Refused once more: still nothing is lost.
+    await expect(run()).rejects.toEqual(failure('url_denied'));
+    server.behaviour.instead = [];
+    const before = server.heard.length;
+    await bench.prove(await run(), { 'f.bin': content });
+    const again = server.heard.slice(before).reduce((sum, { sent }) => sum + sent, 0);
+    expect(again).toBeLessThanOrEqual(content.length - 8 * MIB + 64 * 1024);
   });
 
   test('a Content-Range that tells more bytes than there are', async () => {
