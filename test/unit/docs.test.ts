@@ -118,6 +118,7 @@ test('every command of sluice that a page names exists', () => {
     registerDatasets,
     registerJobs,
     registerLimits,
+    registerSensors,
     registerDoctor,
     registerConfig,
   ]) {
