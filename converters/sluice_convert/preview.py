@@ -1,100 +1,201 @@
-"""A small grey picture of a dataset: its middle slice along z, read by OpenVisus at a coarse resolution."""
+"""Pictures of a dataset, made of the product by OpenVisus at coarse resolutions: a few MiB, whatever its size.
 
-import struct
-import zlib
+preview.png: the middle slice along z (the image itself in 2-D), preview-y.png and preview-x.png: along the others;
+strip.png: slices (of a flat dataset: timesteps) side by side; histogram.json and histogram.png: how often which
+values occur. Colour where a voxel has three or four samples; contrast between two percentiles.
+"""
+
+import json
+import os
 
 import numpy as np
 
 from .digest import valid_mask
+from .png import write_png
 from .visus import read_box
 
 LONGEST_SIDE = 512
 MOST_PIXELS = 1 << 20
+SIDE_PIXELS = 1 << 18
+STRIP_SLICES, STRIP_SIDE, STRIP_GAP = 8, 160, 2
+BINS, BAR_HEIGHT = 256, 128
 LOW_PERCENT, HIGH_PERCENT = 1, 99
+COLOURS = (3, 4)
+X, Y, Z = 0, 1, 2
 
 
 def draw(dataset, field, ignored, y_up, path):
-    """Write the preview PNG; returns {"width", "height"}."""
-    values = coarse_slice(dataset, field)
-    mask = valid_mask(values, ignored)
-    plane = np.where(mask, values, 0).astype(np.float64)
-    if plane.ndim == 3:  # colour: the mean of the samples
-        plane, mask = plane.mean(axis=2), mask.all(axis=2)
-    height, width = target_size(*[int(v) for v in dataset.getLogicSize()][1::-1])
-    plane, mask = shrink(plane, mask, height, width)
-    grey = stretch(plane, mask)[:: -1 if y_up else 1]
-    with open(path, "wb") as file:
-        file.write(png(grey))
-    return {"width": grey.shape[1], "height": grey.shape[0]}
+    """Write all pictures beside `path`, the preview; returns {name: {"width", "height"}} by file name."""
+    look = Look(dataset, field, ignored, y_up)
+    folder = os.path.dirname(path)
+    pictures = {os.path.basename(path): write_png(path, look.picture(Z, look.middle(Z), LONGEST_SIDE, MOST_PIXELS))}
+    if look.rank == 3:
+        for name, axis in (("preview-y.png", Y), ("preview-x.png", X)):
+            pixels = look.picture(axis, look.middle(axis), LONGEST_SIDE, SIDE_PIXELS)
+            pictures[name] = write_png(os.path.join(folder, name), pixels)
+    strip = look.strip()
+    if strip is not None:
+        pictures["strip.png"] = write_png(os.path.join(folder, "strip.png"), strip)
+    counts = look.histogram()
+    with open(os.path.join(folder, "histogram.json"), "w", encoding="utf-8") as file:
+        json.dump(counts, file, allow_nan=False)
+        file.write("\n")
+    pictures["histogram.png"] = write_png(os.path.join(folder, "histogram.png"), bars(counts["samples"]))
+    return pictures
 
 
-def coarse_slice(dataset, field):
-    """The middle slice (first timestep) as (y, x[, components]), with a power-of-two stride when it is large."""
-    low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
-    rank = len(low)
-    bits = dataset.getBitmask().toString()[1:]
-    dropped, strides = 0, [1] * rank
-    while dropped < len(bits) and pixels(low, high, strides) > MOST_PIXELS:
-        dropped += 1
-        strides[int(bits[-dropped])] *= 2
-    if rank == 3:
-        # Only slices at a multiple of the stride have samples at a coarse resolution.
-        middle = (low[2] + high[2]) // 2 // strides[2] * strides[2]
-        middle = max(middle, low[2])
-        low[2], high[2] = middle, middle + 1
-    access = dataset.createAccess()
-    if dropped == 0:
-        values = read_box(dataset, access, [low, high], dataset.getTimesteps()[0], field)
-    else:
-        values = dataset.read(
-            logic_box=(low, high), time=dataset.getTimesteps()[0], field=field, access=access,
-            max_resolution=len(bits) - dropped,
+class Look:
+    """One field of a dataset, its first timestep unless another is asked for, seen from afar."""
+
+    def __init__(self, dataset, field, ignored, y_up):
+        self.rank = dataset.getPointDim()
+        self._dataset, self._field, self._ignored, self._y_up = dataset, field, ignored, y_up
+        self._access = dataset.createAccess()
+        self._low, self._high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
+        self._bits = dataset.getBitmask().toString()[1:]
+        self._steps = [int(step) for step in dataset.getTimesteps()]
+
+    def middle(self, axis):
+        """The place of the middle slice along an axis."""
+        return (self._low[axis] + self._high[axis]) // 2 if axis < self.rank else 0
+
+    def size(self, axis):
+        return self._high[axis] - self._low[axis] if axis < self.rank else 1
+
+    def picture(self, axis, place, side, most_pixels, limits=None, timestep=None):
+        """A slice across `axis` as 8-bit pixels of at most `side` on the longer side; rows run downwards."""
+        plane, mask = self.plane(axis, place, side, most_pixels, timestep)
+        pixels = stretch(plane, mask, limits)
+        return pixels[:: -1 if self._y_up and axis == Z else 1]
+
+    def plane(self, axis, place, side, most_pixels, timestep=None):
+        """(values, mask of the valid ones) of a slice, shrunk by averaging."""
+        values = self._slice(axis, place, most_pixels, timestep)
+        mask = valid_mask(values, self._ignored)
+        plane = np.where(mask, values, 0).astype(np.float64)
+        if plane.ndim == 3 and plane.shape[2] in COLOURS:
+            plane, mask = plane[:, :, :3], mask[:, :, :3].all(axis=2)
+        elif plane.ndim == 3:  # bands that are no colours: their mean
+            plane, mask = plane.mean(axis=2), mask.all(axis=2)
+        across = [self.size(k) for k in (Z, Y, X) if k != axis]
+        return shrink(plane, mask, *target_size(*across, side))
+
+    def strip(self):
+        """Slices along z, or the timesteps of a flat dataset, side by side with one contrast; None when there is one."""
+        deep = self.rank == 3
+        first, count = (self._low[Z], self.size(Z)) if deep else (0, len(self._steps))
+        shown = min(STRIP_SLICES, count)
+        if shown < 2:
+            return None
+        # In the middle of equal parts, so the very ends, often empty, are left out.
+        places = [first + (2 * k + 1) * count // (2 * shown) for k in range(shown)]
+        planes = [
+            self.plane(Z, place if deep else 0, STRIP_SIDE, SIDE_PIXELS, None if deep else self._steps[place])
+            for place in places
+        ]
+        limits = contrast(np.concatenate([plane[mask].ravel() for plane, mask in planes]))
+        tiles = [stretch(plane, mask, limits)[:: -1 if self._y_up else 1] for plane, mask in planes]
+        gap = np.full((tiles[0].shape[0], STRIP_GAP, *tiles[0].shape[2:]), 255, np.uint8)
+        return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+
+    def histogram(self):
+        """Counts of a regular sample of all voxels (all of them where they are few), for each sample of a voxel."""
+        values, strides = self._sample()
+        samples = values.reshape(-1, values.shape[-1]) if values.ndim > self.rank else values.reshape(-1, 1)
+        counts = [counted(samples[:, k], self._ignored) for k in range(samples.shape[1])]
+        return {
+            "field": self._field, "timestep": self._steps[0], "values": int(samples.shape[0]), "strides": strides,
+            "complete": all(stride == 1 for stride in strides), "samples": counts,
+        }  # fmt: skip
+
+    def _sample(self):
+        dropped, strides = 0, [1] * self.rank
+        while dropped < len(self._bits) and self._voxels(strides) > MOST_PIXELS:
+            dropped += 1
+            strides[int(self._bits[-dropped])] *= 2
+        return self._read(self._low, self._high, dropped, self._steps[0]), strides
+
+    def _voxels(self, strides):
+        voxels = 1
+        for low, high, stride in zip(self._low, self._high, strides):
+            voxels *= max(1, (high - low) // stride)
+        return voxels
+
+    def _slice(self, axis, place, most_pixels, timestep):
+        """One slice as (row, column[, samples]), with power-of-two strides when it is large."""
+        low, high, dropped, strides = list(self._low), list(self._high), 0, [1] * self.rank
+        while dropped < len(self._bits) and self._across(axis, strides) > most_pixels:
+            dropped += 1
+            strides[int(self._bits[-dropped])] *= 2
+        if axis < self.rank:
+            # Only slices at a multiple of the stride have voxels at a coarse resolution.
+            low[axis] = max(place // strides[axis] * strides[axis], low[axis])
+            high[axis] = low[axis] + 1
+        values = self._read(low, high, dropped, self._steps[0] if timestep is None else timestep)
+        return np.squeeze(values, axis=self.rank - 1 - axis) if axis < self.rank else values
+
+    def _across(self, axis, strides):
+        pixels = 1
+        for k in range(self.rank):
+            pixels *= 1 if k == axis else max(1, self.size(k) // strides[k])
+        return pixels
+
+    def _read(self, low, high, dropped, timestep):
+        if dropped == 0:
+            return read_box(self._dataset, self._access, [low, high], timestep, self._field)
+        return self._dataset.read(
+            logic_box=(low, high), time=timestep, field=self._field, access=self._access,
+            max_resolution=len(self._bits) - dropped,
         )  # fmt: skip
-    return values[0] if rank == 3 else values
 
 
-def pixels(low, high, strides):
-    """Pixels of one z slice at these strides."""
-    return ((high[0] - low[0]) // strides[0]) * ((high[1] - low[1]) // strides[1])
-
-
-def target_size(height, width):
-    """The size of the picture: never enlarged, at most LONGEST_SIDE on the longer side."""
-    scale = min(1.0, LONGEST_SIDE / max(height, width))
+def target_size(height, width, side=LONGEST_SIDE):
+    """The size of a picture: never enlarged, at most `side` on the longer side."""
+    scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def shrink(plane, mask, height, width):
     """Average the valid pixels that fall into each target pixel; (plane, mask) of at most height x width."""
     weight = mask.astype(np.float64)
-    total = plane * weight
+    total = plane * (weight if plane.ndim == 2 else weight[:, :, None])
     for axis, size in ((0, height), (1, width)):
         if total.shape[axis] > size:
             starts = np.arange(size) * total.shape[axis] // size
             total, weight = np.add.reduceat(total, starts, axis=axis), np.add.reduceat(weight, starts, axis=axis)
-    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0), weight > 0
+    divisor = weight if plane.ndim == 2 else np.broadcast_to(weight[:, :, None], total.shape)
+    return np.divide(total, divisor, out=np.zeros_like(total), where=divisor > 0), weight > 0
 
 
-def stretch(plane, mask):
-    """8-bit grey between two percentiles of the valid pixels; invalid pixels are black."""
-    if not mask.any():
-        return np.zeros(plane.shape, np.uint8)
-    low, high = np.percentile(plane[mask], (LOW_PERCENT, HIGH_PERCENT))
-    if high <= low:
-        low, high = plane[mask].min(), plane[mask].max()
-    scaled = (plane - low) / ((high - low) or 1.0)
-    return np.where(mask, np.clip(scaled, 0, 1) * 255, 0).round().astype(np.uint8)
+def contrast(values):
+    """(low, high) that become black and white: two percentiles, or the extremes where these coincide."""
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(values, (LOW_PERCENT, HIGH_PERCENT))
+    return (low, high) if high > low else (values.min(), values.max())
 
 
-def png(grey):
-    """An 8-bit greyscale PNG; the format is small enough not to need an image library."""
-    height, width = grey.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each row starts with its filter type, 0 = none
-    rows[:, 1:] = grey
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+def stretch(plane, mask, limits=None):
+    """8-bit pixels between two limits, one contrast for all colours; invalid pixels are black."""
+    low, high = limits or contrast(plane[mask])
+    scaled = np.clip((plane - low) / ((high - low) or 1.0), 0, 1) * 255
+    return np.where(mask if plane.ndim == 2 else mask[:, :, None], scaled, 0).round().astype(np.uint8)
 
 
-def _chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def counted(values, ignored):
+    """{"min", "max", "invalid", "counts"} of one kind of sample; equal bins from min to max."""
+    valid = values[valid_mask(values, ignored)]
+    low, high = (valid.min().item(), valid.max().item()) if valid.size else (None, None)
+    counts = np.histogram(valid.astype(np.float64), BINS, (low, high))[0] if valid.size else np.zeros(BINS, int)
+    return {"min": low, "max": high, "invalid": int(values.size - valid.size), "counts": counts.tolist()}
+
+
+def bars(samples):
+    """Bars of the counts, square root so that rare values show; one panel for each kind of sample, at most four."""
+    panels = []
+    for sample in samples[: max(COLOURS)]:
+        counts = np.sqrt(np.array(sample["counts"], np.float64))
+        heights = (counts / (counts.max() or 1) * BAR_HEIGHT).round()
+        rows = np.arange(BAR_HEIGHT, 0, -1)[:, None]
+        panels.append(np.where(rows <= heights[None, :], 40, 255).astype(np.uint8))
+    return np.concatenate(panels)

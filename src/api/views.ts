@@ -57,6 +57,8 @@ export function datasetView(
       temporal: `${config.temporal.uiUrl}/namespaces/${config.temporal.namespace}/workflows/dataset%3A${row.uuid}`,
       ...(sluice?.product ? { manifest: `${base}/manifest` } : {}),
       ...(sluice?.product?.preview ? { preview: `${base}/preview` } : {}),
+      ...(sluice?.product?.pictures?.strip ? { strip: `${base}/strip` } : {}),
+      ...(sluice?.product?.pictures?.counts ? { histogram: `${base}/histogram` } : {}),
     },
   };
 }
@@ -77,8 +79,9 @@ export function datasetDetail(
 function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['product'] {
   const product = row.sluice?.product;
   if (!product) return null;
-  const { kind, entry, bytes, files, checked, blocks, manifest, preview } = product;
+  const { kind, entry, bytes, files, checked, blocks, manifest, preview, pictures = {} } = product;
   const directory = join(dirs.out, row.uuid);
+  const placeOf = (path: string | null | undefined): string | null => (path ? join(directory, path) : null);
   return {
     kind,
     entry,
@@ -88,7 +91,9 @@ function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['p
     blocks,
     directory,
     manifest: join(directory, basename(manifest.key)),
-    preview: preview === null ? null : join(directory, preview),
+    preview: placeOf(preview),
+    strip: placeOf(pictures.strip),
+    histogram: placeOf(pictures.histogram),
   };
 }
 

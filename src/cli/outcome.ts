@@ -18,6 +18,9 @@ export interface IngestResult {
   readonly checked: number;
   readonly blocks: number;
   readonly preview: string | null;
+  /** Pictures of several slices, and of how often which values occur. */
+  readonly strip: string | null;
+  readonly histogram: string | null;
   /** Another dataset that has the same bytes. */
   readonly duplicate_of: DatasetDetail['duplicate_of'];
   readonly failure?: { readonly code: string; readonly say: string; readonly remedy: string };
@@ -35,10 +38,11 @@ function record(
   job: string | null,
   product: DatasetDetail['product'],
 ): IngestResult {
-  const { directory = null, manifest = null, preview = null } = product ?? {};
+  const { directory = null, manifest = null, preview = null, strip = null, histogram = null } = product ?? {};
   const { files = 0, bytes = 0, checked = 0, blocks = 0 } = product ?? {};
   const figures = { files, bytes, checked, blocks };
-  return { dataset, status, product: directory, manifest, job, ...figures, preview, duplicate_of: null };
+  const pictures = { preview, strip, histogram };
+  return { dataset, status, product: directory, manifest, job, ...figures, ...pictures, duplicate_of: null };
 }
 
 /** A settled dataset. */
@@ -84,12 +88,14 @@ export function printEnd(io: Io, { result }: IngestEnd, json: boolean, temporal?
 }
 
 function productLines(result: IngestResult): string[] {
-  const { dataset, product, manifest, preview, files, bytes, checked, blocks, duplicate_of } = result;
+  const { dataset, product, manifest, files, bytes, checked, blocks, duplicate_of } = result;
   return pairs([
     ['published', product],
     ['dataset', dataset],
     ['manifest', manifest],
-    ['preview', preview],
+    ['preview', result.preview],
+    ['strip', result.strip],
+    ['histogram', result.histogram],
     ['size', `${bytesWords(bytes)} in ${files} file${files === 1 ? '' : 's'}`],
     ['known', duplicate_of === null ? null : duplicateWords(duplicate_of)],
     ['checked', blocks > 0 ? `${checked} of ${blocks} blocks equal their source` : null],

@@ -110,6 +110,8 @@ const productSchema = z.object({
   directory: z.string().meta({ description: 'Absolute path on the server' }),
   manifest: z.string().meta({ description: 'Absolute path of manifest.json on the server' }),
   preview: z.string().nullable().meta({ description: 'Absolute path of the picture on the server' }),
+  strip: z.string().nullable().meta({ description: 'Absolute path of the picture of several slices' }),
+  histogram: z.string().nullable().meta({ description: 'Absolute path of the picture of the histogram' }),
 });
 
 const duplicateSchema = z

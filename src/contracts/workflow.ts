@@ -187,6 +187,18 @@ export interface MirrorBatch {
   readonly history: readonly HistoryRow[];
 }
 
+/** Paths in the product. */
+export interface ProductPictures {
+  /** Middle slices across the axes x and y; the preview is the one across z. */
+  readonly x?: string;
+  readonly y?: string;
+  /** Slices, or timesteps, side by side. */
+  readonly strip?: string;
+  /** How often which values occur: a picture, and as JSON. */
+  readonly histogram?: string;
+  readonly counts?: string;
+}
+
 /** What the mirror shows of a published product. */
 export interface ProductSummary {
   /** Claim of the product's manifest (`manifest.json`). */
@@ -196,6 +208,8 @@ export interface ProductSummary {
   readonly bytes: number;
   readonly files: number;
   readonly preview: string | null;
+  /** The other pictures, by name; products of earlier versions have none. */
+  readonly pictures?: ProductPictures;
   /** Blocks compared with the source, and of how many. */
   readonly checked: number;
   readonly blocks: number;

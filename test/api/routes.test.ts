@@ -247,6 +247,7 @@ test('a product shows its picture and manifest, and its cache', async () => {
     bytes: 1,
     files: 1,
     preview: 'p.png',
+    pictures: { x: 'x.png', strip: 's.png', histogram: 'h.png', counts: 'h.json' },
     checked: 1,
     blocks: 1,
   };
@@ -266,6 +267,19 @@ test('a product shows its picture and manifest, and its cache', async () => {
   ]);
   const etag = picture.headers.get('etag') ?? '';
   expect((await get(`${url}/preview`, { 'if-none-match': etag })).status).toBe(304);
+  for (const name of ['x.png', 's.png', 'h.png']) await writeFile(join(out, uuid, name), name);
+  await writeFile(join(out, uuid, 'h.json'), '{"samples":[]}');
+  expect((await get(`${url}/preview?axis=x`)).body).toBe('x.png');
+  expect((await get(`${url}/preview?axis=y`)).body.detail).toBe('This product has no such picture.');
+  expect((await get(`${url}/preview?axis=w`)).status).toBe(422);
+  const strip = await get(`${url}/strip`);
+  expect([strip.body, strip.headers.get('cache-control')]).toEqual(['s.png', 'private, no-cache']);
+  expect((await get(`${url}/histogram`)).body).toEqual({ samples: [] });
+  expect((await get(`${url}/histogram?format=png`)).body).toBe('h.png');
+  expect((await get(url)).body.links).toMatchObject({
+    strip: expect.any(String),
+    histogram: expect.any(String),
+  });
   expect((await get(`${url}/manifest`)).body).toEqual({ version: 1 });
   expect((await get(url)).body.product).toMatchObject({
     directory: join(out, uuid),

@@ -67,13 +67,34 @@ class Proves(ProveCase):
         self.assertEqual(run.result["preview"], {"width": 512, "height": 427})
 
 
+    def test_the_record_says_how_sure_it_is(self):
+        self.assert_done(self.convert("tiff", slab_bytes=1 << 16))
+        whole, part = self.prove().result, self.prove(all_below_bytes=0, count=8).result
+        self.assertEqual((whole["confidence"]["probability"], whole["confidence"]["bad_blocks_found_from"]), (1.0, 1))
+        self.assertEqual((part["confidence"]["probability"], part["confidence"]["checked"]), (0.99, 8))
+        blocks, bad = part["blocks"], part["confidence"]["bad_blocks_found_from"]
+        self.assertEqual(part["confidence"]["bad_share_found_from"], bad / blocks)
+        self.assertGreaterEqual(self.share_found(blocks, 8, bad), 0.98)
+        self.assertLess(self.share_found(blocks, 8, bad // 2), 0.98)
+        self.assertGreater(whole["levels"], 3)
+        (field,) = whole["fields"]
+        self.assertEqual((field["min"], field["max"]), (self.values.min(), self.values.max()))
+
+    def share_found(self, blocks, checked, bad):
+        """How often a sample of `checked` meets one of `bad` blocks, by trying."""
+        draws = (np.random.default_rng(k).permutation(blocks - 2)[: checked - 2] for k in range(2000))
+        return sum(draw.min() < bad for draw in draws) / 2000
+
+
 class Differs(ProveCase):
     def test_one_voxel_rewritten(self):
         dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
         dataset.write(self.values[7:8, 9:10, 11:12] + 1, x=11, y=9, z=7)
         size = sum(map(os.path.getsize, self.bins))
         self.edit_proof(lambda proof: proof.update(block_bytes=size))  # so that only the digest can tell
-        self.assert_refused(self.prove(), "product_differs", "timestep 0", "[0, 0, 0] to [140,")
+        self.assert_refused(
+            self.prove(), "product_differs", "field data", "timestep 0", "[0, 0, 0] to [140,", "expected", "found"
+        )
 
     def test_one_byte_flipped(self):
         with open(self.bins[0], "r+b") as file:
@@ -82,6 +103,25 @@ class Differs(ProveCase):
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 0x10]))
         self.assert_refused(self.prove(), "product_differs", "box")
+
+    def test_asked_again_it_tells_every_place_and_does_not_fail(self):
+        self.assert_done(self.convert("tiff", slab_bytes=1 << 16))
+        self.edit_proof(lambda proof: [proof["blocks"][k].update(sha256="0" * 64, min=-1) for k in (1, 3)])
+        run = self.prove_again()
+        self.assertEqual(run.code, 0)
+        self.assertEqual(run.result["different"], 2)
+        boxes = [difference["box"] for difference in run.result["differences"]]
+        with open(os.path.join(self.output, "sluice", "proof.json")) as file:
+            blocks = json.load(file)["blocks"]
+        self.assertEqual(boxes, [blocks[k]["box"] for k in (1, 3)])
+        self.assertEqual(run.result["differences"][0]["expected"]["min"], -1)
+
+    def prove_again(self):
+        return self.run_program("prove", {
+            "product": self.output, "entry": "visus.idx", "proof": "sluice/proof.json", "again": True,
+            "limits": {"slab_bytes": 1 << 20, "threads": 2},
+            "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 1},
+        })  # fmt: skip
 
     def test_a_cut_or_missing_block_file(self):
         os.truncate(self.bins[0], os.path.getsize(self.bins[0]) - 100)

@@ -75,6 +75,12 @@ test('a TIFF stack sent as one multipart form ends as an IDX volume equal to its
   ]);
   const picture = await fetch(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/preview`);
   expect(picture.headers.get('content-type')).toBe('image/png');
+  for (const name of ['preview?axis=x', 'preview?axis=y', 'strip', 'histogram?format=png', 'histogram']) {
+    expect([name, (await fetch(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}/${name}`)).status]).toEqual([
+      name,
+      200,
+    ]);
+  }
   const job = await stack.job(sent.job);
   expect(job).toMatchObject({ status: 'completed', upload_status: 'completed', file_count: 12 });
   const status = (await (await fetch(`${stack.apiUrl}/api/upload/status/${sent.job}`)).json()) as object;

@@ -261,17 +261,19 @@ describe('exit codes', () => {
 
 test('the result has the promised fields in their order', () => {
   const product = { kind: 'idx', entry: 'visus.idx', bytes: 9, files: 2, checked: 1, blocks: 4 };
-  const places = { directory: '/out/u', manifest: '/out/u/manifest.json', preview: null };
+  const places = { directory: '/out/u', manifest: '/out/u/manifest.json' };
+  const pictures = { preview: '/out/u/sluice/preview.png', strip: null, histogram: null };
   const row = {
     uuid: 'u',
     status: 'done',
-    product: { ...product, ...places },
+    product: { ...product, ...places, ...pictures },
     failure: null,
     duplicate_of: null,
   };
   expect(JSON.stringify(endOf(row as unknown as DatasetDetail, 'j').result)).toBe(
     '{"dataset":"u","status":"done","product":"/out/u","manifest":"/out/u/manifest.json","job":"j",' +
-      '"files":2,"bytes":9,"checked":1,"blocks":4,"preview":null,"duplicate_of":null}',
+      '"files":2,"bytes":9,"checked":1,"blocks":4,"preview":"/out/u/sluice/preview.png",' +
+      '"strip":null,"histogram":null,"duplicate_of":null}',
   );
 });
 

@@ -116,6 +116,7 @@ async function summarise(version: string, uuid: string, name: string): Promise<P
     bytes: manifest.files.reduce((sum, file) => sum + file.size, 0),
     files: manifest.files.length,
     preview: validation.preview,
+    ...(validation.pictures === undefined ? {} : { pictures: validation.pictures }),
     checked: validation.checked,
     blocks: validation.blocks,
   };

@@ -9,6 +9,7 @@ import { writeJson } from '../../bytes/json-file.js';
 import { keys, pathOf } from '../../bytes/layout.js';
 import { findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import type { ComputeActivities, ValidateInput, ValidateOutput } from '../../contracts/activities.js';
+import type { ProductPictures } from '../../contracts/workflow.js';
 import { Fault } from '../../domain/fault.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct, productName } from '../convert/product.js';
 import type { StageDeps } from '../support/deps.js';
@@ -22,6 +23,13 @@ import { VALIDATION_RECORD } from './record.js';
 const COMPARE_ALL_BELOW = 256 * 1024 * 1024;
 const SAMPLE_BLOCKS = 64;
 const PREVIEW = 'sluice/preview.png';
+const PICTURES = {
+  x: 'preview-x.png',
+  y: 'preview-y.png',
+  strip: 'strip.png',
+  histogram: 'histogram.png',
+} as const;
+const COUNTS = 'sluice/histogram.json';
 
 export function createValidateActivities(deps: StageDeps): Pick<ComputeActivities, 'validateProduct'> {
   return { validateProduct: (input) => runStage(() => validate(deps, input), 'validate') };
@@ -67,10 +75,19 @@ async function compareBlocks(
     const request = { product: directory, entry, proof, preview, sample };
     const result = await callProgram(deps, { uuid, stage: 'validate', program: 'prove', work, request });
     const { checked, blocks } = result;
-    return { checked: Number(checked), blocks: Number(blocks), preview: PREVIEW, details: result };
+    const pictures = picturesOf(result['pictures']);
+    return { checked: Number(checked), blocks: Number(blocks), preview: PREVIEW, pictures, details: result };
   } finally {
     await removeTree(work);
   }
+}
+
+/** The program drew these beside the preview. */
+function picturesOf(drawn: unknown): ProductPictures {
+  const has = (file: string): boolean => typeof drawn === 'object' && drawn !== null && file in drawn;
+  const there = Object.entries(PICTURES).filter(([, file]) => has(file));
+  const paths = Object.fromEntries(there.map(([name, file]) => [name, `sluice/${file}`]));
+  return { ...paths, counts: COUNTS };
 }
 
 /** Files that are the product themselves: each has the digest that it was received with. */

@@ -1,4 +1,5 @@
 // `sluice/validation.json` in the product: what was compared with the source, and how much of it.
+import type { ProductPictures } from '../../contracts/workflow.js';
 
 export interface ValidationRecord {
   readonly version: 1;
@@ -10,6 +11,8 @@ export interface ValidationRecord {
   readonly blocks: number;
   /** Path of the picture in the product, if there is one. */
   readonly preview: string | null;
+  /** The other pictures. */
+  readonly pictures?: ProductPictures;
   readonly details: Readonly<Record<string, unknown>>;
 }
 

@@ -1,4 +1,4 @@
-// What a published product shows of itself: its picture and its manifest.
+// What a published product shows of itself: its pictures and its manifest.
 import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { z } from 'zod';
@@ -6,33 +6,67 @@ import { isErrno } from '../../bytes/disk-fault.js';
 import type { ProductSummary } from '../../contracts/workflow.js';
 import { Fault } from '../../domain/fault.js';
 import type { ApiDeps } from '../deps.js';
-import { type ApiContext, type App, mount } from '../route.js';
+import { type ApiContext, type App, checkQuery, mount } from '../route.js';
 import { requireDataset, uuidParam } from './datasets.js';
 
 const binary = z.any().meta({ type: 'string', format: 'binary' });
 
+const previewQuery = z.object({
+  axis: z.enum(['x', 'y', 'z']).default('z').meta({ description: 'The middle slice across this axis' }),
+});
+const histogramQuery = z.object({
+  format: z.enum(['json', 'png']).default('json').meta({ description: 'Counts, or a picture of them' }),
+});
+
 export function datasetFileRoutes(app: App, deps: ApiDeps): void {
+  const picture = { description: 'The picture', schema: binary, type: 'image/png' };
+  const unchanged = { description: 'Unchanged (If-None-Match)' };
+  const common = { method: 'get', tag: 'datasets', params: uuidParam, refusals: [404, 422, 503] } as const;
   mount(
     app,
     {
-      method: 'get',
+      ...common,
       path: '/api/v1/datasets/{uuid}/preview',
-      tag: 'datasets',
-      summary: 'A picture of the data',
-      params: uuidParam,
-      answers: {
-        200: { description: 'The picture', schema: binary, type: 'image/png' },
-        304: { description: 'Unchanged (If-None-Match)' },
-      },
-      refusals: [404, 503],
+      summary: 'A picture of the data: a middle slice',
+      query: previewQuery,
+      answers: { 200: picture, 304: unchanged },
     },
-    async (c) => {
-      const { uuid, product } = await requireProduct(c, deps);
-      if (product.preview === null) throw new Fault('not_found', 'This product has no picture.');
-      const path = join(deps.roots.out, uuid, product.preview);
-      return await sendFile(c, deps.roots.out, path, 'image/png', product);
+    (c) => {
+      const { axis } = checkQuery(c, previewQuery);
+      return sendPicture(c, deps, ({ preview, pictures }) => (axis === 'z' ? preview : pictures?.[axis]));
     },
   );
+  mount(
+    app,
+    {
+      ...common,
+      path: '/api/v1/datasets/{uuid}/strip',
+      summary: 'A picture of several slices, or timesteps, side by side',
+      answers: { 200: picture, 304: unchanged },
+    },
+    (c) => sendPicture(c, deps, ({ pictures }) => pictures?.strip),
+  );
+  mount(
+    app,
+    {
+      ...common,
+      path: '/api/v1/datasets/{uuid}/histogram',
+      summary: 'How often which values occur',
+      query: histogramQuery,
+      answers: {
+        200: { description: 'The counts', schema: z.record(z.string(), z.unknown()) },
+        304: unchanged,
+      },
+    },
+    (c) =>
+      checkQuery(c, histogramQuery).format === 'png'
+        ? sendPicture(c, deps, ({ pictures }) => pictures?.histogram)
+        : sendPicture(c, deps, ({ pictures }) => pictures?.counts, 'application/json'),
+  );
+  manifestRoute(app, deps);
+}
+
+function manifestRoute(app: App, deps: ApiDeps): void {
   mount(
     app,
     {
@@ -53,6 +87,18 @@ export function datasetFileRoutes(app: App, deps: ApiDeps): void {
       return await sendFile(c, deps.roots[store], join(deps.roots[store], key), 'application/json', product);
     },
   );
+}
+
+async function sendPicture(
+  c: ApiContext,
+  deps: ApiDeps,
+  which: (product: ProductSummary) => string | null | undefined,
+  type = 'image/png',
+): Promise<Response> {
+  const { uuid, product } = await requireProduct(c, deps);
+  const path = which(product);
+  if (!path) throw new Fault('not_found', 'This product has no such picture.');
+  return await sendFile(c, deps.roots.out, join(deps.roots.out, uuid, path), type, product);
 }
 
 async function requireProduct(

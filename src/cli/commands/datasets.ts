@@ -141,6 +141,8 @@ function productLines({ product }: DatasetDetail): string[] {
     ['entry', product.entry],
     ['manifest', product.manifest],
     ['preview', product.preview],
+    ['strip', product.strip],
+    ['histogram', product.histogram],
     ['size', `${bytesWords(product.bytes)} in ${product.files} file${product.files === 1 ? '' : 's'}`],
     [
       'checked',
