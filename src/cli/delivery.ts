@@ -1,16 +1,15 @@
 // Brings what was named to the server, again and again where that helps, and never makes two datasets of it.
 import { randomUUID } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../client/api-error.js';
 import type { SendFile } from '../client/multipart.js';
+import { isConnectError, isWireError, NoAnswer } from '../client/wire.js';
 import type { UploadAnswer } from '../contracts/http.js';
 import type { StartUpload } from '../sources/start.js';
-import { CliError, EXIT } from './exit.js';
+import { contentOf } from './content.js';
 import { backOff, nextStep, type Outcome } from './resend.js';
 import { PATIENCE_MS, type Server } from './server.js';
 import type { NamedFile } from './source.js';
-import { isConnectError, isWireError, NoAnswer } from './wire.js';
 
 /** A new dataset, in the words of the API's forms. */
 export type DatasetFields = Readonly<Record<string, string>>;
@@ -20,8 +19,8 @@ export type Load =
   | { readonly kind: 'source'; readonly source: StartUpload['source'] };
 
 export interface DeliveryHooks {
-  /** Bytes of files that left, of how many. */
-  onSent(sent: number, total: number): void;
+  /** Bytes of files that left, of how many. `begins`: those were there before. */
+  onSent(sent: number, total: number, begins?: boolean): void;
   /** Why it waits, or sends again. */
   say(words: string): void;
   /** Aborted: the user wants to stop. */
@@ -36,11 +35,19 @@ export class Delivery {
   readonly #load: Load;
   readonly #hooks: DeliveryHooks;
   #fields: DatasetFields;
-  #key = randomUUID();
+  #key: string;
   #resends = 0;
   #said = '';
 
-  constructor(server: Server, fields: DatasetFields, load: Load, hooks: DeliveryHooks) {
+  /** @param key the same for the same delivery */
+  constructor(
+    server: Server,
+    fields: DatasetFields,
+    load: Load,
+    hooks: DeliveryHooks,
+    key: string = randomUUID(),
+  ) {
+    this.#key = key;
     this.#server = server;
     this.#fields = fields;
     this.#load = load;
@@ -62,7 +69,8 @@ export class Delivery {
         if (waitingSince !== undefined && Date.now() - waitingSince > PATIENCE_MS) throw error;
         if (step.counts) this.#resends += 1;
         this.#say(waitWords(outcome, this.#resends));
-        await sleep(backOff(tries), undefined, { signal: this.#hooks.signal });
+        const wanted = error instanceof ApiError ? error.retryAfterMs : undefined;
+        await sleep(wanted ?? backOff(tries), undefined, { signal: this.#hooks.signal });
         this.#server.relocate();
       }
     }
@@ -107,7 +115,7 @@ export class Delivery {
       stalled.refresh();
       this.#hooks.onSent(now, bytes);
     };
-    this.#hooks.onSent(0, bytes);
+    this.#hooks.onSent(0, bytes, true);
     try {
       const { client } = this.#server;
       const options = { onProgress, signal: ending.signal, idempotencyKey: this.#key };
@@ -125,45 +133,11 @@ function stopAtOnce(signal: AbortSignal, stop: () => void): void {
   if (signal.aborted) stop();
 }
 
-const CHUNK = 1024 * 1024;
-
-function asSendFile(file: NamedFile): SendFile {
-  return { name: file.name, size: file.size, open: () => contentOf(file) };
-}
-
-/** Exactly the bytes that were announced, of a file that stayed the same. */
-async function* contentOf({ path, size, mtimeMs }: NamedFile): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, 'r');
-  try {
-    for (let at = 0; at < size; ) {
-      const length = Math.min(CHUNK, size - at);
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
-      if (bytesRead === 0) throw changed(path);
-      at += bytesRead;
-      // The last piece only after the look at the file: without it the form stays incomplete and counts for nothing.
-      if (at === size) await requireSame(handle, { path, size, mtimeMs });
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-async function requireSame(
-  handle: Awaited<ReturnType<typeof open>>,
-  { path, size, mtimeMs }: Pick<NamedFile, 'path' | 'size' | 'mtimeMs'>,
-): Promise<void> {
-  const now = await handle.stat();
-  if (now.size !== size || now.mtimeMs !== mtimeMs) throw changed(path);
-}
-
-const changed = (path: string): CliError =>
-  new CliError(
-    EXIT.content,
-    'file_changed',
-    `${path} changed while it was sent; nothing was published.`,
-    'Send it when it is complete.',
-  );
+const asSendFile = (file: NamedFile): SendFile => ({
+  name: file.name,
+  size: file.size,
+  open: () => contentOf(file),
+});
 
 /** What a failed try means for the next one; undefined: sending again cannot help. */
 export function outcomeOf(error: unknown): Outcome | undefined {
@@ -174,17 +148,18 @@ export function outcomeOf(error: unknown): Outcome | undefined {
   return isWireError(error) ? { kind: 'lost' } : undefined;
 }
 
-function waitWords(outcome: Outcome, resends: number): string {
+/** @param resends how often the bytes were sent again; left out where each goes on from where it broke */
+export function waitWords(outcome: Outcome, resends?: number): string {
+  const again = resends === undefined ? 'going on' : `sending again (${resends})`;
   switch (outcome.kind) {
     case 'unreachable':
       return 'the server does not answer; waiting for it';
     case 'lost':
-      return `the connection broke; sending again (${resends})`;
+      return `the connection broke; ${again}`;
     case 'failed':
-      return `the upload was interrupted; sending again (${resends})`;
+      return `the upload was interrupted; ${again}`;
     case 'refused':
-      if (outcome.code === 'upload_interrupted')
-        return `the upload was interrupted; sending again (${resends})`;
+      if (outcome.code === 'upload_interrupted') return `the upload was interrupted; ${again}`;
       if (outcome.code === 'idempotency_running')
         return 'the server still holds the interrupted try; waiting';
       return `the server is not ready (${outcome.code}); waiting`;

@@ -1,10 +1,10 @@
 // Exit codes, and every error as the words and the code of the command's end.
 import { ApiError } from '../client/api-error.js';
+import { isWireError } from '../client/wire.js';
 import { ConfigError } from '../config/env.js';
 import { isFailureCode } from '../domain/failure.js';
 import type { Blame } from '../domain/failure-row.js';
 import { faultOf } from '../domain/fault.js';
-import { isWireError } from './wire.js';
 
 /** content: the data or a rule was not met; usage: called wrongly; system: something broke. */
 export const EXIT = { done: 0, content: 1, usage: 2, system: 3, interrupted: 130 } as const;

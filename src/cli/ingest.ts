@@ -1,8 +1,8 @@
 // One ingestion from the command line: finds or starts a server, sends, follows, sends again, says how it ended.
 import { ApiError } from '../client/api-error.js';
 import type { Config } from '../config/config.js';
-import type { DatasetDetail, UploadAnswer } from '../contracts/http.js';
-import { type DatasetFields, Delivery, type Load } from './delivery.js';
+import type { DatasetDetail } from '../contracts/http.js';
+import { type DatasetFields, Delivery, type DeliveryHooks, type Load } from './delivery.js';
 import { CliError, EXIT, explain } from './exit.js';
 import { follow } from './follow.js';
 import type { CheckedIngest, IngestOptions } from './ingest-options.js';
@@ -10,6 +10,9 @@ import type { Io } from './io.js';
 import { endOf, endWithout, type IngestEnd, printEnd } from './outcome.js';
 import { phaseOf, sendingPhase } from './phase.js';
 import { type ProgressView, progressView } from './progress-view.js';
+import { planParts } from './send-plan.js';
+import { SendState } from './send-state.js';
+import { type Accepted, Sending } from './sending.js';
 import { findServer, Server } from './server.js';
 import { type FilesToSend, listFiles } from './source.js';
 import { bytesWords } from './words.js';
@@ -28,6 +31,7 @@ export class Ingestion {
   #made: { dataset: string | null; job: string | null } = { dataset: null, job: null };
   #temporal: string | undefined;
   #embedded = false;
+  #sending: Sending | undefined;
 
   constructor(options: IngestOptions, config: Config, io: Io, signal: AbortSignal) {
     this.#options = options;
@@ -125,26 +129,36 @@ export class Ingestion {
     }
   }
 
-  #delivery(server: Server, fields: DatasetFields, load: Load): Delivery {
+  #delivery(server: Server, fields: DatasetFields, load: Load): Delivery | Sending {
     let began = performance.now();
-    return new Delivery(server, fields, load, {
+    let before = 0;
+    const hooks: DeliveryHooks = {
       signal: this.#signal,
       say: (words) => this.#view.note(words),
-      onSent: (sent, total) => {
-        if (sent === 0) began = performance.now();
-        this.#view.update(sendingPhase(sent, total, (performance.now() - began) / 1000));
+      onSent: (sent, total, begins) => {
+        if (begins === true) [began, before] = [performance.now(), sent];
+        this.#view.update(sendingPhase(sent, total, (performance.now() - began) / 1000, before));
       },
-    });
+    };
+    const parts = load.kind === 'files' ? planParts(load.files) : [];
+    if (load.kind === 'source' || (parts.length === 1 && parts[0]?.kind === 'form'))
+      return new Delivery(server, fields, load, hooks);
+    const { files } = load;
+    const identity = { server: server.here ? 'here' : server.client.baseUrl, fields, files };
+    const state = SendState.open(this.#config.home, identity);
+    const keepsWhenStopped = this.#options.detach === true;
+    this.#sending = new Sending(server, fields, { parts, state }, { ...hooks, keepsWhenStopped });
+    return this.#sending;
   }
 
-  #accepted(answer: UploadAnswer, load: Load): void {
+  #accepted(answer: Accepted, load: Load): void {
     const first = this.#made.dataset === null;
     this.#made = { dataset: answer.dataset_uuid, job: answer.job_id };
     if (answer.notice !== undefined) this.#view.note(answer.notice);
     if (first) this.#view.note(`dataset ${answer.dataset_uuid} (${loadWords(load)})`);
   }
 
-  async #follow(server: Server, answer: UploadAnswer): Promise<DatasetDetail> {
+  async #follow(server: Server, answer: Accepted): Promise<DatasetDetail> {
     return await follow(server, answer.dataset_uuid, {
       signal: this.#signal,
       job: answer.job_id,
@@ -174,7 +188,8 @@ export class Ingestion {
     const { dataset } = this.#made;
     const exit = { exitCode: EXIT.interrupted };
     if (dataset === null) {
-      this.#io.err('sluice: stopped; what was sent is thrown away, nothing is published');
+      const fate = this.#sending?.isKept === true ? 'kept: the same command goes on' : 'thrown away';
+      this.#io.err(`sluice: stopped; what was sent is ${fate}, nothing is published`);
       return endWithout('interrupted', this.#made, exit);
     }
     this.#io.err(

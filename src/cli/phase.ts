@@ -51,9 +51,12 @@ function stageFraction(dataset: DatasetResource, stage: Stage): number {
 const sum = (stages: readonly Stage[]): number =>
   stages.reduce((total, stage) => total + STAGE_WEIGHTS[stage], 0);
 
-/** Bytes on their way to the server; the rate over all of them, since it is what the end depends on. */
-export function sendingPhase(sent: number, total: number, seconds: number): Phase {
-  const perSecond = seconds > 0.2 ? sent / seconds : 0;
+/**
+ * Bytes on their way to the server; the rate over all of them, since it is what the end depends on.
+ * @param before so many were there when the seconds began
+ */
+export function sendingPhase(sent: number, total: number, seconds: number, before = 0): Phase {
+  const perSecond = seconds > 0.2 ? Math.max(sent - before, 0) / seconds : 0;
   return {
     key: 'sending',
     words: 'sending the files',

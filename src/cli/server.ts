@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../client/api-error.js';
 import { createClient, type SluiceClient } from '../client/client.js';
+import { isWireError, within } from '../client/wire.js';
 import type { Config } from '../config/config.js';
 import { findRunning } from '../embedded/run-file.js';
 import { CliError, EXIT, START_IT } from './exit.js';
 import { backOff } from './resend.js';
-import { isWireError, within } from './wire.js';
 
 const PROBE_MS = 5_000;
 const CALL_MS = 30_000;

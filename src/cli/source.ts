@@ -71,8 +71,15 @@ export async function listFiles(path: string): Promise<FilesToSend> {
     );
   }
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (bytes === 0)
-    throw new CliError(EXIT.content, 'empty_file', emptyWords(path, files), 'Send a file with content.');
+  // The server refuses them too, but after everything was sent.
+  const empty = files.find(({ size }) => size === 0);
+  if (empty !== undefined)
+    throw new CliError(
+      EXIT.content,
+      'empty_file',
+      bytes === 0 ? emptyWords(path, files) : `${quoteName(empty.name)} is empty.`,
+      'Send files with content.',
+    );
   refuseBadNames(files);
   return { top, files, bytes, skipped, onlyHere: skipped.length > 0 || list.links };
 }

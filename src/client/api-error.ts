@@ -6,6 +6,8 @@ export class ApiError extends Error {
   /** HTTP status; 0 when the answer could not be understood. */
   readonly status: number;
   readonly problem: Partial<Problem> & Readonly<Record<string, unknown>>;
+  /** How long the server asks to wait, ms. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     message: string,
@@ -13,11 +15,18 @@ export class ApiError extends Error {
       status = 0,
       problem = {},
       cause,
-    }: { status?: number; problem?: ApiError['problem']; cause?: unknown } = {},
+      retryAfterMs,
+    }: {
+      status?: number;
+      problem?: ApiError['problem'];
+      cause?: unknown;
+      retryAfterMs?: number | undefined;
+    } = {},
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.status = status;
     this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** The stable code, if the server gave one. */
@@ -30,11 +39,21 @@ export class ApiError extends Error {
   }
 }
 
-export function toApiError(status: number, text: string): ApiError {
+/** @param retryAfter the header of that name */
+export function toApiError(status: number, text: string, retryAfter?: string | string[]): ApiError {
+  const retryAfterMs = waitOf(retryAfter);
   try {
     const problem = JSON.parse(text) as ApiError['problem'];
-    return new ApiError(problem.detail ?? problem.title ?? `HTTP ${status}`, { status, problem });
+    const words = problem.detail ?? problem.title ?? `HTTP ${status}`;
+    return new ApiError(words, { status, problem, retryAfterMs });
   } catch {
-    return new ApiError(`HTTP ${status}`, { status });
+    return new ApiError(`HTTP ${status}`, { status, retryAfterMs });
   }
+}
+
+/** Seconds, or a date. */
+function waitOf(text: string | string[] | undefined): number | undefined {
+  if (typeof text !== 'string') return undefined;
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(ms, 0) : undefined;
 }

@@ -17,6 +17,7 @@ import type { StartUpload } from '../sources/start.js';
 import { ApiError, toApiError } from './api-error.js';
 import { type EventFilter, followEvents, type ServerEvent } from './events.js';
 import { multipartBody, type SendFile } from './multipart.js';
+import { type TusCalls, tusCalls } from './tus.js';
 
 export type DatasetCommand = 'pause' | 'resume' | 'cancel' | 'retry' | 'convert' | 'seal';
 export type JobCommand = 'pause' | 'resume' | 'cancel' | 'retry';
@@ -51,6 +52,8 @@ export interface SluiceClient {
     list(query?: Query): Promise<JobList>;
     get(jobId: string): Promise<JobResource>;
   };
+  /** Resumable uploads, call by call; `sendResumable` makes a whole of them. */
+  readonly tus: TusCalls;
   readonly jobs: {
     list(query?: Query): Promise<JobList>;
     get(jobId: string): Promise<JobResource>;
@@ -98,6 +101,7 @@ export function createClient(baseUrl: string): SluiceClient {
       list: (query) => call.json<JobList>('GET', `/api/v1/uploads${search(query)}`),
       get: jobs.get,
     },
+    tus: tusCalls(base, agent),
     jobs,
     limits: limitCalls(call),
     events: (filter = {}, signal) => followEvents(base, agent, filter, signal),
@@ -198,7 +202,7 @@ class Caller {
     });
     const text = await answer.body.text();
     if (answer.statusCode < 300 || accept.includes(answer.statusCode)) return text;
-    throw toApiError(answer.statusCode, text);
+    throw toApiError(answer.statusCode, text, answer.headers['retry-after']);
   }
 }
 

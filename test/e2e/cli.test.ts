@@ -1,16 +1,14 @@
 // The command line as a person or a script calls it, against a whole Sluice.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { IngestResult } from '../../src/cli/outcome.js';
 import { recordOf, removeRun, writeRun } from '../../src/embedded/run-file.js';
 import { commandOf } from '../../src/process/proc.js';
+import { type Ended, type Started, startCli } from '../support/cli.js';
 import { readProduct, volume, writeStack } from '../support/data.js';
+import { startLine } from '../support/line.js';
 import { kill, Stack, until } from '../support/stack.js';
 
-const MAIN = join(process.cwd(), 'dist/src/cli/main.js');
 const BIG = 768 * 2 ** 20;
 
 let stack: Stack;
@@ -22,39 +20,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.close(), 60_000);
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-  /** The last line of stdout. */
-  readonly result: IngestResult;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-}
-
 /** Starts the program with the server's address in SLUICE_URL. */
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, NODE_OPTIONS: '', SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const texts = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    texts.out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    texts.err += text;
-  });
-  const ended = once(child, 'close').then(([code]) => {
-    const last = texts.out.trimEnd().split('\n').at(-1) ?? '';
-    const result = (last.startsWith('{') ? JSON.parse(last) : {}) as IngestResult;
-    return { code: code as number | null, ...texts, result };
-  });
-  return { child, ended };
-}
+const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Started =>
+  startCli(args, { SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl, ...env });
 
 const sluice = (...args: string[]): Promise<Ended> => start(args).ended;
 
@@ -156,7 +124,15 @@ test('the server of this home reads files below its roots by itself', async () =
 }, 60_000);
 
 test('the API is killed in a multipart upload: the command sends again by itself, into the same dataset', async () => {
-  const running = start(['ingest', bigFile('killed.bin'), '--sensor', 'OTHER', '--name', 'killed', '--json']);
+  const directory = join(files, 'killed');
+  mkdirSync(directory);
+  for (let index = 0; index < 7; index += 1) {
+    writeFileSync(join(directory, `${index}.bin`), 'small enough for a form');
+    truncateSync(join(directory, `${index}.bin`), 8_000_000);
+  }
+  const line = await startLine(stack.apiUrl, { pace: 40_000_000 });
+  const args = ['ingest', directory, '--sensor', 'OTHER', '--name', 'killed', '--json'];
+  const running = start(args, { SLUICE_URL: line.url });
   await receiving();
   await kill(stack.api);
   await stack.startApi();
@@ -171,6 +147,7 @@ test('the API is killed in a multipart upload: the command sends again by itself
   expect(jobs[0]?.sluice.failure?.code).toBe('upload_interrupted');
   expect(await stack.store.datasets.countDocuments({ name: 'killed' })).toBe(1);
   expect(readdirSync(join(stack.in, '.staging'))).toEqual([]);
+  await line.close();
 }, 150_000);
 
 test('Ctrl-C while bytes are sent: exit 130, and nothing of it is published', async () => {
@@ -178,8 +155,8 @@ test('Ctrl-C while bytes are sent: exit 130, and nothing of it is published', as
   await receiving();
   running.child.kill('SIGINT');
   expect(await running.ended).toMatchObject({ code: 130, result: { status: 'interrupted', product: null } });
-  await until('the upload has failed', async () => {
+  await until('the upload is cancelled', async () => {
     const row = await stack.store.datasets.findOne({ name: 'left' });
-    return row?.status === 'failed' && readdirSync(join(stack.in, '.staging')).length === 0;
+    return row?.status === 'cancelled' && readdirSync(join(stack.in, '.staging')).length === 0;
   });
 }, 60_000);

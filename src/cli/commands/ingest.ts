@@ -21,7 +21,9 @@ Examples:
 Sensors that are converted: ${CONVERTIBLE_SENSORS.join(', ')}.
 Results go to stdout, everything else to stderr. With --json the last line of stdout is the result.
 Exit codes: 0 published (--detach: accepted), 1 the content failed, 2 wrong usage, 3 a system broke, 130 Ctrl-C.
-Ctrl-C stops while bytes are being sent; afterwards it only leaves, and the work goes on.`;
+Files of 8 MiB and more are sent resumable: the same command given again goes on where one before was cut off.
+Ctrl-C while bytes are being sent stops and throws them away (--detach: keeps them for the same command);
+afterwards it only leaves, and the work goes on.`;
 
 export function registerIngest(program: Command): void {
   program
