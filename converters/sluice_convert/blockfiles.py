@@ -46,14 +46,16 @@ def check_layout(path, count):
     return int((sizes > 0).sum())
 
 
-def recompress(path, count, block_bytes):
+def recompress(path, in_file, block_bytes):
     """Rewrite one file of raw blocks with zlib blocks; returns (blocks, bytes of the new file).
+
+    The table has `in_file` rows for each field, one field after another; `block_bytes` has a size for each field.
 
     Holds one block at a time; the new file replaces the old one by rename. A block that does not shrink stays raw.
     """
     from isal import isal_zlib
 
-    partial = path + ".partial"
+    partial, count = path + ".partial", in_file * len(block_bytes)
     with open(path, "rb") as source, open(partial, "wb") as target:
         table = read_table(source, count)
         offsets, sizes = extents(table)
@@ -62,16 +64,17 @@ def recompress(path, count, block_bytes):
             if sizes[index] == 0:
                 continue
             source.seek(int(offsets[index]))
-            raw = source.read(block_bytes)
-            if len(raw) != block_bytes or sizes[index] != block_bytes or table[index, FLAGS] & COMPRESSION_MASK:
+            whole = block_bytes[index // in_file]
+            raw = source.read(whole)
+            if len(raw) != whole or sizes[index] != whole or table[index, FLAGS] & COMPRESSION_MASK:
                 raise BlockFileError(f"block {index} is not a whole raw block")
             packed = isal_zlib.compress(raw, LEVEL)
-            zipped = len(packed) < block_bytes
+            zipped = len(packed) < whole
             position = target.tell()
             target.write(packed if zipped else raw)
             table[index, OFFSET_LOW] = position & 0xFFFFFFFF
             table[index, OFFSET_HIGH] = position >> 32
-            table[index, SIZE] = len(packed) if zipped else block_bytes
+            table[index, SIZE] = len(packed) if zipped else whole
             table[index, FLAGS] = (int(table[index, FLAGS]) & ~COMPRESSION_MASK) | (ZIP if zipped else 0)
         length = target.tell()
         target.seek(0)
@@ -80,14 +83,14 @@ def recompress(path, count, block_bytes):
     return int((sizes > 0).sum()), length
 
 
-def recompress_all(paths, count, block_bytes, threads, told):
+def recompress_all(paths, in_file, block_bytes, threads, told):
     """Recompress files on `threads` threads (zlib works outside Python's lock); `told(blocks)` after each file.
 
     Returns (blocks, bytes) over all files.
     """
     blocks = size = 0
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        jobs = [pool.submit(recompress, path, count, block_bytes) for path in paths]
+        jobs = [pool.submit(recompress, path, in_file, block_bytes) for path in paths]
         try:
             for job in as_completed(jobs):
                 done, length = job.result()

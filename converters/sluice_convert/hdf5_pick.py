@@ -18,20 +18,25 @@ def numeric(dataset):
 
 def pick(file, name, wanted):
     """(path, dataset): the named one, else the largest numeric one of 2 to 4 dimensions, the first of equals."""
-    if wanted:
-        return wanted, named(file, name, wanted)
+    return (wanted, named(file, name, wanted)) if wanted else largest(file, name, RANKS, RANKS)
+
+
+def largest(file, name, preferred, ranks):
+    """(path, dataset) with most bytes among the numeric ones of `preferred` ranks, else of `ranks`."""
     datasets = [(path, thing) for path, thing in objects(file, name) if isinstance(thing, h5py.Dataset)]
-    usable = [(path, thing) for path, thing in datasets if _usable(thing)]
+    usable = [(path, thing) for path, thing in datasets if _usable(thing, ranks)]
     if not usable:
         raise Fault(
             "no_numeric_dataset",
-            f"{name} has no numeric dataset of 2 to 4 dimensions with values in it. It holds: {listed(datasets)}.",
+            f"{name} has no numeric dataset of {ranks[0]} to {ranks[-1]} dimensions with values in it. "
+            f"It holds: {listed(datasets)}.",
         )
-    return max(usable, key=lambda item: item[1].size * item[1].dtype.itemsize)
+    best = [item for item in usable if item[1].ndim in preferred] or usable
+    return max(best, key=lambda item: item[1].size * item[1].dtype.itemsize)
 
 
-def _usable(dataset):
-    return dataset.shape is not None and dataset.ndim in RANKS and 0 not in dataset.shape and numeric(dataset)
+def _usable(dataset, ranks):
+    return dataset.shape is not None and dataset.ndim in ranks and 0 not in dataset.shape and numeric(dataset)
 
 
 def named(file, name, wanted, ranks=RANKS):

@@ -25,42 +25,67 @@ LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "h
 
 
 def convert(source, request, reporter):
-    """Write the product of `source` into request["output"]; returns the result object of the contract."""
-    output, limits = request["output"], request["limits"]
-    check_declared(source)
-    writer = Writer(source, output)
-    raw = source.timesteps * writer.timestep_bytes
+    """Write the product of `source` into request["output"]; returns the result object of the contract.
+
+    `source` may be a list: each becomes a field, named by its `field`; the first gives metadata and what is shown.
+    """
+    sources = source if isinstance(source, list) else [source]
+    first, output, limits = sources[0], request["output"], request["limits"]
+    for one in sources:
+        check_declared(one)
+    writer = Writer(sources, output)
+    raw = first.timesteps * writer.timestep_bytes
     check_room(output, raw)
     reporter.progress(0, 2 * raw, "reading")
-    records = copy_voxels(
-        source, writer, limits["slab_bytes"], lambda done: reporter.progress(done, 2 * raw, "reading")
+    records, ranges = copy_fields(
+        sources, writer, limits["slab_bytes"], lambda done: reporter.progress(done, 2 * raw, "reading")
     )
-    low_high = (None, None)
-    for record in records:
-        low_high = wider(low_high, (record["min"], record["max"]))
     blocks, bytes_out = writer.compress(
-        limits["threads"], low_high, lambda done: reporter.progress(raw + done, 2 * raw, "compressing")
+        limits["threads"], ranges, lambda done: reporter.progress(raw + done, 2 * raw, "compressing")
     )
     reporter.progress(2 * raw, 2 * raw, "written")
+    low_high = ranges[0]
     if low_high[0] is None:
-        source.summary["no_finite_value"] = True
-    proof = {"dims": writer.dims, "dtype": writer.dtype, "field": FIELD, "timesteps": source.timesteps}
-    proof |= {"ignored": list(source.ignored), "y_up": source.y_up}
-    write_records(output, source.summary | source.metadata, proof, records)
+        first.summary["no_finite_value"] = True
+    proof = {"dims": writer.dims, "dtype": writer.dtypes[0], "field": writer.fields[0], "timesteps": first.timesteps}
+    proof |= {"ignored": list(first.ignored), "y_up": first.y_up}
+    write_records(output, first.summary | first.metadata, proof, records)
     return {
-        "kind": "idx", "entry": "visus.idx", "dims": writer.dims, "timesteps": source.timesteps,
-        "dtype": writer.dtype, "field": FIELD, "min": low_high[0], "max": low_high[1],
-        "bytes_in": source.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
-        "proof": "sluice/proof.json", "metadata": source.summary,
+        "kind": "idx", "entry": "visus.idx", "dims": writer.dims, "timesteps": first.timesteps,
+        "dtype": writer.dtypes[0], "field": writer.fields[0], "min": low_high[0], "max": low_high[1],
+        "bytes_in": first.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
+        "proof": "sluice/proof.json", "metadata": first.summary,
     }  # fmt: skip
+
+
+def copy_fields(sources, writer, slab_bytes, told):
+    """(proof records, value range of each field): one field after another."""
+    records, ranges, done = [], [], 0
+    for index, source in enumerate(sources):
+        before = done
+        found = copy_voxels(source, writer, slab_bytes, lambda count, before=before: told(before + count), index)
+        low_high = (None, None)
+        for record in found:
+            low_high = wider(low_high, (record["min"], record["max"]))
+            if len(sources) > 1:
+                record["field"] = writer.fields[index]
+        ranges.append(low_high)
+        records += found
+        done += source.timesteps * raw_bytes(source)
+    return records, ranges
+
+
+def raw_bytes(source):
+    """Bytes of the values of one timestep."""
+    voxels = source.components
+    for size in source.shape:
+        voxels *= int(size)
+    return voxels * source.dtype.itemsize
 
 
 def check_declared(source):
     """Refuse a small file that declares far more values than it can hold: nobody wrote them."""
-    voxels = source.timesteps * source.components
-    for size in source.shape:
-        voxels *= int(size)
-    raw = voxels * source.dtype.itemsize
+    raw = source.timesteps * raw_bytes(source)
     if raw > DECLARED_BYTES and raw > MOST_EXPANSION * source.bytes_in:
         raise Fault(
             "declared_too_large",
@@ -78,7 +103,7 @@ def check_room(directory, needed):
         )
 
 
-def copy_voxels(source, writer, slab_bytes, told):
+def copy_voxels(source, writer, slab_bytes, told, field=0):
     """Read, digest and write slab by slab; returns the proof records in order.
 
     The next slab is read and this one digested while OpenVisus writes it, so at most two slabs are in memory.
@@ -95,7 +120,7 @@ def copy_voxels(source, writer, slab_bytes, told):
                 following = todo[index + 1]
                 upcoming = reading.submit(source.read, following[0], *following[1])
             digests = digesting.submit(digest_slab, source, timestep, box, values, voxel_bytes)
-            writer.write(timestep, box, values)
+            writer.write(timestep, box, values, field)
             records += digests.result()
             done += values.nbytes
             told(done)
@@ -114,59 +139,65 @@ def digest_slab(source, timestep, slab, values, voxel_bytes):
 class Writer:
     """An OpenVisus dataset being filled with raw blocks, then compressed in place."""
 
-    def __init__(self, source, output):
-        depth, height, width = source.shape
-        self.dims = [width, height] if source.flat else [width, height, depth]
+    def __init__(self, sources, output):
+        first = sources[0]
+        depth, height, width = first.shape
+        self.dims = [width, height] if first.flat else [width, height, depth]
         check_dims(self.dims)
-        self.dtype = dtype_name(source.dtype, source.components)
-        voxel_bytes = source.dtype.itemsize * source.components
-        self.timestep_bytes = depth * height * width * voxel_bytes
+        self.fields = [getattr(source, "field", FIELD) for source in sources]
+        self.dtypes = [dtype_name(source.dtype, source.components) for source in sources]
+        voxel_bytes = [source.dtype.itemsize * source.components for source in sources]
+        self.timestep_bytes = sum(map(raw_bytes, sources))
         self._output = output
-        self._components = source.components
+        self._ranged = [source.components == 1 for source in sources]
         self._url = os.path.join(os.path.abspath(output), "visus.idx")
-        options = {"time": (0, source.timesteps - 1, "t%05d/")} if source.timesteps > 1 else {}
+        options = {"time": (0, first.timesteps - 1, "t%05d/")} if first.timesteps > 1 else {}
         visus = openvisus()
         self._dataset = visus.CreateIdx(
-            url=self._url, dims=self.dims, fields=[visus.Field(FIELD, self.dtype)],
-            blocksperfile=blocks_in_file(self.dims, voxel_bytes, source.timesteps), **options,
+            url=self._url, dims=self.dims, fields=[visus.Field(*named) for named in zip(self.fields, self.dtypes)],
+            blocksperfile=blocks_in_file(self.dims, sum(voxel_bytes), first.timesteps), **options,
         )  # fmt: skip
         index = self._dataset.db.idxfile
-        self._in_file, self._block_bytes = index.blocksperfile, voxel_bytes << index.bitsperblock
+        self._in_file, self._block_bytes = index.blocksperfile, [size << index.bitsperblock for size in voxel_bytes]
         self._access = self._dataset.createAccessForBlockQuery()
         self._access.disableWriteLocks()  # nobody else knows of this dataset yet
         self._access.disableCompression()  # its own compression is several times slower than `compress`
 
-    def write(self, timestep, box, values):
+    def write(self, timestep, box, values, field=0):
         """Write one slab. OpenVisus says only "query error", so a full disk is told apart by looking."""
         z0, _, y0, _ = box
         if len(self.dims) == 2:
             values = values[0]
         try:
-            self._dataset.write(values, x=0, y=y0, z=z0, time=timestep, access=self._access)
+            self._dataset.write(
+                values, x=0, y=y0, z=z0, time=timestep, field=self.fields[field], access=self._access
+            )
         except Exception as error:
             if shutil.disk_usage(self._output).free < values.nbytes + (64 << 20):
                 raise disk_full("The disk became full while writing. Free some space and try again.") from error
             raise
 
-    def compress(self, threads, low_high, told):
-        """Compress every block file and note the value range in the index; returns (blocks, bytes on disk)."""
+    def compress(self, threads, ranges, told):
+        """Compress every block file and note the value ranges in the index; returns (blocks, bytes on disk)."""
         self._access = None
-        paths = block_files(self._output)
+        paths, mean = block_files(self._output), sum(self._block_bytes) // len(self._block_bytes)
         blocks, size = blockfiles.recompress_all(
-            paths, self._in_file, self._block_bytes, threads, lambda count: told(count * self._block_bytes)
+            paths, self._in_file, self._block_bytes, threads, lambda count: told(count * mean)
         )
-        self._note_range(low_high)
+        self._note_ranges(ranges)
         return blocks, size + os.path.getsize(self._url)
 
-    def _note_range(self, low_high):
+    def _note_ranges(self, ranges):
         # Viewers take their first colour range from here.
         index = self._dataset.db.idxfile
-        field = next(iter(index.fields))
-        field.default_compression = "zip"
-        if low_high[0] is not None and self._components == 1:
-            field.setDTypeRange(openvisus().Range(float(low_high[0]), float(low_high[1]), 0.0))
+        fields = list(index.fields)
+        for field, low_high, ranged in zip(fields, ranges, self._ranged):
+            field.default_compression = "zip"
+            if low_high[0] is not None and ranged:
+                field.setDTypeRange(openvisus().Range(float(low_high[0]), float(low_high[1]), 0.0))
         index.fields.clear()
-        index.fields.push_back(field)
+        for field in fields:
+            index.fields.push_back(field)
         index.save(self._url)
 
 

@@ -5,7 +5,13 @@ import type { Config } from '../config/config.js';
 import { formatOf, parametersOf } from '../contracts/formats/registry.js';
 import { newDatasetUploadSchema } from '../contracts/http.js';
 import { Fault } from '../domain/fault.js';
-import { CONVERTIBLE_SENSORS, isConvertible, SENSORS, type Sensor } from '../domain/sensor.js';
+import {
+  CONVERTIBLE_SENSORS,
+  isConvertible,
+  SENSOR_ALIASES,
+  SENSORS,
+  type Sensor,
+} from '../domain/sensor.js';
 import type { DatasetFields } from './delivery.js';
 import { usage } from './exit.js';
 import { classify, type Named } from './source.js';
@@ -98,7 +104,7 @@ function checkParameters(sensor: Sensor, convert: boolean, parameters: Record<st
 
 /** @throws CliError (exit 2) listing the sensors */
 function checkSensor(text: string, convert: boolean): Sensor {
-  const sensor = SENSORS.find((known) => known === text);
+  const sensor = SENSORS.find((known) => known === (SENSOR_ALIASES[text] ?? text));
   const close = SENSORS.find((known) => known.toLowerCase() === text.trim().toLowerCase());
   if (sensor === undefined) {
     const hint = close === undefined ? '' : ` Did you mean ${JSON.stringify(close)}?`;

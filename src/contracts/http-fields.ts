@@ -1,7 +1,7 @@
 // Fields that several HTTP bodies share, as zod schemas: the one place that says what a client may send.
 import { z } from 'zod';
 import { NORMAL_PRIORITY, PRIORITIES } from '../domain/priority.js';
-import { SENSORS } from '../domain/sensor.js';
+import { SENSOR_ALIASES, SENSORS } from '../domain/sensor.js';
 import { DUPLICATE_RULES } from '../domain/upload.js';
 
 const PRIORITY_WORDS = 'Input should be 1 (high), 2 (normal) or 3 (low)';
@@ -53,8 +53,11 @@ export const priorityField = z
 
 export const emailField = z.email().max(254).meta({ description: 'Owner, an e-mail address' });
 export const sensorField = z
-  .enum(SENSORS)
-  .meta({ description: 'What kind of data it is; spelling is exact' });
+  .preprocess(
+    (value) => (typeof value === 'string' ? (SENSOR_ALIASES[value] ?? value) : value),
+    z.enum(SENSORS),
+  )
+  .meta({ description: 'What kind of data it is; spelling is exact, and 4D_Probe is taken for 4D_NEXUS' });
 export const sha256Field = z
   .string()
   .regex(/^[0-9a-fA-F]{64}$/, 'Input should be a SHA-256 digest in hexadecimal');

@@ -59,6 +59,11 @@ export const STAGE_FAILURES = {
     'The file declares far more values than it holds.',
     'Save only what was written.',
   ),
+  several_files: content('There are several files where one is expected.', 'Send each as its own dataset.'),
+  scan_mismatch: content(
+    'Coordinates or intensities do not fit the volume of the scan.',
+    'Name the datasets that belong together.',
+  ),
   no_idx: content('There is no IDX dataset among the files.', 'Send the .idx file together with its data.'),
   several_idx: content(
     'There are several IDX datasets among the files.',

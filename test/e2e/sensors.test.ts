@@ -1,5 +1,5 @@
 // Data of every sensor that a program converts, of known values, from a client to a published product.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readProduct, runPython, sha256sumCheck } from '../support/data.js';
@@ -33,6 +33,23 @@ with h5py.File(to + "/a.h5", "w") as file:
     file.create_dataset("entry/data", data=values, chunks=(3, 20, 30), compression="gzip")
     file.create_dataset("entry/larger", data=np.zeros((99, 99, 9)))`,
   },
+  {
+    sensor: '4D_Probe',
+    parameters: {
+      Xs_dataset: '/entry/x',
+      Ys: '/entry/y',
+      presample: '/entry/before',
+      postsample: '/entry/behind',
+    },
+    make: `
+import h5py
+volume = (np.arange(5 * 6 * 7 * 8) % 999).reshape(5, 6, 7, 8).astype("u2")
+values = volume[0]
+with h5py.File(to + "/scan.nxs", "w") as file:
+    file.create_dataset("entry/volume", data=volume)
+    for name, size in (("x", 5), ("y", 6), ("before", 30), ("behind", 30)):
+        file.create_dataset("entry/" + name, data=np.arange(size) + 1.0)`,
+  },
 ];
 
 test.each(SAMPLES)(
@@ -58,6 +75,7 @@ test.each(SAMPLES)(
 test('a parameter that a sensor does not have is refused before anything is sent', async () => {
   const to = join(files, 'nothing');
   mkdirSync(to);
+  writeFileSync(join(to, 'a.h5'), 'x');
   const parameters = JSON.stringify({ datset: '/a' });
   const sent = await sendDirectory(stack.apiUrl, to, { sensor: 'HDF5', parameters });
   expect([sent.status, sent.body['code']]).toEqual([422, 'invalid_field']);

@@ -7,10 +7,11 @@ import type { Format } from './format.js';
 import { hdf5 } from './hdf5.js';
 import { idx } from './idx.js';
 import { netcdf } from './netcdf.js';
+import { nexus4d } from './nexus4d.js';
 import { other } from './other.js';
 import { tiff } from './tiff.js';
 
-const FORMATS: readonly Format[] = [idx, tiff, netcdf, hdf5, other];
+const FORMATS: readonly Format[] = [idx, tiff, netcdf, hdf5, nexus4d, other];
 
 /** The format of a sensor; without conversion the files are the product. @throws Fault `sensor_not_supported` */
 export function formatOf(sensor: Sensor, convert: boolean): Format {

@@ -1,0 +1,144 @@
+"""Converter for the sensor 4D_NEXUS: a scan in a NeXus or HDF5 file -> one OpenVisus dataset.
+
+A volume (x, y, z, u) becomes timesteps along x of volumes with dims u, z, y; one of three axes a volume with its dims
+reversed. Several volumes of one shape become fields. Coordinates of the samples (Xs, Ys) and the ratio of the beam
+behind the sample to that before it are checked against the volume and written to scan.json.
+"""
+
+import json
+import os
+
+from hdf5 import chosen
+from sluice_convert.natural import listing
+from sluice_convert.report import Fault, run_program
+
+RANKS = (3, 4)
+
+
+def one_file(inputs):
+    """The file of the scan. Raises not_hdf5, several_files."""
+    files = chosen(inputs)
+    if len(files) > 1:
+        there = listing(item["name"] for item in files)
+        raise Fault("several_files", f"A scan is one file, and there are {there}. Upload each as its own dataset.")
+    return files[0]
+
+
+def volumes(file, name, wanted):
+    """[(path, dataset)] of one shape and type: the named ones, else the largest of 4, else of 3 axes."""
+    from sluice_convert.hdf5_pick import largest, named
+
+    if not wanted:
+        return [largest(file, name, (4,), RANKS)]
+    found = [(path, named(file, name, path, RANKS)) for path in wanted]
+    first = found[0][1]
+    for path, dataset in found[1:]:
+        if (dataset.shape, dataset.dtype) != (first.shape, first.dtype):
+            raise Fault(
+                "slice_mismatch",
+                f"{found[0][0]} is {words(first.shape)} {first.dtype.name}, but {path} is {words(dataset.shape)} "
+                f"{dataset.dtype.name}. Volumes that differ are separate datasets.",
+            )
+    return found
+
+
+def words(shape):
+    return " x ".join(map(str, shape))
+
+
+def coordinates(file, name, path, label, sizes):
+    """Values of a 1-D (or squeezable) dataset that must have one of `sizes` ({size: what it is})."""
+    from sluice_convert.hdf5_file import check_storage
+    from sluice_convert.hdf5_pick import named
+
+    dataset = named(file, name, path, (1, 2, 3, 4))
+    check_storage(dataset, path, name)
+    if dataset.size not in sizes:
+        wanted = " or ".join(f"{size} ({what})" for size, what in sizes.items())
+        raise Fault(
+            "scan_mismatch", f"{label} ({path} in {name}) has {dataset.size} values where {wanted} were expected."
+        )
+    return dataset
+
+
+def scan_record(file, name, parameters, path, dataset, index):
+    """What scan.json says of one volume."""
+    from sluice_convert.hdf5_source import attributes
+    from sluice_convert.plain import plain
+
+    width, height = dataset.shape[:2]
+    grid = {width * height: "one per x and y"}
+    told = {"volume": path, "shape": list(dataset.shape)}
+    for key, sizes in (("Xs", {width: "one per x"} | grid), ("Ys", {height: "one per y"} | grid)):
+        where = matching(parameters, key, index)
+        if where is not None:
+            axis = coordinates(file, name, where, key, sizes)
+            values = [plain(item) for item in axis[()].ravel().tolist()]
+            told[key] = {"path": where, "units": attributes(axis).get("units"), "values": values}
+    beams = [matching(parameters, key, index) for key in ("presample", "postsample")]
+    if all(beams):
+        told["intensity"] = ratio(
+            *(
+                coordinates(file, name, where, key, {width: "one per x"} | grid)
+                for key, where in zip(("presample", "postsample"), beams)
+            )
+        )
+    return told
+
+
+def ratio(before, behind):
+    """postsample / presample, the picture of a scan; values that are not finite are null."""
+    import numpy as np
+
+    if before.size != behind.size:
+        raise Fault("scan_mismatch", f"presample has {before.size} values and postsample has {behind.size}.")
+    with np.errstate(all="ignore"):
+        values = behind[()].astype("f8").ravel() / before[()].astype("f8").ravel()
+    return [item if np.isfinite(item) else None for item in values.tolist()]
+
+
+def matching(parameters, key, index):
+    """The path that belongs to a volume: one for all of them, or one for each."""
+    paths = parameters.get(key) or []
+    if len(paths) > 1 and len(paths) != len(parameters.get("volume") or [None]):
+        raise Fault("scan_mismatch", f"{key} names {len(paths)} datasets; name one, or one for each volume.")
+    return None if not paths else paths[0] if len(paths) == 1 else paths[index]
+
+
+def main(request, reporter):
+    item, parameters = one_file(request["inputs"]), request.get("parameters") or {}
+    name = item["name"]
+    from sluice_convert import hdf5_facts
+    from sluice_convert.hdf5_file import check_storage, objects, opened
+    from sluice_convert.hdf5_source import Hdf5Source, fill_values
+    from sluice_convert.product import FIELD, convert
+    from sluice_convert.visus import check_type
+
+    file = opened(item["path"], name)
+    found = volumes(file, name, parameters.get("volume"))
+    path, first = found[0]
+    check_type(first.dtype, 1, f"{path} in {name}")
+    timed, scans = first.ndim == 4, []
+    for index, (volume, dataset) in enumerate(found):
+        check_storage(dataset, volume, name)
+        scans.append(scan_record(file, name, parameters, volume, dataset, index))
+    axes = ["x", "y", "z", "u"][: first.ndim]
+    summary = {"volumes": [volume for volume, _ in found], "axes": axes[::-1], "time_axis": "x" if timed else None}
+    metadata = {
+        "format": "4d_nexus", "files": [name], "shape": list(first.shape),
+        "dimensions": hdf5_facts.axes(file, path, first, name),
+        "attributes": hdf5_facts.attributes_by_path(objects(file, name)),
+    }  # fmt: skip
+    parts, sources = [(item["path"], name, first.shape[0] if timed else 1)], []
+    for volume, dataset in found:
+        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary)
+        source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
+        sources.append(source)
+    result = convert(sources, request, reporter)
+    with open(os.path.join(request["output"], "scan.json"), "w", encoding="utf-8") as target:
+        json.dump({"scans": scans}, target, ensure_ascii=False, allow_nan=False)
+    return result
+
+
+if __name__ == "__main__":
+    run_program(main)
