@@ -1,4 +1,5 @@
 // For the benches of the source s3: a real S3 server, our activity in a process of its own, and the peers' programs.
+import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
@@ -113,11 +114,11 @@ export class S3Rig {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const logFile = join(this.home, 'peer.log');
-    await rm(logFile, { force: true });
+    const logFile = join(this.home, `peer-${randomUUID()}.log`);
     const daemon = startDaemon({ name: command, command, args, env: { HOME: this.home, ...env }, logFile });
     const { code } = await daemon.exited;
     const said = readFileSync(logFile, 'utf8');
+    await rm(logFile);
     if (code !== 0) throw new Error(`${command} ended with ${code}: ${said.slice(-2_000)}`);
     return said;
   }

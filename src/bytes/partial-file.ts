@@ -79,10 +79,19 @@ export class PartialFile {
     const chunks = data instanceof Uint8Array ? [data] : [...data];
     const size = chunks.reduce((sum, { length }) => sum + length, 0);
     await onDisk(() => writeAll(this.data, chunks, offset));
-    const range = { start: offset, end: offset + size };
+    await this.wrote({ start: offset, end: offset + size });
+  }
+
+  /** Descriptor for a thread that writes; it must have ended before this is closed. */
+  get descriptor(): number {
+    return this.data.fd;
+  }
+
+  /** These bytes lie in the file, whoever wrote them through it. */
+  async wrote(range: Range): Promise<void> {
     this.written.push(range);
     this.there = mergeRanges([...this.there, range]);
-    this.waiting += size;
+    this.waiting += range.end - range.start;
     if (this.waiting < FLUSH_BYTES) return;
     await this.background;
     this.background = this.turn();

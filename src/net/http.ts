@@ -1,6 +1,10 @@
 // GET over http(s) through the URL guard: redirects by hand, credentials never to another origin.
+import type { LookupAddress } from 'node:dns';
 import { Agent, type Dispatcher } from 'undici';
 import { Fault } from '../domain/fault.js';
+import { writeGet } from './http-head.js';
+import { type LaneBody, type LanePlace, openLane } from './lane.js';
+import type { LaneTarget } from './lane-messages.js';
 import { createUrlGuard, type UrlGuard } from './url-guard.js';
 
 const REDIRECTS = 5;
@@ -48,6 +52,15 @@ export interface HttpOptions {
   readonly stallMs?: number;
 }
 
+/** A GET whose body goes straight into a file. */
+export interface AsideRequest {
+  /** With its query; sent as it stands here. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly place: LanePlace;
+  readonly signal: AbortSignal;
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -80,6 +93,11 @@ export interface HttpClient {
       readonly signal: AbortSignal;
     },
   ): Promise<HttpAnswer>;
+  /**
+   * One GET, redirects not followed, whose body goes straight into a file: for large bodies of known length.
+   * @throws Fault `url_forbidden`; LaneError for a broken connection, and for an answer that `get` may understand
+   */
+  aside(origin: URL, request: AsideRequest): Promise<LaneBody>;
   close(): Promise<void>;
 }
 
@@ -97,8 +115,18 @@ export function createHttp(options: HttpOptions): HttpClient {
       answer.body.on('error', () => undefined);
       return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body, url };
     },
+    aside: async (origin, { path, headers, place, signal }) => {
+      const target = laneTo(origin, await guard.addresses(origin));
+      return await openLane(target, writeGet(origin.host, path, headers), place, signal);
+    },
     close: () => agent.close(),
   };
+}
+
+function laneTo(url: URL, addresses: readonly LookupAddress[]): LaneTarget {
+  const secure = url.protocol === 'https:';
+  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+  return { secure, host: url.hostname.replace(/^\[|\]$/g, ''), port, addresses };
 }
 
 async function followed(

@@ -2,6 +2,7 @@
 // when a connection is made, after name resolution, so that a name cannot point elsewhere in between.
 
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import { lookup as resolve } from 'node:dns/promises';
 import { once } from 'node:events';
 import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
 import ipaddr from 'ipaddr.js';
@@ -16,6 +17,11 @@ export interface UrlGuard {
   check(url: string | URL): URL;
   /** Connects only to addresses that are allowed; for an undici Agent. */
   readonly connector: buildConnector.connector;
+  /**
+   * The addresses of the URL's host that may be connected to.
+   * @throws Fault `url_forbidden`; the system's error when the name is not known
+   */
+  addresses(url: URL): Promise<readonly LookupAddress[]>;
   /**
    * The same for a host that is named without a URL (IPv6 without brackets).
    * @throws Fault `url_forbidden`
@@ -50,6 +56,18 @@ export function createUrlGuard(allow: readonly string[], connectTimeoutMs = 10_0
 
   return {
     checkHost,
+
+    async addresses(url) {
+      const host = bareHost(url.hostname);
+      const free = named(hostName(url.hostname), portOf(url));
+      const kind = isIP(host);
+      if (kind !== 0 && !free && !mayReach(host)) throw forbidden(host);
+      if (kind !== 0) return [{ address: host, family: kind }];
+      const found = await resolve(host, { all: true });
+      const open = free ? found : found.filter(({ address }) => mayReach(address));
+      if (open.length === 0) throw forbidden(host);
+      return open;
+    },
 
     async connect(host, port, signal) {
       checkHost(host, port);

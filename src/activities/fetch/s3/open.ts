@@ -1,6 +1,8 @@
 // The S3 adapter of the transfer engine: a range of an object by signed GET, Range and If-Match.
+import type { Validator } from '../../../bytes/journal.js';
+import type { Range } from '../../../bytes/ranges.js';
 import type { RangeOpener } from '../transfer/port.js';
-import { type Delivery, readDelivery } from '../url/answer.js';
+import { type Delivery, readAside, readDelivery } from '../url/answer.js';
 import { S3_CODES } from './problem.js';
 import type { S3Store } from './store.js';
 
@@ -9,14 +11,21 @@ export function openObject(store: S3Store, key: string): RangeOpener<Delivery> {
     host: store.host,
     codes: S3_CODES,
     async open(asked, validator, signal) {
-      const headers = {
-        accept: '*/*',
-        'accept-encoding': 'identity',
-        'user-agent': 'sluice',
-        ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
-        ...(validator?.etag === undefined ? {} : { 'if-match': validator.etag }),
-      };
-      return await readDelivery(await store.get(key, headers, signal), asked);
+      return await readDelivery(await store.get(key, headersFor(asked, validator), signal), asked);
     },
+    async aside(asked, { validator }, file, signal) {
+      const place = { file, offset: asked.start };
+      return readAside(await store.aside(key, headersFor(asked, validator), place, signal), asked);
+    },
+  };
+}
+
+function headersFor(asked: Range | undefined, validator: Validator | undefined): Record<string, string> {
+  return {
+    accept: '*/*',
+    'accept-encoding': 'identity',
+    'user-agent': 'sluice',
+    ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
+    ...(validator?.etag === undefined ? {} : { 'if-match': validator.etag }),
   };
 }

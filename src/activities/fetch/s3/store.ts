@@ -9,6 +9,7 @@ import { quoteName } from '../../../bytes/safe-names.js';
 import type { S3Keys } from '../../../contracts/s3-keys.js';
 import type { S3Source } from '../../../domain/source.js';
 import type { HttpAnswer, HttpClient } from '../../../net/http.js';
+import type { LaneBody, LanePlace } from '../../../net/lane.js';
 import { connectionError } from '../transfer/tries.js';
 import {
   type Asked,
@@ -93,6 +94,18 @@ export class S3Store {
       const problem = await readProblem(answer);
       if (again || !this.adapt(problem)) throw refusal(problem, this.asked('s3:GetObject', key));
     }
+  }
+
+  /** GET of a range of an object, straight into a file. @throws LaneError, Fault `url_forbidden` */
+  async aside(
+    key: string,
+    headers: Readonly<Record<string, string>>,
+    place: LanePlace,
+    signal: AbortSignal,
+  ): Promise<LaneBody> {
+    const { origin, path } = this.address(key);
+    const { host: _, ...sent } = await this.signed(origin, path, { ...headers, host: origin.host });
+    return await this.http.aside(origin, { path, headers: sent, place, signal });
   }
 
   close(): void {

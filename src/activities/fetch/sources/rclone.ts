@@ -147,6 +147,7 @@ function worded(opener: RangeOpener<Delivery>, file: RcloneFile, { source }: Con
   return {
     host: source.remote,
     codes: CODES,
+    ...(opener.aside === undefined ? {} : { aside: opener.aside }),
     async open(asked, validator, signal) {
       try {
         return await opener.open(asked, validator, signal);

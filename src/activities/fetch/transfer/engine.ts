@@ -13,6 +13,9 @@ import { open } from './open.js';
 import { isProvable, type Opened, SourceChanged, sameVersion } from './port.js';
 import { givenUp } from './tries.js';
 
+/** What comes through the main loop of a file whose rest can come beside it. */
+const FIRST_BYTES = 16 * 1024 * 1024;
+
 export interface Transferred<O extends Opened> {
   /** The first answer, for what it tells about the file. */
   readonly first: O;
@@ -93,11 +96,12 @@ async function fill<O extends Opened>(
 
 /** The first piece that is missing. When nothing is missing, one byte: its answer tells name and digests. */
 function nextPiece(
-  { settings }: TransferJob<Opened>,
+  { settings, opener }: Pick<TransferJob<Opened>, 'settings' | 'opener'>,
   before: Awaited<ReturnType<typeof readJournal>>,
 ): Range {
   const total = before?.validator.size ?? Number.MAX_SAFE_INTEGER;
   const [gap] = missingRanges(before?.confirmed ?? [], total);
   if (gap === undefined) return { start: 0, end: 1 };
-  return { start: gap.start, end: Math.min(gap.end, gap.start + settings.pieceBytes) };
+  const piece = opener.aside === undefined ? settings.pieceBytes : Math.min(settings.pieceBytes, FIRST_BYTES);
+  return { start: gap.start, end: Math.min(gap.end, gap.start + piece) };
 }

@@ -4,9 +4,10 @@ import type { Follower } from '../../../bytes/hash-follow.js';
 import type { PartialFile } from '../../../bytes/partial-file.js';
 import { runCrew } from './crew.js';
 import type { TransferJob } from './job.js';
-import { request } from './open.js';
-import { type Opened, SourceChanged, sameVersion, TryAgain } from './port.js';
-import { pump } from './pump.js';
+import { request, requestAside } from './open.js';
+import { type Aside, type Opened, SourceChanged, sameVersion, TryAgain } from './port.js';
+import { pump, type Sink } from './pump.js';
+import { pumpAside } from './pump-aside.js';
 import { StreamCount } from './stream-count.js';
 import { Tries } from './tries.js';
 import { Watch, watchBody } from './watch.js';
@@ -81,21 +82,42 @@ class Filling<O extends Opened> {
   /** Fetches a span to its end; goes on where it was cut. */
   async fill(span: Span, signal: AbortSignal): Promise<void> {
     const tries = new Tries(this.job.settings, this.job.opener);
-    let body = this.takeOpened(span);
-    while (span.at < span.end) {
-      try {
-        const { first } = this.beside;
-        const asked = { start: span.at, end: span.end };
-        body ??= await request({ ...this.job, signal }, first.validator, asked);
-        if (!body.partial || !sameVersion(first.validator, body.validator)) throw letGo(body);
-        await this.take(body, span, tries);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof TryAgain && error.tooMuch) this.beside.count.refused(performance.now());
-        await tries.next(error, signal);
-      }
-      body = undefined;
+    const opened = this.takeOpened(span);
+    if (opened !== undefined) await this.trying(tries, signal, () => this.take(opened, span, tries));
+    // After a failure the other way is tried: it may do, and it has the words when it does not.
+    for (let aside = true; span.at < span.end; ) {
+      const went = await this.trying(tries, signal, () => this.ask(span, signal, tries, aside));
+      if (!went) aside = !aside;
     }
+  }
+
+  /** @returns false when it is to be tried again */
+  private async trying(tries: Tries, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TryAgain && error.tooMuch) this.beside.count.refused(performance.now());
+      await tries.next(error, signal);
+      return false;
+    }
+  }
+
+  private async ask(span: Span, signal: AbortSignal, tries: Tries, aside: boolean): Promise<void> {
+    const { job, file } = this;
+    const { first } = this.beside;
+    const asked = { start: span.at, end: span.end };
+    if (aside && job.opener.aside !== undefined) {
+      const came = await requestAside({ ...job, signal }, job.opener.aside, first, asked, file.descriptor);
+      if (!sameVersion(first.validator, came.validator)) throw await letGoAside(came);
+      const sink = this.sink((why) => came.body.stop(why), tries);
+      await pumpAside(came, span, sink).finally(() => this.beside.watch.drop(sink.watched));
+      return;
+    }
+    const body = await request({ ...job, signal }, first.validator, asked);
+    if (!body.partial || !sameVersion(first.validator, body.validator)) throw letGo(body);
+    await this.take(body, span, tries);
   }
 
   private takeOpened(span: Span): Opened | undefined {
@@ -106,20 +128,27 @@ class Filling<O extends Opened> {
   }
 
   private async take(body: Opened, span: Span, tries: Tries): Promise<void> {
+    const sink = this.sink((why) => void body.body.destroy(why), tries);
+    await pump(this.job.opener, body, span, sink).finally(() => this.beside.watch.drop(sink.watched));
+  }
+
+  /** Where the bytes of one body go. It is watched until it is dropped. */
+  private sink(cut: (why: TryAgain) => void, tries: Tries): Sink {
     const { job, file, beside } = this;
-    const watched = watchBody(beside.watch, body.body);
     const came = (bytes: number): void => {
       if (bytes > 0) tries.advanced();
       this.done += bytes;
       job.advance(this.done, beside.total);
     };
     const wrote = (): void => beside.follower?.advance(file.prefix);
-    try {
-      await pump(job.opener, body, span, { file, pace: job.pace, came, wrote, watched });
-    } finally {
-      beside.watch.drop(watched);
-    }
+    return { file, pace: job.pace, came, wrote, watched: watchBody(beside.watch, cut) };
   }
+}
+
+async function letGoAside({ body }: Aside): Promise<SourceChanged> {
+  body.stop();
+  await body.ended;
+  return new SourceChanged('another version than the bytes before');
 }
 
 function letGo({ body }: Opened): SourceChanged {

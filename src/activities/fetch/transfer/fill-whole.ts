@@ -62,7 +62,7 @@ async function once<O extends Opened>(
     throw new SourceChanged('another version than the bytes before');
   }
   const span = { at: 0, end: Number.POSITIVE_INFINITY };
-  const watched = watchBody(watch, body.body);
+  const watched = watchBody(watch, (why) => void body.body.destroy(why));
   let at = 0;
   const came = (bytes: number): void => {
     at += bytes;

@@ -1,7 +1,7 @@
 // Asking a source for a range: again and again where that can help, and not longer than a stall may take.
 import type { Validator } from '../../../bytes/journal.js';
 import type { Range } from '../../../bytes/ranges.js';
-import { type Opened, type RangeOpener, TryAgain } from './port.js';
+import { type Aside, type Opened, type RangeOpener, TryAgain } from './port.js';
 import { connectionError, Tries, type TryLimits } from './tries.js';
 
 interface Asking<O extends Opened> {
@@ -33,6 +33,38 @@ export async function request<O extends Opened>(
   validator: Validator | undefined,
   asked: Range | undefined,
 ): Promise<O> {
+  return await inTime(
+    settings.stallMs,
+    signal,
+    (ours) => opener.open(asked, validator, ours),
+    // The body must hear of the end as well.
+    ({ body }, release) => void body.once('close', release),
+  );
+}
+
+/** The same beside the main loop. */
+export async function requestAside<O extends Opened>(
+  { settings, signal }: Asking<O>,
+  aside: NonNullable<RangeOpener<O>['aside']>,
+  first: O,
+  asked: Range,
+  file: number,
+): Promise<Aside> {
+  return await inTime(
+    settings.stallMs,
+    signal,
+    (ours) => aside(asked, first, file, ours),
+    ({ body }, release) => void body.ended.then(release),
+  );
+}
+
+/** @param over hears what came, and calls the other one when it has ended */
+async function inTime<T>(
+  stallMs: number,
+  signal: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<T>,
+  over: (came: T, release: () => void) => void,
+): Promise<T> {
   signal.throwIfAborted();
   // By hand, because signals that are joined (AbortSignal.any) are kept for as long as the longest lives.
   const ours = new AbortController();
@@ -40,12 +72,11 @@ export async function request<O extends Opened>(
   const release = (): void => signal.removeEventListener('abort', passOn);
   signal.addEventListener('abort', passOn, { once: true });
   const late = new TryAgain('broken', { cause: new Error('no answer in time') });
-  const timer = setTimeout(() => ours.abort(late), settings.stallMs);
+  const timer = setTimeout(() => ours.abort(late), stallMs);
   try {
-    const opened = await opener.open(asked, validator, ours.signal);
-    // The body must hear of the end as well.
-    opened.body.once('close', release);
-    return opened;
+    const came = await ask(ours.signal);
+    over(came, release);
+    return came;
   } catch (error) {
     release();
     throw ours.signal.reason === late ? late : connectionError(error);

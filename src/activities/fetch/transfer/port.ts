@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Validator } from '../../../bytes/journal.js';
 import type { Range } from '../../../bytes/ranges.js';
 import type { FailureCode } from '../../../domain/failure.js';
+import type { LaneBody } from '../../../net/lane.js';
 
 /** One file somewhere, of which ranges can be opened; several at the same time. */
 export interface RangeOpener<O extends Opened = Opened> {
@@ -18,6 +19,21 @@ export interface RangeOpener<O extends Opened = Opened> {
    * @throws TryAgain, SourceChanged, Fault; any other error counts as a broken connection
    */
   open(asked: Range | undefined, validator: Validator | undefined, signal: AbortSignal): Promise<O>;
+  /**
+   * A further range of a file of which `first` proved that it can send ranges, straight into the file beside the main
+   * loop. Left out, or failed: `open` is asked.
+   * @param file descriptor of the file that it goes into
+   * @returns what came, whatever it is of; the engine reads it or stops it
+   * @throws LaneError and others: all count as a broken connection
+   */
+  aside?(asked: Range, first: O, file: number, signal: AbortSignal): Promise<Aside>;
+}
+
+/** Bytes that are coming beside the main loop. */
+export interface Aside {
+  readonly body: LaneBody;
+  readonly range: Range;
+  readonly validator: Validator;
 }
 
 /** Bytes that are coming. The engine reads the body or destroys it. */

@@ -1,5 +1,4 @@
 // Sees streams that give nothing, or far less than those beside them, and cuts them: what is left is asked for anew.
-import type { Readable } from 'node:stream';
 import { TryAgain } from './port.js';
 
 /** A stream is compared with others over this long, ms. */
@@ -18,13 +17,8 @@ export interface Watched {
 }
 
 /** Begins to watch a body. It must be dropped when it has ended. */
-export function watchBody(watch: Watch, body: Readable): Watched {
-  const watched: Watched = {
-    waitingSince: undefined,
-    bytes: 0,
-    begunAt: performance.now(),
-    cut: (why) => void body.destroy(why),
-  };
+export function watchBody(watch: Watch, cut: (why: TryAgain) => void): Watched {
+  const watched: Watched = { waitingSince: undefined, bytes: 0, begunAt: performance.now(), cut };
   watch.add(watched);
   return watched;
 }

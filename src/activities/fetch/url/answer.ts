@@ -4,8 +4,9 @@ import type { Validator } from '../../../bytes/journal.js';
 import type { Range } from '../../../bytes/ranges.js';
 import { Fault } from '../../../domain/fault.js';
 import { drop, type HttpAnswer } from '../../../net/http.js';
+import type { LaneBody } from '../../../net/lane.js';
 import type { Announced } from '../source.js';
-import { type Opened, SourceChanged, TryAgain } from '../transfer/port.js';
+import { type Aside, type Opened, SourceChanged, TryAgain } from '../transfer/port.js';
 
 type Headers = HttpAnswer['headers'];
 
@@ -39,6 +40,20 @@ export async function readDelivery(answer: HttpAnswer, asked: Range | undefined)
   }
   await drop(answer.body);
   throw refusal(answer, asked);
+}
+
+/**
+ * The same of a range that comes beside the main loop.
+ * @throws TryAgain for every other answer: `readDelivery` has the words for them
+ */
+export function readAside(body: LaneBody, asked: Range): Aside {
+  const { status, headers } = body.head;
+  const content = status === 206 ? contentRange(headers['content-range']) : undefined;
+  if (content?.start === asked.start && content.end - content.start === body.head.length) {
+    return { body, range: content, validator: validatorOf(headers, content.total) };
+  }
+  body.stop();
+  throw new TryAgain('broken', { cause: new Error(`status ${status}`) });
 }
 
 /** The If-Range header of a version: its strong ETag or its date. */
