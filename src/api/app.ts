@@ -20,6 +20,7 @@ import { limitRoutes } from './routes/limits.js';
 import { putRoutes } from './routes/put.js';
 import { sensorRoutes } from './routes/sensors.js';
 import { uploadRoutes } from './routes/uploads.js';
+import { verifyRoutes } from './routes/verify.js';
 import { tusRoutes } from './tus/routes.js';
 
 /** `redoc` is for older clients, which print it. */
@@ -37,6 +38,7 @@ export function createApp(deps: ApiDeps): App {
   healthRoutes(app, deps);
   datasetRoutes(app, deps);
   datasetFileRoutes(app, deps);
+  verifyRoutes(app, deps);
   uploadRoutes(app, deps);
   jobRoutes(app, deps);
   eventRoutes(app, deps);

@@ -1,8 +1,9 @@
 // How a dataset's run looks in Temporal Web: id, queue, search attributes, its story in plain words.
 import { createHash } from 'node:crypto';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import type { JobOrder } from '../contracts/verification.js';
 import type { DatasetInput } from '../contracts/workflow.js';
-import { datasetWorkflowId, QUEUES, type SEARCH_ATTRIBUTES } from '../domain/ids.js';
+import { datasetWorkflowId, jobWorkflowId, QUEUES, type SEARCH_ATTRIBUTES } from '../domain/ids.js';
 import { NORMAL_PRIORITY } from '../domain/priority.js';
 
 /** The options with which every run of workflow `dataset` starts. */
@@ -25,6 +26,27 @@ export function datasetStart(input: DatasetInput) {
     typedSearchAttributes: new TypedSearchAttributes(found),
     staticSummary: `${name} (${sensor})`,
     staticDetails: details(input),
+  };
+}
+
+/** The options with which a job of its own starts. */
+export function jobStart(order: JobOrder) {
+  const { jobId, uuid, name, owner, by, type } = order;
+  const found = [
+    keyword('SluiceKind', 'job'),
+    keyword('SluiceDataset', uuid),
+    keyword('SluiceOwner', owner),
+    keyword('SluiceStatus', 'pending'),
+  ];
+  return {
+    workflowId: jobWorkflowId(jobId),
+    taskQueue: QUEUES.control,
+    args: [order] as [JobOrder],
+    priority: { priorityKey: NORMAL_PRIORITY, fairnessKey: fairnessKey(owner) },
+    memo: { name, owner, type },
+    typedSearchAttributes: new TypedSearchAttributes(found),
+    staticSummary: `${type} ${name}`,
+    staticDetails: `Asked for by ${by}, for the dataset \`${uuid}\`.`,
   };
 }
 

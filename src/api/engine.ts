@@ -7,9 +7,10 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import type { JobOrder } from '../contracts/verification.js';
 import type { Command, DatasetInput, DatasetView, UploadOrder } from '../contracts/workflow.js';
 import { Fault } from '../domain/fault.js';
-import { datasetWorkflowId, QUEUES, type Queue } from '../domain/ids.js';
+import { datasetWorkflowId, jobWorkflowId, QUEUES, type Queue } from '../domain/ids.js';
 import { NORMAL_PRIORITY } from '../domain/priority.js';
 import {
   addUploadSignal,
@@ -23,7 +24,7 @@ import {
   WORKFLOW_TYPES,
 } from '../workflows/messages.js';
 import { onEngine } from './engine-fault.js';
-import { datasetStart } from './engine-start.js';
+import { datasetStart, jobStart } from './engine-start.js';
 import { ensureSearchAttributes } from './temporal.js';
 
 export type Verb = 'pause' | 'resume' | 'cancel';
@@ -45,6 +46,10 @@ export interface Engine {
   seal(uuid: string, command: Command): Promise<boolean>;
   /** A new run of a dataset whose last one failed or ended. @throws Fault conflict while one runs */
   startAgain(input: DatasetInput): Promise<{ runId: string }>;
+  /** Starts a job of its own. Safe to repeat. */
+  startJob(order: JobOrder): Promise<void>;
+  /** Returns false when it does not run. */
+  cancelJob(jobId: string, command: Command): Promise<boolean>;
   /** The newest run, if Temporal knows one. */
   describe(uuid: string): Promise<{ runId: string; status: string } | undefined>;
   /** For which queues a worker asked for work in the last minute; none when Temporal does not answer. */
@@ -126,6 +131,27 @@ class TemporalEngine implements Engine {
         'conflict',
         `cannot ${input.reason}: the dataset's last run did not fail, or one is running`,
       );
+    }
+  }
+
+  async startJob(order: JobOrder): Promise<void> {
+    await this.#registered(() =>
+      this.#client.workflow.start(WORKFLOW_TYPES.job, {
+        ...jobStart(order),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      }),
+    );
+  }
+
+  async cancelJob(jobId: string, command: Command): Promise<boolean> {
+    try {
+      const handle = this.#client.workflow.getHandle(jobWorkflowId(jobId));
+      await this.#within(CALL_MS, () => handle.signal(cancelSignal, command));
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
     }
   }
 

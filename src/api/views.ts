@@ -39,6 +39,7 @@ export function datasetView(
     ...datasetProgress(row, uploads),
     failure: sluice?.failure ?? null,
     product: productView(row, config),
+    ...verifiedView(row),
     total_size_bytes: row.total_size_bytes ?? 0,
     file_count: row.file_count ?? 0,
     job_id: row.job_id ?? null,
@@ -74,6 +75,14 @@ export function datasetDetail(
     sealed: uploads.some((job) => orderOf(job)?.seal === true),
     uploads: uploads.map(({ job_id, upload_status, source }) => ({ job_id, upload_status, source })),
   };
+}
+
+/** The last verification, if it was of the product that is published now. */
+function verifiedView({ sluice }: DatasetDocument): Pick<DatasetResource, 'verified' | 'verified_at'> {
+  const mark = sluice?.verified;
+  if (!mark || mark.manifest !== sluice.product?.manifest.digest)
+    return { verified: null, verified_at: null };
+  return { verified: mark.outcome, verified_at: mark.at.toISOString() };
 }
 
 function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['product'] {

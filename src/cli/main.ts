@@ -9,6 +9,7 @@ import { registerJobs } from './commands/jobs.js';
 import { registerLimits } from './commands/limits.js';
 import { registerSensors } from './commands/sensors.js';
 import { registerUp } from './commands/up.js';
+import { registerVerify } from './commands/verify.js';
 import { EXIT, explain } from './exit.js';
 
 const GUIDE = `
@@ -30,6 +31,7 @@ registerIngest(program);
 registerDatasets(program);
 registerJobs(program);
 registerLimits(program);
+registerVerify(program);
 registerSensors(program);
 program
   .command('api')

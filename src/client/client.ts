@@ -13,6 +13,7 @@ import type {
   UploadAnswer,
 } from '../contracts/http.js';
 import type { ChangeLimits, LimitList, LimitResource, OwnerLimits } from '../contracts/http-limits.js';
+import type { Verification } from '../contracts/http-verify.js';
 import type { StartUpload } from '../sources/start.js';
 import { ApiError, toApiError } from './api-error.js';
 import { type EventFilter, followEvents, type ServerEvent } from './events.js';
@@ -39,6 +40,10 @@ export interface SluiceClient {
     get(uuid: string): Promise<DatasetDetail>;
     history(uuid: string): Promise<History>;
     command(uuid: string, command: DatasetCommand, body?: CommandBody): Promise<CommandAnswer>;
+    /** Starts a job that proves its published product again. */
+    verify(uuid: string, body?: CommandBody): Promise<Verification>;
+    verification(uuid: string, jobId: string): Promise<Verification>;
+    cancelVerification(uuid: string, jobId: string): Promise<CommandAnswer>;
   };
   readonly uploads: {
     /** Streams files in one form, its length told beforehand; nothing is held in memory. */
@@ -129,6 +134,13 @@ function datasetCalls(call: Caller): SluiceClient['datasets'] {
     history: (uuid) => call.json<History>('GET', `${path(uuid)}/history`),
     command: (uuid, command, body = {}) =>
       call.json<CommandAnswer>('POST', `${path(uuid)}/${command}`, { body }),
+    verify: (uuid, body = {}) => call.json<Verification>('POST', `${path(uuid)}/verify`, { body }),
+    verification: (uuid, jobId) =>
+      call.json<Verification>('GET', `${path(uuid)}/verify/${encodeURIComponent(jobId)}`),
+    cancelVerification: (uuid, jobId) =>
+      call.json<CommandAnswer>('POST', `${path(uuid)}/verify/${encodeURIComponent(jobId)}/cancel`, {
+        body: {},
+      }),
   };
 }
 

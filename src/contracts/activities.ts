@@ -4,6 +4,7 @@ import type { Sensor } from '../domain/sensor.js';
 import type { ReceivedSource } from '../domain/source.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
+import type { JobChange, VerifyOrder, VerifyOutput } from './verification.js';
 import type {
   ArchiveWishes,
   Delivery,
@@ -119,9 +120,16 @@ export interface ComputeActivities {
   validateProduct(input: ValidateInput): Promise<ValidateOutput>;
   publishProduct(input: PublishInput): Promise<PublishOutput>;
 }
+/** The work of jobs that run on their own. */
+export interface JobActivities {
+  /** Compares a published product with its checksums and with its proof again; damage is an answer, not a failure. */
+  verifyProduct(order: VerifyOrder): Promise<VerifyOutput>;
+}
 export interface ControlActivities {
   /** Writes the newest state and all history rows; returns the run id it ran in (a Reset shows as another one). */
   mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;
+  /** Writes how a job of its own stands. */
+  showJob(change: JobChange): Promise<void>;
   /** The dataset's status and its uploads that already have a receipt. */
   recallDataset(input: { readonly uuid: string }): Promise<RecallOutput>;
   /** One delivery for many: the same files, in one list. */

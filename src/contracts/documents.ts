@@ -9,6 +9,7 @@ import type { Sensor } from '../domain/sensor.js';
 import type { SourceKind } from '../domain/source.js';
 import type { Stage } from '../domain/stage.js';
 import type { UploadStatus } from '../domain/upload.js';
+import type { VerifyOutput } from './verification.js';
 import type { ProductSummary } from './workflow.js';
 
 export const COLLECTIONS = {
@@ -18,6 +19,7 @@ export const COLLECTIONS = {
   idempotency: 'idempotency_keys',
   leases: 'leases',
   digests: 'file_digests',
+  verifications: 'verifications',
   limits: 'limits',
   shares: 'limit_shares',
   writers: 'upload_writers',
@@ -94,6 +96,32 @@ export interface DatasetDocument {
     readonly product: ProductSummary | null;
     readonly progress?: StoredProgress | null;
     readonly duplicateOf?: DuplicateMark | null;
+    /** The last verification of a product, by its manifest's digest; says nothing about another product. */
+    readonly verified?: VerifiedMark | null;
+  };
+}
+
+export interface VerifiedMark {
+  readonly at: Date;
+  readonly outcome: VerifyOutput['outcome'];
+  readonly jobId: string;
+  readonly manifest: string;
+}
+
+/** A job that proves a published product again. */
+export interface VerificationDocument {
+  readonly job_id: string;
+  readonly dataset_uuid: string;
+  readonly user_email: string;
+  readonly status: JobStatus;
+  readonly result: VerifyOutput | null;
+  readonly created_at: Date;
+  readonly started_at: Date | null;
+  readonly completed_at: Date | null;
+  readonly updated_at: Date;
+  readonly sluice: MirrorMark & {
+    readonly failure: FailureNote | null;
+    readonly progress?: StoredProgress | null;
   };
 }
 

@@ -146,6 +146,11 @@ export const datasetSchema = z
     ...progressFields,
     failure: failureSchema.nullable(),
     product: productSchema.nullable(),
+    verified: z
+      .enum(['whole', 'damaged'])
+      .nullable()
+      .meta({ description: 'What the last verification of this product found' }),
+    verified_at: time.nullable(),
     total_size_bytes: z.int(),
     file_count: z.int(),
     job_id: z.string().nullable(),

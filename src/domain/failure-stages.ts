@@ -97,6 +97,10 @@ export const STAGE_FAILURES = {
     'Convert again; if it stays so, report it with the record.',
   ),
   product_incomplete: content('The product lacks files.', 'Convert again.'),
+  product_damaged: content(
+    'The published product is not what was published any more.',
+    'Restore the files that are named from a copy, or convert the dataset again.',
+  ),
   // servers on this machine
   port_taken: system(
     'A port that is needed is taken by another program.',

@@ -10,6 +10,9 @@ const UPLOAD = 'upload:';
 export const datasetWorkflowId = (uuid: string): string => `${DATASET}${uuid}`;
 export const uploadWorkflowId = (jobId: string): string => `${UPLOAD}${jobId}`;
 
+/** Of a job that runs on its own. */
+export const jobWorkflowId = (jobId: string): string => `job:${jobId}`;
+
 /** The entity a workflow id names, or undefined when it is not one of ours. */
 export function parseWorkflowId(id: string): { kind: 'dataset' | 'upload'; id: string } | undefined {
   if (id.startsWith(DATASET)) return { kind: 'dataset', id: id.slice(DATASET.length) };
@@ -20,6 +23,11 @@ export function parseWorkflowId(id: string): { kind: 'dataset' | 'upload'; id: s
 /** An upload's job id in the contract's shape `upload_<unix seconds>_<8 hex>`. */
 export function uploadJobId(epochMs: number, random8Hex: string): string {
   return `upload_${Math.floor(epochMs / 1000)}_${random8Hex}`;
+}
+
+/** Of a verification, likewise. */
+export function verifyJobId(epochMs: number, random8Hex: string): string {
+  return `verify_${Math.floor(epochMs / 1000)}_${random8Hex}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

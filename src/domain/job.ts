@@ -26,3 +26,11 @@ export const JOB_STATUS_OF_UPLOAD: Readonly<Record<UploadStatus, JobStatus>> = {
   failed: 'failed',
   cancelled: 'cancelled',
 };
+
+/** Types of jobs: what a person may see as a unit of work. */
+export const JOB_TYPES = ['upload', 'verify'] as const;
+export type JobType = (typeof JOB_TYPES)[number];
+
+/** The type that a job id names; ids of older programs are uploads. */
+export const jobTypeOf = (jobId: string): JobType =>
+  JOB_TYPES.find((type) => jobId.startsWith(`${type}_`)) ?? 'upload';

@@ -18,7 +18,8 @@ export interface IndexProblem {
   readonly problem: 'duplicates' | 'conflict';
 }
 
-const { datasets, jobs, history, idempotency, digests, shares, waiting, writers } = COLLECTIONS;
+const { datasets, jobs, history, idempotency, digests, shares, verifications, waiting, writers } =
+  COLLECTIONS;
 
 const PLANS: readonly IndexPlan[] = [
   { collection: datasets, key: { uuid: 1 }, unique: true },
@@ -38,6 +39,8 @@ const PLANS: readonly IndexPlan[] = [
   { collection: jobs, key: { user_email: 1, upload_status: 1 } },
   { collection: jobs, key: { created_at: -1, job_id: -1 } },
   { collection: jobs, key: { 'receiver.until': 1 } },
+  { collection: verifications, key: { job_id: 1 }, unique: true },
+  { collection: verifications, key: { dataset_uuid: 1, created_at: -1 } },
   { collection: history, key: { entity: 1, at: 1 } },
   { collection: history, key: { dataset_uuid: 1, at: 1 } },
   { collection: waiting, key: { owner: 1, priority: 1, at: 1 } },

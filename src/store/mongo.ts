@@ -5,6 +5,7 @@ import {
   type DatasetDocument,
   type HistoryDocument,
   type JobDocument,
+  type VerificationDocument,
 } from '../contracts/documents.js';
 
 export interface Store {
@@ -12,6 +13,7 @@ export interface Store {
   readonly db: Db;
   readonly datasets: Collection<DatasetDocument>;
   readonly jobs: Collection<JobDocument>;
+  readonly verifications: Collection<VerificationDocument>;
   readonly history: Collection<HistoryDocument>;
 }
 
@@ -38,6 +40,7 @@ export function openStore(url: string, dbName: string, timeoutMs = 5_000): Store
     db,
     datasets: db.collection<DatasetDocument>(COLLECTIONS.datasets),
     jobs: db.collection<JobDocument>(COLLECTIONS.jobs),
+    verifications: db.collection<VerificationDocument>(COLLECTIONS.verifications),
     history: db.collection<HistoryDocument>(COLLECTIONS.history),
   };
 }

@@ -14,6 +14,7 @@ import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
 import type { Turns } from '../activities/support/turns.js';
 import { createValidateActivities } from '../activities/validate/index.js';
+import { createVerifyActivities } from '../activities/verify/index.js';
 import type { Config } from '../config/config.js';
 import { PROJECT_ROOT } from '../config/env.js';
 import type { Queue } from '../domain/ids.js';
@@ -117,6 +118,7 @@ function compute({ config, progress }: Ports): Partial<WorkerOptions> {
       ...createConvertActivities(deps),
       ...createValidateActivities(deps),
       ...createPublishActivities(deps),
+      ...createVerifyActivities(deps),
     },
     maxConcurrentActivityTaskExecutions: config.worker.computeSlots,
   };

@@ -30,4 +30,4 @@ export const uploadPausedSignal =
   defineSignal<[{ jobId: string; paused: boolean; by: string }]>('uploadPaused');
 
 /** Workflow type names, for starting them by name. */
-export const WORKFLOW_TYPES = { dataset: 'dataset', upload: 'upload' } as const;
+export const WORKFLOW_TYPES = { dataset: 'dataset', upload: 'upload', job: 'job' } as const;

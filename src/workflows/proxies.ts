@@ -6,7 +6,12 @@ import {
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
-import type { ComputeActivities, ControlActivities, TransferActivities } from '../contracts/activities.js';
+import type {
+  ComputeActivities,
+  ControlActivities,
+  JobActivities,
+  TransferActivities,
+} from '../contracts/activities.js';
 import { QUEUES } from '../domain/ids.js';
 
 // Named in every set: left out, the SDK falls back to TRY_CANCEL, and two writers meet on one file.
@@ -88,9 +93,9 @@ const watching: ActivityOptions = {
 };
 
 export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
-export const { extractArchives, convertDataset, validateProduct, publishProduct } =
-  proxyActivities<ComputeActivities>(compute);
-export const { mirror } = proxyActivities<Pick<ControlActivities, 'mirror'>>(mirroring);
+export const { extractArchives, convertDataset, validateProduct, publishProduct, verifyProduct } =
+  proxyActivities<ComputeActivities & JobActivities>(compute);
+export const { mirror, showJob } = proxyActivities<Pick<ControlActivities, 'mirror' | 'showJob'>>(mirroring);
 export const { mirror: mirrorAtOnce } = proxyLocalActivities<Pick<ControlActivities, 'mirror'>>(atOnce);
 export const {
   recallDataset,
@@ -100,5 +105,5 @@ export const {
   discardDataset,
   lookAtUpload,
   requestCancellation,
-} = proxyActivities<Omit<ControlActivities, 'mirror' | 'watchUpload'>>(quick);
+} = proxyActivities<Omit<ControlActivities, 'mirror' | 'showJob' | 'watchUpload'>>(quick);
 export const { watchUpload } = proxyActivities<Pick<ControlActivities, 'watchUpload'>>(watching);

@@ -96,6 +96,17 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
         blocks: 1,
       },
     })),
+    verifyProduct: say('verify', () => ({
+      outcome: 'whole' as const,
+      files: 1,
+      bytes: 1,
+      damaged: 0,
+      damagedFiles: [],
+      added: [],
+      proof: null,
+      say: 'whole',
+    })),
+    showJob: say('show', () => undefined),
     recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
     mergeDeliveries: say('merge', ({ deliveries }) => ({
       manifest: claim('merged'),

@@ -7,12 +7,13 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type {
   ComputeActivities,
   ControlActivities,
+  JobActivities,
   TransferActivities,
 } from '../../src/contracts/activities.js';
 import { QUEUES, SEARCH_ATTRIBUTES } from '../../src/domain/ids.js';
 import { WORKFLOW_TASKS } from '../../src/workers/queues.js';
 
-export type AllActivities = TransferActivities & ComputeActivities & ControlActivities;
+export type AllActivities = TransferActivities & ComputeActivities & ControlActivities & JobActivities;
 
 /** Activities at once; left out: as many as the SDK likes. */
 export interface Slots {

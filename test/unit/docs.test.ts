@@ -12,6 +12,7 @@ import { registerJobs } from '../../src/cli/commands/jobs.js';
 import { registerLimits } from '../../src/cli/commands/limits.js';
 import { registerSensors } from '../../src/cli/commands/sensors.js';
 import { registerUp } from '../../src/cli/commands/up.js';
+import { registerVerify } from '../../src/cli/commands/verify.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import { settingsSchema } from '../../src/config/settings.js';
 import { formatOf } from '../../src/contracts/formats/registry.js';
@@ -118,6 +119,7 @@ test('every command of sluice that a page names exists', () => {
     registerDatasets,
     registerJobs,
     registerLimits,
+    registerVerify,
     registerSensors,
     registerDoctor,
     registerConfig,

@@ -34,13 +34,13 @@ export async function writeManifest(directory: string, heart: Heart): Promise<vo
 }
 
 /** A name with a backslash or a line break is escaped, and the line says so by a leading backslash. */
-function checksumLine(path: string, sha256: string): string {
+export function checksumLine(path: string, sha256: string): string {
   const escaped = path.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
   return `${escaped === path ? '' : '\\'}${sha256}  ${escaped}\n`;
 }
 
 /** Relative POSIX paths of all files, sorted; the lists themselves are not among them. */
-async function filesBelow(directory: string): Promise<string[]> {
+export async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())

@@ -15,6 +15,7 @@ import { datasetWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
+import { writeJobChange } from '../../store/verifications.js';
 import { closeWriter } from '../../store/writers.js';
 import { runStage } from '../support/run-stage.js';
 import { lookAtUpload } from './look-at-upload.js';
@@ -40,6 +41,10 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
         });
         return { runId };
       }),
+    showJob: (change) =>
+      runStage(() =>
+        writeJobChange(deps.store, change, Context.current().info.workflowExecution?.runId ?? ''),
+      ),
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
     mergeDeliveries: ({ uuid, deliveries }) => runStage(() => mergeDeliveries(deps.roots, uuid, deliveries)),
     noteDigests: ({ uuid }) => runStage(() => noteDigests(deps.store, deps.roots, uuid)),

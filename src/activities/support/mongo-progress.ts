@@ -1,8 +1,10 @@
 // Progress reports on their way to the database: one a second a subject, with speed and time left, never in the way.
 import type { StoredProgress } from '../../contracts/documents.js';
+import { jobTypeOf } from '../../domain/job.js';
 import { rate } from '../../domain/progress.js';
 import type { Store } from '../../store/mongo.js';
 import { writeDatasetProgress, writeUploadProgress } from '../../store/progress.js';
+import { writeVerificationProgress } from '../../store/verifications.js';
 import type { ProgressReport, ProgressSink } from './heartbeat.js';
 
 const APART_MS = 1_000;
@@ -66,7 +68,8 @@ function stored(progress: ProgressReport, track: Track, now: number): StoredProg
 }
 
 function write(store: Store, { uuid, jobId }: ProgressReport, progress: StoredProgress): Promise<void> {
-  return jobId === undefined
-    ? writeDatasetProgress(store, uuid, progress)
+  if (jobId === undefined) return writeDatasetProgress(store, uuid, progress);
+  return jobTypeOf(jobId) === 'verify'
+    ? writeVerificationProgress(store, jobId, progress)
     : writeUploadProgress(store, jobId, progress);
 }

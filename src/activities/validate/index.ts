@@ -18,10 +18,8 @@ import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import type { ValidationRecord } from './record.js';
 import { VALIDATION_RECORD } from './record.js';
+import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from './sample.js';
 
-/** Below this size every block is compared; above it a seeded sample. */
-const COMPARE_ALL_BELOW = 256 * 1024 * 1024;
-const SAMPLE_BLOCKS = 64;
 const PREVIEW = 'sluice/preview.png';
 const PICTURES = {
   x: 'preview-x.png',

@@ -1,0 +1,114 @@
+// A published product is proven again later: bit rot is found, named and placed; a restored product is whole again.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Verification } from '../../src/contracts/http-verify.js';
+import { tree, volume, writeStack } from '../support/data.js';
+import { sendDirectory } from '../support/send.js';
+import { Stack } from '../support/stack.js';
+
+const MAIN = join(process.cwd(), 'dist/src/cli/main.js');
+let stack: Stack;
+let uuid: string;
+let product: string;
+beforeAll(async () => {
+  stack = await Stack.start({ SLUICE_QUIET_MS: '300' });
+  const files = join(stack.home, 'files');
+  mkdirSync(files);
+  uuid = (await sendDirectory(stack.apiUrl, writeStack(join(files, 'stack'), volume(70, 60, 40)))).uuid;
+  await stack.settled(uuid);
+  product = join(stack.out, uuid);
+}, 120_000);
+afterAll(async () => await stack.close(), 60_000);
+
+async function verify(): Promise<{ code: number | null; err: string; job: Verification }> {
+  const child = spawn(process.execPath, [MAIN, 'verify', uuid, '--json'], {
+    env: { ...process.env, NODE_OPTIONS: '', SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const texts = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    texts.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    texts.err += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, err: texts.err, job: JSON.parse(texts.out.trimEnd().split('\n').at(-1) ?? '') };
+}
+
+const shown = async () =>
+  (await (await fetch(`${stack.apiUrl}/api/v1/datasets/${uuid}`)).json()) as Record<string, unknown>;
+
+test('a whole product is proven again; one flipped byte is found in its file and box; restored, it is whole', async () => {
+  const first = await verify();
+  expect([first.code, first.job.status, first.job.result?.outcome]).toEqual([0, 'completed', 'whole']);
+  expect(first.job.result).toMatchObject({ damaged: 0, added: [], proof: { complete: true, different: 0 } });
+  expect(await shown()).toMatchObject({ verified: 'whole', verified_at: first.job.completed_at });
+  expect(await stack.history(`job:${first.job.job_id}`)).toEqual(['running', 'completed']);
+
+  const [block = ''] = tree(product).filter((path) => path.endsWith('.bin'));
+  const path = join(product, block);
+  const content = readFileSync(path);
+  const flipped = Buffer.from(content);
+  const at = flipped.length - 1000;
+  flipped[at] = (flipped[at] ?? 0) ^ 0x01;
+  writeFileSync(path, flipped);
+  const second = await verify();
+  expect([second.code, second.job.status]).toEqual([1, 'failed']);
+  expect(second.job.failure).toMatchObject({ code: 'product_damaged', blame: 'content' });
+  expect(second.job.result?.damagedFiles).toEqual([
+    expect.objectContaining({ path: block, problem: 'changed' }),
+  ]);
+  const { differences } = (second.job.result?.proof ?? {}) as {
+    differences: { field: string; box: number[][] }[];
+  };
+  expect(differences[0]).toMatchObject({ field: 'data', box: [expect.any(Array), expect.any(Array)] });
+  expect(second.err).toContain(block);
+  expect(await shown()).toMatchObject({ status: 'done', verified: 'damaged' });
+
+  writeFileSync(path, content);
+  expect((await verify()).code).toBe(0);
+  expect(await shown()).toMatchObject({ verified: 'whole' });
+}, 120_000);
+
+test('a file that is gone, a list that was changed, and a file that was added', async () => {
+  const index = join(product, 'metadata.json');
+  renameSync(index, join(stack.home, 'kept'));
+  writeFileSync(join(product, 'note.txt'), 'mine');
+  const lost = await verify();
+  expect([lost.code, lost.job.result?.damagedFiles]).toEqual([
+    1,
+    [expect.objectContaining({ path: 'metadata.json', problem: 'missing', found: null })],
+  ]);
+  expect(lost.job.result?.added).toEqual(['note.txt']);
+  renameSync(join(stack.home, 'kept'), index);
+
+  const list = join(product, 'manifest-sha256.txt');
+  const lines = readFileSync(list);
+  writeFileSync(list, Buffer.concat([lines, Buffer.from('\n')]));
+  expect((await verify()).job.result?.damagedFiles).toMatchObject([{ path: 'manifest-sha256.txt' }]);
+  writeFileSync(list, lines);
+  const manifest = join(product, 'manifest.json');
+  const kept = readFileSync(manifest);
+  writeFileSync(manifest, '{"version":1,"files":[]}');
+  expect((await verify()).job.result?.damagedFiles).toMatchObject([{ path: 'manifest.json' }]);
+  writeFileSync(manifest, kept);
+  expect((await verify()).code).toBe(0);
+}, 120_000);
+
+test('a dataset without a product cannot be verified', async () => {
+  const made = await fetch(`${stack.apiUrl}/api/v1/datasets`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'x', sensor: 'OTHER', user_email: 'ada@example.org' }),
+  });
+  const { uuid: empty } = (await made.json()) as { uuid: string };
+  const refused = await fetch(`${stack.apiUrl}/api/v1/datasets/${empty}/verify`, { method: 'POST' });
+  expect([refused.status, ((await refused.json()) as { detail: string }).detail]).toEqual([
+    409,
+    'cannot verify: the dataset has no published product',
+  ]);
+});
