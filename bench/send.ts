@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net';
 
 export interface Form {
   readonly fields: Readonly<Record<string, string>>;
+  /** Of the file; default `file`. */
+  readonly part?: string;
   readonly fileName: string;
   /** The file: its bytes, or a length that is made up while it is sent. */
   readonly content: Buffer | number;
@@ -19,7 +21,8 @@ export interface Sent {
 }
 
 const BOUNDARY = 'sluice-bench-7f3a9c';
-const CHUNK = Buffer.alloc(256 * 1024, 'sluice ');
+/** Content that is made up is this, again and again. */
+export const MADE_UP = Buffer.alloc(256 * 1024, 'sluice ');
 
 /** @throws Error when the server closes the connection without an answer */
 export async function sendForm(port: number, path: string, form: Form): Promise<Sent> {
@@ -46,12 +49,16 @@ export async function sendForm(port: number, path: string, form: Form): Promise<
   return { ...answer, ms: performance.now() - start, lastByteAt };
 }
 
-function framing({ fields, fileName, content }: Form): { head: string; tail: string; length: number } {
+function framing({ fields, part: name = 'file', fileName, content }: Form): {
+  head: string;
+  tail: string;
+  length: number;
+} {
   const part = (disposition: string, rest: string): string =>
     `--${BOUNDARY}\r\ncontent-disposition: form-data; ${disposition}\r\n${rest}`;
   const head = [
-    ...Object.entries(fields).map(([name, value]) => part(`name="${name}"`, `\r\n${value}\r\n`)),
-    part(`name="file"; filename="${fileName}"`, 'content-type: application/octet-stream\r\n\r\n'),
+    ...Object.entries(fields).map(([field, value]) => part(`name="${field}"`, `\r\n${value}\r\n`)),
+    part(`name="${name}"; filename="${fileName}"`, 'content-type: application/octet-stream\r\n\r\n'),
   ].join('');
   const tail = `\r\n--${BOUNDARY}--\r\n`;
   const bytes = typeof content === 'number' ? content : content.length;
@@ -66,8 +73,8 @@ export async function writeContent(socket: Socket, content: Buffer | number): Pr
   // Woken by either; one pair of listeners for the whole body.
   let wake: () => void = () => undefined;
   socket.on('drain', () => wake()).on('close', () => wake());
-  for (let left = content; left > 0 && !socket.destroyed; left -= CHUNK.length) {
-    const chunk = left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK;
+  for (let left = content; left > 0 && !socket.destroyed; left -= MADE_UP.length) {
+    const chunk = left < MADE_UP.length ? MADE_UP.subarray(0, left) : MADE_UP;
     const drained = new Promise<void>((resolve) => {
       wake = resolve;
     });

@@ -6,6 +6,7 @@ import { claimPort } from '../src/embedded/ports.js';
 import type { Daemon } from '../src/process/daemon.js';
 import { type BenchOptions, type Findings, packageVersions, peakMemory } from './harness.js';
 import { type Form, sendForm } from './send.js';
+import { sendChunks } from './send-chunks.js';
 import { sendBody, sendTus } from './send-raw.js';
 import { answering, type Stack, startNode, withStack } from './stack.js';
 import { compare, figure, interleave } from './stats.js';
@@ -24,10 +25,12 @@ export async function upload({ runs, size = DEFAULT_MIB, say }: BenchOptions): P
     const pipe = await startReceiver(stack, 'pipe');
     const busboy = await startReceiver(stack, 'busboy');
     const tus = await startReceiver(stack, 'tus');
+    const [chunks8, chunks64] = [await startChunkApi(stack, 8), await startChunkApi(stack, 64)];
+    const peers = { pipe, busboy, tus, chunks8, chunks64 };
     try {
-      return await measure(stack, { pipe, busboy, tus }, { rounds, size, say });
+      return await measure(stack, peers, { rounds, size, say });
     } finally {
-      await Promise.all([pipe, busboy, tus].map(({ daemon }) => daemon.stop(5_000)));
+      await Promise.all(Object.values(peers).map(({ daemon }) => daemon.stop(5_000)));
     }
   });
 }
@@ -37,10 +40,13 @@ interface Receiver {
   readonly daemon: Daemon;
 }
 
-type Peers = Readonly<Record<'pipe' | 'busboy' | 'tus', Receiver>>;
+/** `chunks…`: an API of ours whose chunks have so many MiB. */
+type Peers = Readonly<Record<'pipe' | 'busboy' | 'tus' | 'chunks8' | 'chunks64', Receiver>>;
 
 /** Chunk sizes of tus, MiB. */
 const TUS_MIB = [1, 8, 64] as const;
+/** Of the chunk routes, MiB. */
+const CHUNK_MIB = [8, 64] as const;
 
 function contestants(stack: Stack, peers: Peers, size: number) {
   const bytes = size * 2 ** 20;
@@ -59,6 +65,8 @@ function contestants(stack: Stack, peers: Peers, size: number) {
     speed(() => sendBody(port, { method, path, headers: {} }, bytes));
   const tus = (port: number, mib: number) =>
     speed(() => sendTus(port, { ...NATIVE, filename: 'data.bin' }, bytes, mib * 2 ** 20));
+  const chunks = ({ port }: Receiver, mib: number) =>
+    speed(() => sendChunks(port, COMPAT, bytes, mib * 2 ** 20));
   const query = new URLSearchParams(NATIVE).toString();
   const { api } = stack;
   return {
@@ -68,6 +76,8 @@ function contestants(stack: Stack, peers: Peers, size: number) {
     'tus 1': tus(api.port, 1),
     'tus 8': tus(api.port, 8),
     'tus 64': tus(api.port, 64),
+    'chunks 8': chunks(peers.chunks8, 8),
+    'chunks 64': chunks(peers.chunks64, 64),
     pipe: form(peers.pipe.port, '/', NATIVE),
     'pipe body': body(peers.pipe.port, '/', 'POST'),
     busboy: form(peers.busboy.port, '/', NATIVE),
@@ -99,6 +109,14 @@ async function measure(
           speeds[`peer ${mib}`],
         ),
       ),
+      ...CHUNK_MIB.map((mib) =>
+        beside(
+          `chunks of ${mib} MiB, 4 at once, each and the whole hashed`,
+          speeds[`chunks ${mib}`],
+          'a bare pipe to disk',
+          speeds['pipe body'],
+        ),
+      ),
       beside('POST /api/v1/uploads', native, 'a bare pipe to disk', pipe),
       beside('POST /api/v1/uploads', native, 'bare busboy to disk', busboy),
       beside('POST /api/upload/local/upload', compat, 'a bare pipe to disk', pipe),
@@ -106,6 +124,8 @@ async function measure(
     ],
     figures: [
       await memory(`API, files of ${size} MiB`, stack.api.daemon, API_LIMIT_MB),
+      await memory('API, chunks of 8 MiB', peers.chunks8.daemon, API_LIMIT_MB),
+      await memory('API, chunks of 64 MiB', peers.chunks64.daemon, API_LIMIT_MB),
       await memory('bare pipe', peers.pipe.daemon),
       await memory('bare busboy', peers.busboy.daemon),
       await memory('@tus/server', peers.tus.daemon),
@@ -113,7 +133,7 @@ async function measure(
     notes: [
       `One file of ${size} MiB over a loopback socket, the same sender and the same bytes for all; to the answer's last byte.`,
       'fsync counts on neither side. Ours answers after its rows are in MongoDB (majority, journaled) and the workflow is told;',
-      'by PUT and tus also after the SHA-256 of the whole file is known. The peers hash nothing; @tus/server locks in memory.',
+      'by PUT, tus and chunks also after the SHA-256 of the whole file is known. The peers hash nothing; @tus/server locks in memory.',
     ],
     versions: {
       ...stack.versions,
@@ -127,6 +147,23 @@ async function clean({ config, home }: Stack): Promise<void> {
   await rm(join(config.dirs.in, '.staging'), { recursive: true, force: true });
   await rm(join(home, 'peer'), { recursive: true, force: true });
   await mkdir(join(home, 'peer'));
+}
+
+/** The size of chunks is a setting of the server, so each size has one of its own. */
+async function startChunkApi({ home, temporalAddress, mongoUrl }: Stack, mib: number): Promise<Receiver> {
+  const port = await claimPort(0, 'PORT');
+  const env = childEnvironment({
+    SLUICE_HOME: home,
+    TEMPORAL_ADDRESS: temporalAddress,
+    MONGO_URL: mongoUrl,
+    SLUICE_CHUNK_BYTES: String(mib * 2 ** 20),
+    PORT: String(port),
+    NODE_OPTIONS: '',
+  });
+  const main = join(PROJECT_ROOT, 'dist', 'src', 'cli', 'main.js');
+  const daemon = startNode(home, `api-chunks-${mib}`, [main, 'api'], env);
+  await answering(`http://127.0.0.1:${port}/healthz`, [daemon]);
+  return { port, daemon };
 }
 
 async function startReceiver({ home }: Stack, name: string): Promise<Receiver> {
