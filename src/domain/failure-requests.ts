@@ -97,10 +97,13 @@ export const REQUEST_FAILURES = {
     'As many bytes of the owner are on their way as one may have.',
     'Wait until some uploads have ended, and send it again.',
   ),
-  quota_reached: caller(
+  quota_reached: row(
+    'caller',
     507,
     'The owner has as many bytes as one may have.',
     'Ask the operator for more (sluice limits set).',
+    false,
+    true,
   ),
   too_many_streams: caller(429, 'Too many event streams are open.', 'Close some and try again.'),
   store_unavailable: row(

@@ -20,8 +20,9 @@ export async function writeUploadProgress(
   jobId: string,
   progress: StoredProgress,
 ): Promise<void> {
-  const bytes =
-    progress.unit === 'bytes' ? { bytes_uploaded: progress.done, bytes_total: progress.total } : {};
+  // A total that is not known yet says nothing against one that was told before.
+  const total = progress.total > 0 ? { bytes_total: progress.total } : {};
+  const bytes = progress.unit === 'bytes' ? { bytes_uploaded: progress.done, ...total } : {};
   const update: UpdateFilter<JobDocument> = {
     $set: { ...bytes, 'sluice.progress': progress, updated_at: progress.at },
   };

@@ -3,7 +3,12 @@
 import { type AnyBulkWriteOperation, type Filter, MongoServerError } from 'mongodb';
 import { COLLECTIONS, type JobDocument } from '../contracts/documents.js';
 import { Fault } from '../domain/fault.js';
-import type { EffectiveLimits, LimitReached, OwnerLimit } from '../domain/limits.js';
+import {
+  type EffectiveLimits,
+  effectiveLimits,
+  type LimitReached,
+  type OwnerLimit,
+} from '../domain/limits.js';
 import { CLIENT_SOURCES } from '../domain/source.js';
 import { UPLOAD_MOVING, UPLOAD_OPEN } from '../domain/upload.js';
 import type { Store } from './mongo.js';
@@ -19,9 +24,11 @@ export interface Usage {
 /** What is taken for a job before its row says so. */
 export interface Reservation {
   readonly jobId: string;
-  readonly jobs: 1;
+  readonly jobs: 0 | 1;
   readonly uploads: 0 | 1;
   readonly bytes: number;
+  /** What its row says when it shows this, of a job that has one already. */
+  readonly total?: number;
 }
 
 interface UsageDocument extends Usage {
@@ -68,6 +75,27 @@ export async function reserve(
     }
   }
   throw new Fault('store_unavailable', 'Too many requests of one owner at once change what it has open.');
+}
+
+/**
+ * Takes what a job needs beyond what its row says: its source has told how much it is. Asked again it takes nothing.
+ * @returns the limit that does not allow it
+ */
+export async function reserveMore(
+  store: Store,
+  owner: string,
+  { jobId, bytes: total, stored_bytes }: { jobId: string; bytes: number; stored_bytes: number },
+): Promise<LimitReached | undefined> {
+  const row = await store.jobs.findOne({ job_id: jobId }, { projection: { bytes_total: 1 } });
+  const bytes = total - (row?.bytes_total ?? total);
+  if (bytes <= 0) return undefined;
+  // Who waits until others have ended, waits at the request; here only what does not pass by counts.
+  const limits = { ...effectiveLimits({}, {}, {}), stored_bytes };
+  const refused = await reserve(store, owner, { jobId, jobs: 0, uploads: 0, bytes, total }, limits);
+  if (refused !== undefined) return refused;
+  await store.jobs.updateOne({ job_id: jobId }, { $max: { bytes_total: total } });
+  await settle(store, owner, jobId);
+  return undefined;
 }
 
 /** The row shows it now. */
@@ -188,9 +216,13 @@ async function create(store: Store, document: UsageDocument): Promise<void> {
   }
 }
 
-/** Those that have their row. */
+/** Those whose rows say what was taken. */
 async function shownJobs(store: Store, pending: UsageDocument['pending']): Promise<ReadonlySet<string>> {
   const jobs = pending.map(({ job }) => job);
-  const rows = await store.jobs.find({ job_id: { $in: jobs } }, { projection: { job_id: 1 } }).toArray();
-  return new Set(rows.map(({ job_id }) => job_id));
+  const projection = { job_id: 1, bytes_total: 1 };
+  const rows = await store.jobs.find({ job_id: { $in: jobs } }, { projection }).toArray();
+  const bytes = new Map(rows.map(({ job_id, bytes_total }) => [job_id, bytes_total]));
+  const isShown = ({ job, total = 0 }: UsageDocument['pending'][number]): boolean =>
+    (bytes.get(job) ?? -1) >= total;
+  return new Set(pending.filter(isShown).map(({ job }) => job));
 }

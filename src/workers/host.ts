@@ -91,7 +91,7 @@ async function openPorts(config: Config, log: Log): Promise<Ports> {
   const holder = `worker-${process.pid}-${randomBytes(4).toString('hex')}`;
   const bandwidth = createBandwidth({ store, holder, log });
   const turns = createTurns({ store, client, settings: config.owners ?? {}, log });
-  return { config, store, client, secrets, progress, bandwidth, turns };
+  return { config, store, client, secrets, progress, bandwidth, turns, log };
 }
 
 async function createWorkers(connection: NativeConnection, ports: Ports): Promise<Worker[]> {

@@ -9,6 +9,7 @@ import { createFetchActivities } from '../activities/fetch/index.js';
 import { createPublishActivities } from '../activities/publish/index.js';
 import { createStatusActivities } from '../activities/status/index.js';
 import { noteDigests } from '../activities/status/note-digests.js';
+import { createAdmission } from '../activities/support/admission.js';
 import type { Bandwidth } from '../activities/support/bandwidth.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
@@ -33,6 +34,7 @@ export interface Ports {
   readonly progress: ProgressSink;
   readonly bandwidth: Bandwidth;
   readonly turns: Turns;
+  readonly log: (words: string, facts?: Record<string, unknown>) => void;
 }
 
 /**
@@ -76,8 +78,9 @@ function control({ config, ...ports }: Ports): Partial<WorkerOptions> {
 }
 
 function transfer(ports: Ports): Partial<WorkerOptions> {
-  const { config, store, secrets, progress, bandwidth, turns } = ports;
+  const { config, store, secrets, progress, bandwidth, turns, log } = ports;
   const { dirs: roots, localRoots, urlAllow } = config;
+  const settings = config.owners ?? {};
   return {
     activities: createFetchActivities({
       roots,
@@ -92,6 +95,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
       },
       noteDigests: (uuid) => noteDigests(store, roots, uuid),
       turns,
+      admit: createAdmission({ store, settings, log }),
       drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
       ssh: openSshDirectory(config.sshDir),
       ...(config.rclone === undefined

@@ -18,6 +18,7 @@ import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
+import type { Admit } from '../support/admission.js';
 import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
@@ -57,6 +58,8 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   readonly bandwidth?: Pick<Bandwidth, 'join'>;
   /** How many transfers of an owner run at once; left out: any number. */
   readonly turns?: Pick<Turns, 'take'>;
+  /** Whether an owner may have what a pull turns out to be; left out: anything. */
+  readonly admit?: Admit;
 }
 
 const MIB = 1024 * 1024;
@@ -197,6 +200,8 @@ async function planned(
   if ('paused' in fetched) return fetched;
   const files = await proven(context, fetched);
   if ('paused' in files) return files;
+  // What told no size before it was whole.
+  await context.admit(files.reduce((sum, { size }) => sum + size, 0));
   const { roots, findSame } = deps;
   if (findSame !== undefined) {
     await context.waiting(heedDuplicates(context, duplicates, files, { findSame, roots }), SLOW_DISK_MS);
@@ -242,7 +247,8 @@ async function place(
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function contextOf(deps: FetchDeps, { uuid, jobId, order, owner }: FetchInput): Running {
+function contextOf(deps: FetchDeps, input: FetchInput): Running {
+  const { uuid, jobId, order, owner } = input;
   const { info, cancellationSignal: signal } = Context.current();
   const heart = startHeart(deps.progress, { uuid, jobId }, deps.beatsApartMs);
   let last: [done: number, total: number, note: string] = [0, 0, ''];
@@ -267,6 +273,7 @@ function contextOf(deps: FetchDeps, { uuid, jobId, order, owner }: FetchInput): 
     confirmed: () => last[0],
     advance,
     pace: joined?.pace ?? unlimited,
+    admit: admissionOf(deps, input),
     waiting: heart.waiting,
   };
   return { context, leave: joined?.leave ?? (() => undefined) };
@@ -275,6 +282,16 @@ function contextOf(deps: FetchDeps, { uuid, jobId, order, owner }: FetchInput): 
 interface Running {
   readonly context: FetchContext;
   leave(): void;
+}
+
+/** What clients send was asked for at its beginning. */
+function admissionOf(
+  { admit }: FetchDeps,
+  { jobId, order, owner = order.by }: FetchInput,
+): FetchContext['admit'] {
+  const isSent = CLIENT_SOURCES.some((kind) => kind === order.source.kind);
+  if (admit === undefined || isSent) return unlimited;
+  return (bytes) => admit({ jobId, owner }, bytes);
 }
 
 const unlimited = async (): Promise<void> => undefined;

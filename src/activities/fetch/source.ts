@@ -72,6 +72,11 @@ export interface FetchContext<S extends Source = Source> {
    * @throws the signal's reason
    */
   pace(bytes: number): Promise<void>;
+  /**
+   * Says how many bytes the delivery has, as soon as that is known and before they are moved.
+   * @throws Fault `quota_reached` when its owner may not have so many
+   */
+  admit(bytes: number): Promise<void>;
   /** See Heart.waiting. */
   waiting<T>(work: Promise<T>, boundMs: number): Promise<T>;
 }

@@ -29,6 +29,7 @@ export function localSource({ localRoots }: SourceDeps): SourceFetcher<LocalSour
       const { path, name } = context.source;
       const found = await findLocalFiles(path, localRoots, name);
       const total = found.reduce((sum, { size }) => sum + size, 0);
+      await context.admit(total);
       const files: FetchedFile[] = [];
       let done = 0;
       for (const file of found) {

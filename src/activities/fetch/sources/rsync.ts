@@ -117,6 +117,7 @@ async function transfer(
   const { staging } = context;
   const { top, way } = placesOf(context.source, list);
   const total = list.files.reduce((sum, { size }) => sum + size, 0);
+  await context.admit(total);
   const target = join(rsyncPlace(staging), 'tree');
   await mkdir(target, { recursive: true });
   if ((await freeBytes(target)) < total - whole - kept) throw new Fault('disk_full');

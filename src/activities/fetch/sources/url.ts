@@ -35,6 +35,7 @@ export function urlSource(deps: SourceDeps): SourceFetcher<UrlSource> {
             owner: context.owner,
             signal: context.signal,
             pace: context.pace,
+            admit: context.admit,
             advance: (done, total) => context.advance(done, total, target.url.host),
             follow: (answer) => followFile(path, answer.validator.size, announcedDigests(answer)),
           }),

@@ -86,6 +86,7 @@ async function fill<O extends Opened>(
   first: O,
 ): Promise<FileHash | undefined> {
   const total = first.validator.size;
+  if (total !== undefined) await job.admit?.(total);
   if (total !== undefined && (await freeBytes(dirname(job.path))) < total - file.confirmed) {
     throw new Fault('disk_full');
   }

@@ -43,8 +43,9 @@ export async function transferFiles<O extends Opened>(
   settings: TransferSettings,
   items: readonly TransferItem<O>[],
 ): Promise<readonly FetchedFile[] | Paused> {
-  const ledger = await Ledger.open(join(context.staging.partial, 'done'));
   const total = items.reduce((sum, { size }) => sum + size, 0);
+  await context.admit(total);
+  const ledger = await Ledger.open(join(context.staging.partial, 'done'));
   const fetched: FetchedFile[] = [];
   const moved = new Map<string, number>();
   const makeDirectory = directories();

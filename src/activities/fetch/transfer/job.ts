@@ -14,6 +14,8 @@ export interface TransferJob<O extends Opened> {
   /** See FetchContext.pace. */
   pace(bytes: number): Promise<void>;
   advance(done: number, total: number): void;
+  /** See FetchContext.admit; left out: it was asked for all files together. */
+  admit?(bytes: number): Promise<void>;
   /** Hashes the file while it grows; asked for anew when it begins anew. */
   follow?(first: O): Follower | undefined | Promise<Follower | undefined>;
 }
