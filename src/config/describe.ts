@@ -54,6 +54,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_OWNER_OPEN_BYTES: limitWords(owners.open_bytes),
     SLUICE_OWNER_STORED_BYTES: limitWords(owners.stored_bytes),
     SLUICE_OWNER_TRANSFERS: limitWords(owners.transfers),
+    SLUICE_OWNER_CONVERSIONS: limitWords(owners.conversions),
     SLUICE_NEW_KEYS: String(config.newKeys ?? false),
     SLUICE_LOG_LEVEL: config.logLevel,
   };

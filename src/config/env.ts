@@ -117,6 +117,7 @@ const ownerSettings = (settings: Settings): NonNullable<Config['owners']> => ({
   open_uploads: settings.SLUICE_OWNER_OPEN_UPLOADS,
   open_bytes: settings.SLUICE_OWNER_OPEN_BYTES,
   stored_bytes: settings.SLUICE_OWNER_STORED_BYTES,
+  conversions: settings.SLUICE_OWNER_CONVERSIONS,
   // The rest of a worker's slots is left to others.
   transfers:
     settings.SLUICE_OWNER_TRANSFERS ?? Math.max(1, Math.floor(settings.SLUICE_TRANSFER_SLOTS * 0.75)),

@@ -152,6 +152,7 @@ const limits = {
   SLUICE_OWNER_OPEN_BYTES: bytes.default(0),
   SLUICE_OWNER_STORED_BYTES: bytes.default(0),
   SLUICE_OWNER_TRANSFERS: countOrNone.optional(),
+  SLUICE_OWNER_CONVERSIONS: countOrNone.default(0),
   SLUICE_NEW_KEYS: flag.optional(),
 };
 

@@ -1,5 +1,6 @@
 // The activities that workflows call: one object in, one small object out. Factories in src/activities implement them.
 import type { DatasetStatus } from '../domain/dataset.js';
+import type { Priority } from '../domain/priority.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { ReceivedSource } from '../domain/source.js';
 import type { UploadStatus } from '../domain/upload.js';
@@ -50,7 +51,17 @@ export type LookOutput =
   | { readonly state: 'waiting'; readonly leftMs: number }
   | { readonly state: 'expired' };
 
-export interface ExtractInput {
+/** Whose turn it is to be; runs of an earlier version do not say it. */
+export interface TurnWish {
+  readonly owner?: string;
+  readonly priority?: Priority;
+}
+/** Its owner has as many conversions at once as one may have; the workflow hears the signal `turn`. */
+export interface Waits {
+  readonly waits: true;
+}
+
+export interface ExtractInput extends TurnWish {
   readonly uuid: string;
   /** Manifests of all uploads that belong to the dataset in this pass. */
   readonly manifests: readonly Claim[];
@@ -115,8 +126,8 @@ export interface TransferActivities {
   fetchSource(input: FetchInput): Promise<FetchOutput>;
 }
 export interface ComputeActivities {
-  extractArchives(input: ExtractInput): Promise<ExtractOutput>;
-  convertDataset(input: ConvertInput): Promise<ConvertOutput>;
+  extractArchives(input: ExtractInput): Promise<ExtractOutput | Waits>;
+  convertDataset(input: ConvertInput): Promise<ConvertOutput | Waits>;
   validateProduct(input: ValidateInput): Promise<ValidateOutput>;
   publishProduct(input: PublishInput): Promise<PublishOutput>;
 }

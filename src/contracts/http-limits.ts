@@ -9,6 +9,7 @@ const MEANING: Readonly<Record<OwnerLimit, string>> = {
   open_bytes: 'Bytes that are on their way',
   stored_bytes: 'Bytes that were received, and those on their way',
   transfers: 'Transfers that run at once, over all workers',
+  conversions: 'Datasets that are unpacked or converted at once, over all workers',
 };
 
 const most = z.int().min(0).max(Number.MAX_SAFE_INTEGER);

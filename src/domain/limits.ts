@@ -10,6 +10,7 @@ export const OWNER_LIMITS = [
   'open_bytes',
   'stored_bytes',
   'transfers',
+  'conversions',
 ] as const;
 export type OwnerLimit = (typeof OWNER_LIMITS)[number];
 
@@ -42,6 +43,7 @@ const WORDS: Readonly<Record<OwnerLimit, { code: FailureCode; what: string }>> =
   open_bytes: { code: 'too_many_open_bytes', what: 'bytes on their way' },
   stored_bytes: { code: 'quota_reached', what: 'bytes, those on their way included' },
   transfers: { code: 'internal', what: 'transfers at once' },
+  conversions: { code: 'internal', what: 'conversions at once' },
   bytes_per_second: { code: 'internal', what: 'bytes a second' },
 };
 

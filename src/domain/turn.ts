@@ -2,3 +2,9 @@
 
 /** Name of the signal. */
 export const TURN = 'turn';
+
+/** What an owner takes turns in; each has its own line. */
+export type TurnKind = 'transfers' | 'conversions';
+
+/** What is shown of work that waits. */
+export const WAITS_FOR_TURN = 'waits for its turn';

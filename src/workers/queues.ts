@@ -106,7 +106,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
   };
 }
 
-function compute({ config, progress }: Ports): Partial<WorkerOptions> {
+function compute({ config, progress, turns }: Ports): Partial<WorkerOptions> {
   const deps: StageDeps = {
     roots: config.dirs,
     progress,
@@ -115,6 +115,7 @@ function compute({ config, progress }: Ports): Partial<WorkerOptions> {
     logs: join(config.home, 'joblogs'),
     converterBytes: config.limits.converterBytes,
     threads: Math.max(1, Math.min(8, availableParallelism())),
+    turns,
   };
   return {
     activities: {

@@ -1,14 +1,19 @@
 // Waiting for a turn: the activity found that its owner has as many at once as one may have, and gave its slot back.
 import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import type { TurnKind } from '../domain/turn.js';
 import { turnSignal } from './messages.js';
 
+/** What of an owner runs at once. */
+const WORDS = { transfers: 'transfers', conversions: 'datasets in conversion' } as const;
 /** Somebody calls as a rule; after this time it asks again by itself. */
 const ASK_AGAIN = '10 minutes';
 
 export class Turn {
+  readonly #kind: TurnKind;
   #called = false;
 
-  constructor() {
+  constructor(kind: TurnKind) {
+    this.#kind = kind;
     setHandler(turnSignal, () => {
       this.#called = true;
     });
@@ -21,7 +26,9 @@ export class Turn {
 
   /** @param isOver there is something else to do */
   async wait(isOver: () => boolean): Promise<void> {
-    setCurrentDetails('Waits for its turn: its owner has as many transfers at once as one may have.');
+    setCurrentDetails(
+      `Waits for its turn: its owner has as many ${WORDS[this.#kind]} at once as one may have.`,
+    );
     await condition(() => this.#called || isOver(), ASK_AGAIN);
     setCurrentDetails('');
   }

@@ -38,7 +38,7 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
   const { jobId } = input.order;
   const wish = listen(root);
   const bytes = new ClientBytes(input.order);
-  const turn = new Turn();
+  const turn = new Turn('transfers');
   const isInterrupted = (): boolean => wish.cancelled || wish.pausedBy !== undefined;
   try {
     for (;;) {

@@ -12,7 +12,7 @@ import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
 import type { Roots } from '../../src/bytes/layout.js';
 import { putManifest, readManifest } from '../../src/bytes/store.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
-import type { ExtractInput, ExtractOutput } from '../../src/contracts/activities.js';
+import type { ExtractInput, ExtractOutput, Waits } from '../../src/contracts/activities.js';
 import type { FileEntry } from '../../src/contracts/claim.js';
 
 export const UUID = '6f0d1a52-9d4e-4a53-8f3e-333333333333';
@@ -83,7 +83,10 @@ export class Extraction {
       converterBytes: 2 ** 31,
       threads: 2,
     });
-    return (await env.run(extractArchives, input)) as ExtractOutput;
+    return (await env.run<[ExtractInput], ExtractOutput | Waits, typeof extractArchives>(
+      extractArchives,
+      input,
+    )) as ExtractOutput;
   }
 
   /** Proves bytes and list; staging is empty. */

@@ -18,6 +18,7 @@ export type AllActivities = TransferActivities & ComputeActivities & ControlActi
 /** Activities at once; left out: as many as the SDK likes. */
 export interface Slots {
   readonly transfer?: number;
+  readonly compute?: number;
 }
 
 export interface TestTemporal {
@@ -95,7 +96,12 @@ async function runWorkers<T>(
       maxHeartbeatThrottleInterval: '200ms',
       ...(slots.transfer === undefined ? {} : { maxConcurrentActivityTaskExecutions: slots.transfer }),
     }),
-    Worker.create({ ...common, taskQueue: QUEUES.compute, maxHeartbeatThrottleInterval: '200ms' }),
+    Worker.create({
+      ...common,
+      taskQueue: QUEUES.compute,
+      maxHeartbeatThrottleInterval: '200ms',
+      ...(slots.compute === undefined ? {} : { maxConcurrentActivityTaskExecutions: slots.compute }),
+    }),
   ]);
   const running = workers.map((worker) => worker.run());
   try {

@@ -4,9 +4,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Context, heartbeat } from '@temporalio/activity';
 import { createFetchActivities } from '../../src/activities/fetch/index.js';
+import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
+import { inTurn } from '../../src/activities/support/in-turn.js';
 import { createTurns, type Turns } from '../../src/activities/support/turns.js';
 import { createEngine } from '../../src/api/engine.js';
+import type { ConvertInput } from '../../src/contracts/activities.js';
 import { COLLECTIONS } from '../../src/contracts/documents.js';
 import { datasetWorkflowId } from '../../src/domain/ids.js';
 import type { Priority } from '../../src/domain/priority.js';
@@ -14,7 +18,7 @@ import { openSshDirectory } from '../../src/secrets/ssh-directory.js';
 import { openVault } from '../../src/secrets/vault.js';
 import { changeLimits } from '../../src/store/limits.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
-import { inputOf, later, newGate, order, stages, tellStories, temporal } from '../support/story.js';
+import { claim, inputOf, later, newGate, order, stages, tellStories, temporal } from '../support/story.js';
 
 tellStories('turns');
 
@@ -174,6 +178,59 @@ test('an upload that waits for its turn can be cancelled, and takes nobody’s t
     await last.result();
     expect(seen.took).toEqual([first.jobId, last.jobId]);
   });
+}, 60_000);
+
+/** Conversions that last until the gate opens, asked for as the real stages do. */
+function converting(gate: Promise<void>) {
+  const notes: (string | undefined)[] = [];
+  const turns = newTurns();
+  const convertDataset = async (input: ConvertInput) => {
+    const report = ({ note }: ProgressReport): void => void notes.push(note);
+    const asked = await inTurn({ turns, progress: { report } }, input, 'convert', async () => {
+      seen.took.push(input.uuid);
+      count(input.owner ?? '', 1);
+      const beat = setInterval(() => heartbeat(), 50);
+      try {
+        if (input.owner === ADA) await Promise.race([gate, Context.current().cancelled]);
+      } finally {
+        clearInterval(beat);
+        count(input.owner ?? '', -1);
+      }
+      return { product: claim('product') };
+    });
+    if ('waits' in asked) seen.waited += 1;
+    return asked;
+  };
+  return { notes, stages: stages({ convertDataset }) };
+}
+
+test('an owner has no more conversions at once than it may; those who wait say so, hold no slot, and can be cancelled', async () => {
+  await changeLimits(store, `owner:${ADA}`, { conversions: 1, transfers: 1 }, 'ops');
+  const gate = newGate();
+  const { notes, stages: activities } = converting(gate.opened);
+  await temporal.run(
+    activities,
+    async () => {
+      const first = await pull(ADA);
+      await eventually(() => seen.took.length === 1);
+      const more = [await pull(ADA), await pull(ADA), await pull(ADA)];
+      await eventually(() => seen.waited === 3);
+      const other = await pull(BOB);
+      await other.result();
+      const [gone, ...rest] = more;
+      expect(notes).toEqual(['waits for its turn', 'waits for its turn', 'waits for its turn']);
+      const engine = createEngine(temporal.client);
+      expect((await engine.command(gone?.uuid ?? '', 'cancel', { by: ADA })).result).toBe('done');
+      await expect(gone?.result()).rejects.toThrow();
+      gate.open();
+      await Promise.all([first, ...rest].map((job) => job.result()));
+      expect(seen.took.slice(0, 2)).toEqual([first.uuid, other.uuid]);
+      expect(seen.took.slice(2).sort()).toEqual(rest.map(({ uuid }) => uuid).sort());
+    },
+    { compute: 2 },
+  );
+  expect(seen.most.get(ADA)).toBe(1);
+  expect(await store.db.collection(COLLECTIONS.waiting).countDocuments()).toBe(0);
 }, 60_000);
 
 /** What happens in workers comes about; not within half a minute, it never will. */

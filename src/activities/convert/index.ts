@@ -7,7 +7,7 @@ import { cloneFile, removeTree } from '../../bytes/files.js';
 import { writeJson } from '../../bytes/json-file.js';
 import { keys, pathOf } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
-import type { ComputeActivities, ConvertInput, ConvertOutput } from '../../contracts/activities.js';
+import type { ComputeActivities, ConvertInput, ConvertOutput, Waits } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
 import type { Format } from '../../contracts/formats/format.js';
 import { formatOf, parametersOf } from '../../contracts/formats/registry.js';
@@ -15,6 +15,7 @@ import { Fault } from '../../domain/fault.js';
 import { datasetFiles } from '../support/dataset-files.js';
 import type { StageDeps } from '../support/deps.js';
 import { startHeart } from '../support/heartbeat.js';
+import { inTurn } from '../support/in-turn.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct } from './product.js';
@@ -23,7 +24,7 @@ export function createConvertActivities(deps: StageDeps): Pick<ComputeActivities
   return { convertDataset: (input) => runStage(() => convert(deps, input), 'convert') };
 }
 
-async function convert(deps: StageDeps, input: ConvertInput): Promise<ConvertOutput> {
+async function convert(deps: StageDeps, input: ConvertInput): Promise<ConvertOutput | Waits> {
   const { uuid, sensor } = input;
   const format = formatOf(sensor, input.convert);
   const parameters = parametersOf(format, input.parameters);
@@ -40,6 +41,19 @@ async function convert(deps: StageDeps, input: ConvertInput): Promise<ConvertOut
   const done = await findReceipt<ConvertOutput>(deps.roots, uuid, 'convert', key);
   if (done !== undefined && (await findProduct(deps.roots, uuid, done.output.product))) return done.output;
 
+  const work = (): Promise<ConvertOutput> => make(deps, { uuid, format, files, parameters, key, digest });
+  // Files that are taken as they are cost nothing that others would wait for.
+  return format.program === undefined ? await work() : await inTurn(deps, input, 'convert', work);
+}
+
+interface Wish extends Pick<Making, 'uuid' | 'format' | 'files' | 'parameters'> {
+  /** Of the receipt, and of its input. */
+  readonly key: string;
+  readonly digest: string;
+}
+
+async function make(deps: StageDeps, wish: Wish): Promise<ConvertOutput> {
+  const { uuid, format, files, parameters, key, digest } = wish;
   const startedAt = new Date();
   const staging = pathOf(deps.roots, 'out', keys.datasetStaging(uuid));
   await removeDeadAttempts(staging);

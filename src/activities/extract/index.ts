@@ -8,6 +8,7 @@ import { claimFile, materialise, putManifest, readManifest } from '../../bytes/s
 import type { ComputeActivities, ExtractInput, ExtractOutput } from '../../contracts/activities.js';
 import type { ArchiveKind, FileEntry } from '../../contracts/claim.js';
 import type { Progress } from '../../domain/progress.js';
+import { inTurn } from '../support/in-turn.js';
 import { runStage } from '../support/run-stage.js';
 import { dropAttempt, dropDead, inAttempt } from './attempt.js';
 import { settleTree } from './settle.js';
@@ -19,7 +20,7 @@ export function createExtractActivities(deps: ExtractDeps): Pick<ComputeActiviti
       runStage(async () => {
         const { cancellationSignal: signal } = Context.current();
         try {
-          return await extractArchives(deps, input, signal);
+          return await inTurn(deps, input, 'extract', () => extractArchives(deps, input, signal));
         } catch (error) {
           // Whatever a stream made of the abort: what counts is that it was asked for.
           signal.throwIfAborted();

@@ -7,7 +7,7 @@ import { keys, pathOf } from '../../bytes/layout.js';
 import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import { isWorthKeeping, type UploadStaging, uploadStaging } from '../../bytes/staging.js';
 import { putManifest } from '../../bytes/store.js';
-import type { FetchInput, FetchOutput, TransferActivities } from '../../contracts/activities.js';
+import type { FetchInput, FetchOutput, TransferActivities, Waits } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
 import type { Delivery, UploadOrder } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
@@ -22,6 +22,7 @@ import type { Admit } from '../support/admission.js';
 import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
+import { inTurn } from '../support/in-turn.js';
 import type { Turns } from '../support/turns.js';
 import { type FindSame, heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
@@ -104,8 +105,8 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
   const staging = uploadStaging(deps.roots, jobId);
   try {
     const receipt = await findReceipt<Delivery>(deps.roots, uuid, 'fetch', jobId);
-    const result = receipt?.output ?? (await inTurn(deps, input, () => deliver(deps, sources, input)));
-    if (result === 'waits') return { done: false, confirmed: 0, waits: true };
+    const result = receipt?.output ?? (await deliverInTurn(deps, sources, input));
+    if ('waits' in result) return { done: false, confirmed: 0, waits: true };
     if ('paused' in result) return ended(result.confirmed);
     await removeTree(staging.root);
     await deps.secrets.forget(jobId);
@@ -137,24 +138,16 @@ async function noted({ noteDigests }: FetchDeps, uuid: string): Promise<{ noted?
 }
 
 /** What clients sent is here already, and only its place is missing: it needs no turn. */
-async function inTurn<T>(deps: FetchDeps, input: FetchInput, work: () => Promise<T>): Promise<T | 'waits'> {
-  const { jobId, order, owner = order.by } = input;
-  if (deps.turns === undefined || CLIENT_SOURCES.some((kind) => kind === order.source.kind))
-    return await work();
-  const { workflowExecution } = Context.current().info;
+async function deliverInTurn(
+  deps: FetchDeps,
+  sources: Sources,
+  input: FetchInput,
+): Promise<Delivery | Paused | Waits> {
+  const { uuid, jobId, order, owner = order.by } = input;
+  const work = (): Promise<Delivery | Paused> => deliver(deps, sources, input);
+  if (CLIENT_SOURCES.some((kind) => kind === order.source.kind)) return await work();
   const { priority = NORMAL_PRIORITY } = order;
-  const turn = await deps.turns.take({
-    jobId,
-    owner,
-    workflowId: workflowExecution?.workflowId ?? '',
-    priority,
-  });
-  if (turn === undefined) return 'waits';
-  try {
-    return await work();
-  } finally {
-    await turn.end();
-  }
+  return await inTurn(deps, { uuid, jobId, owner, priority }, 'fetch', work);
 }
 
 function ended(confirmed: number): FetchOutput {

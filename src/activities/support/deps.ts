@@ -1,6 +1,7 @@
 // What activities are made from: ports, never globals.
 import type { Roots } from '../../bytes/layout.js';
 import type { ProgressSink } from './heartbeat.js';
+import type { Turns } from './turns.js';
 
 /** Shared by the stages that work on a dataset's files. */
 export interface StageDeps {
@@ -15,4 +16,6 @@ export interface StageDeps {
   readonly converterBytes: number;
   /** Threads that one converter may use. */
   readonly threads: number;
+  /** How many datasets of an owner are worked on at once; left out: any number. */
+  readonly turns?: Pick<Turns, 'take'>;
 }

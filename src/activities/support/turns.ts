@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { effectiveLimits, type LimitValues, ownerScope } from '../../domain/limits.js';
-import { TURN } from '../../domain/turn.js';
+import { TURN, type TurnKind } from '../../domain/turn.js';
 import { readLimits } from '../../store/limits.js';
 import type { Store } from '../../store/mongo.js';
 import {
@@ -30,8 +30,9 @@ export interface Turns {
   /**
    * Asks for a turn. Nothing: the job waits in line, and its workflow hears the signal `turn`.
    * While the database is away everybody has one.
+   * @param kind default: transfers
    */
-  take(job: Waiting): Promise<{ end(): Promise<void> } | undefined>;
+  take(job: Waiting, kind?: TurnKind): Promise<{ end(): Promise<void> } | undefined>;
   /** Calls those for whom there is a turn although nobody's end called them: the limit was raised, a worker died. */
   sweep(): Promise<void>;
 }
@@ -41,10 +42,12 @@ const PATIENCE_MS = 5_000;
 
 export function createTurns(deps: TurnDeps): Turns {
   const { store, log } = deps;
-  const mostOf = async (owner: string): Promise<number> => {
+  const mostOf = async (line: string): Promise<number> => {
+    const { kind, owner } = ofLine(line);
     const found = await readLimits(store, [ownerScope(owner), 'owners']);
-    return effectiveLimits(found.get(ownerScope(owner)) ?? {}, found.get('owners') ?? {}, deps.settings)
-      .transfers;
+    return effectiveLimits(found.get(ownerScope(owner)) ?? {}, found.get('owners') ?? {}, deps.settings)[
+      kind
+    ];
   };
 
   async function ask(job: Waiting): Promise<{ end(): Promise<void> } | undefined> {
@@ -69,7 +72,8 @@ export function createTurns(deps: TurnDeps): Turns {
   }
 
   return {
-    async take(job) {
+    async take({ owner, ...rest }, kind = 'transfers') {
+      const job = { ...rest, owner: lineOf(kind, owner) };
       const late = new Promise<typeof FREE>((resolve) =>
         setTimeout(() => resolve(FREE), PATIENCE_MS).unref(),
       );
@@ -95,6 +99,15 @@ export function createTurns(deps: TurnDeps): Turns {
     },
   };
 }
+
+/** One document and one line for each kind; that of transfers has the owner's own name. */
+const CONVERSIONS = 'conversions of ';
+const lineOf = (kind: TurnKind, owner: string): string =>
+  kind === 'conversions' ? `${CONVERSIONS}${owner}` : owner;
+const ofLine = (line: string): { kind: TurnKind; owner: string } =>
+  line.startsWith(CONVERSIONS)
+    ? { kind: 'conversions', owner: line.slice(CONVERSIONS.length) }
+    : { kind: 'transfers', owner: line };
 
 /** Tells so many of the owner's line that it is their turn. */
 async function callNext({ store, client }: TurnDeps, owner: string, count: number): Promise<void> {

@@ -22,6 +22,7 @@ interface SetOptions {
   readonly openBytes?: number | null;
   readonly storedBytes?: number | null;
   readonly transfers?: number | null;
+  readonly conversions?: number | null;
   readonly json?: boolean;
 }
 
@@ -52,6 +53,7 @@ export function registerLimits(program: Command): void {
     .option('--job <job>', 'this job (bandwidth only)')
     .option('--bandwidth <bytes>', 'bytes a second, e.g. 10MB', bytesLimit)
     .option('--transfers <count>', 'transfers at once', countLimit)
+    .option('--conversions <count>', 'datasets that are unpacked or converted at once', countLimit)
     .option('--open-jobs <count>', 'jobs that have not ended', countLimit)
     .option('--open-uploads <count>', 'uploads that are still being sent', countLimit)
     .option('--open-bytes <bytes>', 'bytes on their way', bytesLimit)
@@ -73,6 +75,7 @@ async function change(server: Server, io: Io, options: SetOptions): Promise<void
   const body: ChangeLimits = {
     bytes_per_second: options.bandwidth,
     transfers: options.transfers,
+    conversions: options.conversions,
     open_jobs: options.openJobs,
     open_uploads: options.openUploads,
     open_bytes: options.openBytes,
@@ -125,6 +128,7 @@ const LABELS: Readonly<Record<OwnerLimit, string>> = {
   open_bytes: 'open bytes',
   stored_bytes: 'stored bytes',
   transfers: 'transfers',
+  conversions: 'conversions',
 };
 
 function figure(name: OwnerLimit, value: number): string {
