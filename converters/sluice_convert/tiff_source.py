@@ -47,6 +47,12 @@ class TiffSource:
                 raise self._unreadable(page, error) from error
         return values
 
+    def close(self):
+        """Close the file that is open."""
+        if self._tif is not None:
+            self._tif.close()
+        self._tif = self._tif_path = None
+
     def _read_raw(self, page, y0, y1, target):
         row_bytes = target[0].nbytes
         file = self._open(page.path).filehandle

@@ -70,10 +70,10 @@ export async function requireStore({ store }: ApiDeps): Promise<void> {
 }
 
 /**
- * What cannot be converted, or not with these parameters, is refused before anything is recorded.
- * @throws Fault sensor_not_supported, invalid_field
+ * What cannot be converted with these parameters is refused before anything is recorded.
+ * @throws Fault invalid_field
  */
-export function requireConvertible({ sensor, convert, parameters }: DatasetFields): void {
+export function requireParameters({ sensor, convert, parameters }: DatasetFields): void {
   parametersOf(formatOf(sensor, convert), parameters);
 }
 
@@ -88,7 +88,7 @@ export interface NewRecord {
 
 /**
  * Makes the rows of an upload, and of its dataset when that is new.
- * @throws Fault not_found, conflict (a cancelled dataset), sensor_not_supported, invalid_field (`replaces`), and those
+ * @throws Fault not_found, conflict (a cancelled dataset), invalid_field (parameters, `replaces`), and those
  * of `withinLimits`
  */
 export async function record(deps: ApiDeps, wish: UploadWish, upload: NewRecord): Promise<Recorded> {
@@ -96,7 +96,7 @@ export async function record(deps: ApiDeps, wish: UploadWish, upload: NewRecord)
   // Before anything is written: a refusal leaves nothing.
   const uuid = 'dataset' in target ? target.dataset : (target.uuid ?? upload.uuid);
   if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, uuid);
-  if ('fields' in target) requireConvertible(target.fields);
+  if ('fields' in target) requireParameters(target.fields);
   const owner = 'fields' in target ? target.fields.user_email : await ownerOf(deps, uuid);
   const { jobId, source, bytes } = upload;
   const isSent = CLIENT_SOURCES.some((kind) => kind === source.kind);

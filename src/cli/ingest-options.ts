@@ -5,13 +5,7 @@ import type { Config } from '../config/config.js';
 import { formatOf, parametersOf } from '../contracts/formats/registry.js';
 import { newDatasetUploadSchema } from '../contracts/http.js';
 import { Fault } from '../domain/fault.js';
-import {
-  CONVERTIBLE_SENSORS,
-  isConvertible,
-  SENSOR_ALIASES,
-  SENSORS,
-  type Sensor,
-} from '../domain/sensor.js';
+import { SENSOR_ALIASES, SENSORS, type Sensor } from '../domain/sensor.js';
 import type { DatasetFields } from './delivery.js';
 import { usage } from './exit.js';
 import { classify, type Named } from './source.js';
@@ -66,7 +60,7 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     s3Keys: config.client?.s3?.keys,
   });
   const convert = options.convert ?? true;
-  const sensor = checkSensor(options.sensor, convert);
+  const sensor = checkSensor(options.sensor);
   const fields = {
     name: options.name ?? nameOf(named),
     user_email: options.email ?? config.client?.email ?? localEmail(),
@@ -103,18 +97,12 @@ function checkParameters(sensor: Sensor, convert: boolean, parameters: Record<st
 }
 
 /** @throws CliError (exit 2) listing the sensors */
-function checkSensor(text: string, convert: boolean): Sensor {
+function checkSensor(text: string): Sensor {
   const sensor = SENSORS.find((known) => known === (SENSOR_ALIASES[text] ?? text));
   const close = SENSORS.find((known) => known.toLowerCase() === text.trim().toLowerCase());
   if (sensor === undefined) {
     const hint = close === undefined ? '' : ` Did you mean ${JSON.stringify(close)}?`;
     throw usage(`--sensor: ${JSON.stringify(text)} is not known.${hint}`, `Use one of: ${listOf(SENSORS)}.`);
-  }
-  if (convert && !isConvertible(sensor)) {
-    throw usage(
-      `--sensor: this version cannot convert ${sensor} yet.`,
-      `It converts ${listOf(CONVERTIBLE_SENSORS)}; OTHER publishes the files as they are.`,
-    );
   }
   return sensor;
 }

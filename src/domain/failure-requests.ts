@@ -9,11 +9,6 @@ export const REQUEST_FAILURES = {
     'The sensor is not known.',
     'Use one of the sensors that /api/upload/supported-sources lists.',
   ),
-  sensor_not_supported: caller(
-    422,
-    'This version cannot convert data of this sensor yet.',
-    'Use the sensor OTHER to publish the files as they are.',
-  ),
   empty_file_name: caller(400, 'The file has no name.', 'Send the file with a file name.'),
   unsafe_name: caller(
     400,

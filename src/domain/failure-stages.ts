@@ -64,6 +64,23 @@ export const STAGE_FAILURES = {
     'Coordinates or intensities do not fit the volume of the scan.',
     'Name the datasets that belong together.',
   ),
+  no_picture: content(
+    'There is no TIFF, PNG or JPEG picture among the files.',
+    'Send pictures, or choose another sensor.',
+  ),
+  not_picture: content(
+    'A file is not a TIFF, PNG or JPEG picture.',
+    'Check the file, or choose another sensor.',
+  ),
+  mosaic_mismatch: content(
+    'The pictures do not fill the mosaic.',
+    'Send every tile once, or correct the columns, the rows or the order.',
+  ),
+  no_target: content('There is no photo of the calibration target.', 'Send it, or leave the panels out.'),
+  panel_mismatch: content(
+    'The panels do not fit the photo of the target.',
+    'Correct the boxes and reflectances of the panels.',
+  ),
   no_idx: content('There is no IDX dataset among the files.', 'Send the .idx file together with its data.'),
   several_idx: content(
     'There are several IDX datasets among the files.',

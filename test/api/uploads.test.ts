@@ -133,11 +133,13 @@ test('missing and wrong fields are named', async () => {
   const wrong = fields.filter(([name]) => name !== 'sensor');
   const sensor = await postForm(native(), [...wrong, ['sensor', 'tiff'], ['file', 'x', 'x.tif']]);
   expect([sensor.status, sensor.body.code]).toEqual([422, 'unknown_sensor']);
-  const later = await postForm(native(), [...wrong, ['sensor', 'MAPIR'], ['file', 'x', 'x.tif']]);
-  expect([later.status, later.body.code]).toEqual([422, 'sensor_not_supported']);
+  const odd: typeof fields = [...wrong, ['sensor', 'MAPIR'], ['parameters', '{"redd":1}']];
+  const unknown = await postForm(native(), [...odd, ['file', 'x', 'x.tif']]);
+  expect([unknown.status, unknown.body.code]).toEqual([422, 'invalid_field']);
+  expect(unknown.body.detail).toContain('redd');
   const asIs = await postForm(native(), [
     ...wrong,
-    ['sensor', 'MAPIR'],
+    ['sensor', '4D_Probe'],
     ['convert', 'False'],
     ['file', 'x', 'x.h5'],
   ]);

@@ -1,97 +1,257 @@
-"""Pictures show what the source holds: middle slices along each axis, colours, a strip, a histogram."""
+"""TIFF RGB, RGB and MAPIR: pictures come out equal, mosaics in their places, photos on the map, bad input refused."""
 
+import io
 import json
 import os
+import struct
 import unittest
 
+import imagecodecs
 import numpy as np
 import tifffile
 from support import ConverterCase
 
-
-def smooth(depth, height, width):
-    """Values that differ along every axis, with a gradient and a ball."""
-    z, y, x = np.mgrid[0:depth, 0:height, 0:width].astype(float)
-    ball = (z - depth * 0.4) ** 2 + (y - height * 0.6) ** 2 + (x - width * 0.3) ** 2 < (height / 4) ** 2
-    return (1000 + 20 * z + 3 * y + 7 * x + 1500 * ball).astype("u2")
+RANDOM = np.random.default_rng(60)
 
 
-def averaged(plane, height, width):
-    """The plane at a picture's resolution, by plain means, with no code of the converters."""
-    rows, columns = (np.linspace(0, size, count + 1).astype(int) for size, count in zip(plane.shape, (height, width)))
-    wide = np.stack([plane[a : max(b, a + 1)].mean(axis=0) for a, b in zip(rows, rows[1:])])
-    return np.stack([wide[:, a : max(b, a + 1)].mean(axis=1) for a, b in zip(columns, columns[1:])], axis=1)
+def colours(*shape, dtype="u1"):
+    return RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-class Pictures(ConverterCase):
-    def pixels(self, name="preview.png"):
-        from imagecodecs import png_decode
+def jpeg_with_position(values, lon, lat, height=None):
+    """A JPEG with an EXIF block that says where it was taken."""
+    def degrees(value):
+        return struct.pack("<6I", int(abs(value)), 1, 0, 1, round((abs(value) - int(abs(value))) * 3600 * 1000), 1000)
 
-        with open(self.place(name), "rb") as file:
-            return png_decode(file.read())
+    gps_at, exif_at = 8 + 2 + 2 * 12 + 4, 8 + 2 + 2 * 12 + 4 + 2 + 4 * 12 + 4
+    data_at = exif_at + 2 + 12 + 4
+    block = b"II*\0" + struct.pack("<I", 8)
+    block += struct.pack("<H2xH", 2, 0)[:2] + struct.pack("<HHII", 34665, 4, 1, exif_at)
+    block += struct.pack("<HHII", 34853, 4, 1, gps_at) + struct.pack("<I", 0)
+    block += struct.pack("<H", 4) + struct.pack("<HHI4s", 1, 2, 2, b"N\0" if lat >= 0 else b"S\0")
+    block += struct.pack("<HHII", 2, 5, 3, data_at) + struct.pack("<HHI4s", 3, 2, 2, b"E\0" if lon >= 0 else b"W\0")
+    block += struct.pack("<HHII", 4, 5, 3, data_at + 24) + struct.pack("<I", 0)
+    block += struct.pack("<H", 1) + struct.pack("<HHIHxx", 41989, 3, 1, 36) + struct.pack("<I", 0)
+    block += degrees(lat) + degrees(lon)
+    marker = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
+    if height is not None:
+        xmp = b'http://ns.adobe.com/xap/1.0/\0<x drone-dji:RelativeAltitude="%+.1f"/>' % height
+        marker += b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
+    content = imagecodecs.jpeg_encode(values, level=95)
+    return content[:2] + marker + content[2:]
 
-    def made(self, values, **options):
-        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), values, **options)
-        self.assert_done(self.convert("tiff"))
-        run = self.prove()
+
+class PictureCase(ConverterCase):
+    def write(self, name, content):
+        with open(os.path.join(self.inputs, name), "wb") as file:
+            file.write(content)
+
+    def save(self, name, values, **options):
+        photometric = "rgb" if values.shape[-1] in (3, 4) else "minisblack"
+        planar = {} if photometric == "rgb" else {"planarconfig": "contig"}
+        tifffile.imwrite(
+            os.path.join(self.inputs, name), values, **({"photometric": photometric} | planar | options)
+        )
+
+    def collection(self):
+        with open(os.path.join(self.output, "photos.geojson")) as file:
+            return json.load(file)
+
+
+class Pictures(PictureCase):
+    def test_tiff_layouts_and_compressions(self):
+        values = colours(300, 200, 3)
+        for options in (
+            {}, {"bigtiff": True}, {"tile": (64, 64), "compression": "zlib"}, {"compression": "lzw", "predictor": True},
+            {"compression": "zstd"}, {"compression": "deflate", "rowsperstrip": 32},
+        ):  # fmt: skip
+            with self.subTest(options):
+                self.save("a.tif", values, **options)
+                self.assert_product(self.convert("rgb", slab_bytes=1 << 16), values)
+        self.save("a.tif", np.moveaxis(values, -1, 0), planarconfig="separate")
+        self.assert_product(self.convert("rgb"), values)
+        self.save("a.tif", values, compression="jpeg", compressionargs={"level": 90})
+        self.assert_product(self.convert("rgb"), tifffile.imread(os.path.join(self.inputs, "a.tif")))
+
+    def test_many_bands_and_wide_types(self):
+        for values in (colours(30, 20, 5), colours(30, 20, 3, dtype="u2"), RANDOM.normal(size=(30, 20, 8)).astype("f4")):
+            with self.subTest(values.shape):
+                self.save("a.tif", values)
+                self.assert_product(self.convert("rgb"), values)
+
+    def test_png_and_jpeg(self):
+        for values in (colours(30, 20, 3), colours(30, 20, 4), colours(30, 20, 3, dtype="u2"), colours(30, 20)):
+            with self.subTest(values.shape):
+                self.write("a.png", imagecodecs.png_encode(values))
+                self.assert_product(self.convert("rgb"), values)
+        os.remove(os.path.join(self.inputs, "a.png"))
+        content = imagecodecs.jpeg_encode(colours(30, 20, 3), level=90)
+        self.write("a.jpg", content)
+        run = self.convert("rgb")
+        self.assert_product(run, imagecodecs.jpeg_decode(content))
+        self.assertEqual((run.result["dims"], run.result["dtype"]), ([20, 30], "uint8[3]"))
+
+    def test_several_pictures_are_timesteps(self):
+        values = colours(3, 30, 20, 3)
+        for number in range(3):
+            self.write(f"p{number + 9}.png", imagecodecs.png_encode(values[number]))
+        self.assert_product(self.convert("rgb"), values, timesteps=3)
+
+    def test_mosaics(self):
+        whole = colours(2 * 40, 3 * 30, 3)
+        places = [(row, column) for row in range(2) for column in range(3)]
+        orders = {
+            "rows": places, "columns": sorted(places, key=lambda place: place[::-1]),
+            "snake": [*places[:3], *places[:2:-1]],
+        }  # fmt: skip
+        for order, placed in orders.items():
+            with self.subTest(order):
+                for number, (row, column) in enumerate(placed):
+                    tile = whole[row * 40 : row * 40 + 40, column * 30 : column * 30 + 30]
+                    self.save(f"t{number}.tif", tile, tile=(16, 16), compression="zlib")
+                run = self.convert("rgb", parameters={"columns": 3, "order": order}, slab_bytes=1 << 13)
+                self.assert_product(run, whole)
+
+    def test_mosaics_by_names(self):
+        whole = colours(2 * 40, 3 * 30, 3)
+        for row in range(2):
+            for column in range(3):
+                tile = whole[row * 40 : row * 40 + 40, column * 30 : column * 30 + 30]
+                self.write(f"12_{column + 1}_{row + 1}_out.png", imagecodecs.png_encode(tile))
+        self.assert_product(self.convert("rgb", parameters={"order": "names"}), whole)
+        os.remove(os.path.join(self.inputs, "12_2_1_out.png"))
+        run = self.convert("rgb", parameters={"order": "names"})
+        self.assert_refused(run, "mosaic_mismatch", "lacks 1", "_2_1")
+        self.assert_refused(self.convert("rgb", parameters={"columns": 3, "rows": 2}), "mosaic_mismatch", "6", "5")
+
+
+class Places(PictureCase):
+    def test_photos_with_positions_lie_on_a_map(self):
+        east = 40 / (111_320 * np.cos(np.radians(-43.5)))
+        for number, colour in enumerate(((255, 0, 0), (0, 0, 255))):
+            values = np.full((60, 80, 3), colour, "u1")
+            self.write(f"p{number}.jpg", jpeg_with_position(values, 172.5 + number * east, -43.5, height=40.0))
+        run = self.convert("rgb")
         self.assert_done(run)
-        return run.result
+        self.assertEqual(run.result["metadata"]["georeference"]["photos_with_position"], 2)
+        told = self.collection()
+        point, footprint = told["features"][1]["geometry"]["geometries"]
+        self.assertAlmostEqual(point["coordinates"][0], 172.5 + east, places=5)
+        self.assertAlmostEqual(point["coordinates"][1], -43.5, places=5)
+        self.assertEqual(told["features"][0]["properties"]["footprint_from"], "height and focal length")
+        ring = np.array(footprint["coordinates"][0])
+        self.assertAlmostEqual(float(np.ptp(ring[:, 0])) / east, 1.0, places=2)  # 40 m high, 36 mm: 40 m wide
+        with open(os.path.join(self.output, "overview.png"), "rb") as file:
+            picture = imagecodecs.png_decode(file.read())
+        left, right = picture[picture.shape[0] // 2, [picture.shape[1] // 8, -picture.shape[1] // 8]].astype(int)
+        self.assertGreater(left[0], 200)
+        self.assertGreater(right[2], 200)
 
-    def assert_shows(self, name, plane):
-        pixels = self.pixels(name).astype(float)
-        wanted = averaged(plane, *pixels.shape)
-        self.assertGreaterEqual(np.corrcoef(pixels.ravel(), wanted.ravel())[0, 1], 0.95, name)
+    def test_without_a_height_footprints_are_assumed(self):
+        self.write("p.jpg", jpeg_with_position(colours(60, 80, 3), 7.5, 50.25))
+        self.assert_done(self.convert("rgb"))
+        self.assertEqual(self.collection()["features"][0]["properties"]["footprint_from"], "distance between photos")
+        self.assert_done(self.convert("rgb", parameters={"height": 100}))
+        self.assertEqual(self.collection()["features"][0]["properties"]["footprint_from"], "height and focal length")
 
-    def test_middle_slices_along_each_axis_correlate_with_the_source(self):
-        values = smooth(50, 300, 700)
-        result = self.made(values)
-        self.assert_shows("preview.png", values[25])
-        self.assert_shows("preview-y.png", values[:, 150])
-        self.assert_shows("preview-x.png", values[:, :, 350])
-        self.assertEqual(result["preview"], {"width": 512, "height": 219})
-        self.assertEqual(set(result["pictures"]), {"preview-x.png", "preview-y.png", "strip.png", "histogram.png"})
+    def test_without_positions_there_is_no_map(self):
+        self.write("p.jpg", imagecodecs.jpeg_encode(colours(60, 80, 3)))
+        self.assert_done(self.convert("rgb"))
+        self.assertFalse(os.path.exists(os.path.join(self.output, "photos.geojson")))
 
-    def test_the_strip_holds_slices_from_front_to_back(self):
-        values = smooth(80, 60, 70)
-        self.made(values)
-        strip = self.pixels("strip.png").astype(float)
-        self.assertEqual(strip.shape, (60, 8 * 70 + 7 * 2))
-        for k in range(8):
-            tile, wanted = strip[:, k * 72 : k * 72 + 70], values[(2 * k + 1) * 5]
-            self.assertGreaterEqual(np.corrcoef(tile.ravel(), wanted.ravel())[0, 1], 0.95)
-        means = [strip[:, k * 72 : k * 72 + 70].mean() for k in (0, 7)]
-        self.assertLess(means[0], means[1])  # one contrast for all of them
 
-    def test_the_histogram_counts_every_voxel_of_small_data(self):
-        values = smooth(20, 50, 60)
-        self.made(values)
-        with open(self.place("histogram.json")) as file:
-            histogram = json.load(file)
-        self.assertTrue(histogram["complete"])
-        (sample,) = histogram["samples"]
-        self.assertEqual((sample["min"], sample["max"]), (values.min(), values.max()))
-        wanted, _ = np.histogram(values, 256)
-        self.assertEqual(sample["counts"], wanted.tolist())
+class Mapir(PictureCase):
+    def fields(self, *names):
+        import OpenVisus as ov
 
-    def test_colour_stays_colour(self):
-        y, x = np.mgrid[0:90, 0:120]
-        colour = np.stack([x * 2, y * 2, 255 - x - y], axis=2).astype("u1")
-        result = self.made(colour, photometric="rgb")
-        pixels = self.pixels()
-        self.assertEqual(pixels.shape, (90, 120, 3))
-        for k in range(3):
-            self.assertGreaterEqual(np.corrcoef(pixels[..., k].ravel(), colour[..., k].ravel())[0, 1], 0.95)
-        self.assertNotIn("strip.png", result["pictures"])
-        with open(self.place("histogram.json")) as file:
-            self.assertEqual(len(json.load(file)["samples"]), 3)
+        dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
+        self.assertEqual(list(dataset.getFields()), list(names))
+        return [np.stack([dataset.read(time=step, field=name) for step in dataset.getTimesteps()]) for name in names]
 
-    def test_values_that_are_no_numbers_are_left_out(self):
-        values = np.full((4, 30, 40), np.nan, "f4")
-        self.made(values, photometric="minisblack")
-        with open(self.place("histogram.json")) as file:
-            (sample,) = json.load(file)["samples"]
-        self.assertEqual((sample["min"], sample["invalid"]), (None, values.size))
-        self.assertEqual(self.pixels().max(), 0)
+    def test_calibrated_by_the_panels_of_the_target(self):
+        photos = colours(2, 50, 70, 3, dtype="u2") // 4
+        target = np.zeros((40, 60, 3), "u2")
+        target[5:15, 5:15], target[5:15, 25:35] = 1000, 9000
+        self.save("target_1.tif", target)
+        for number in range(2):
+            self.save(f"p{number}.tif", photos[number])
+        panels = [{"box": [6, 6, 14, 14], "reflectance": [0.1]}, {"box": [26, 6, 34, 14], "reflectance": [0.9, 0.5, 0.9]}]
+        run = self.convert("mapir", parameters={"panels": panels})
+        self.assert_done(run)
+        ndvi, reflectance, raw = self.fields("ndvi", "reflectance", "photo")
+        self.assertTrue((raw == photos).all())
+        gains, offsets = np.array([1e-4, 5e-5, 1e-4]), np.array([0.0, 0.05, 0.0])
+        wanted = photos * gains + offsets
+        np.testing.assert_allclose(reflectance, wanted, atol=1e-5)
+        np.testing.assert_allclose(
+            ndvi, (wanted[..., 2] - wanted[..., 0]) / (wanted[..., 2] + wanted[..., 0]), atol=1e-3, equal_nan=True
+        )
+        self.assertEqual((run.result["field"], run.result["metadata"]["calibrated"]), ("ndvi", True))
+        self.assertTrue(self.prove().result["complete"])
+
+    def test_without_panels_the_index_comes_from_the_values(self):
+        photo = colours(50, 70, 3)
+        photo[:3] = 0
+        self.write("p.png", imagecodecs.png_encode(photo))
+        run = self.convert("mapir", parameters={"red": 2, "nir": 1})
+        self.assert_done(run)
+        ndvi, raw = self.fields("ndvi", "photo")
+        red, nir = photo[..., 1].astype("f4"), photo[..., 0].astype("f4")
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(ndvi[0], (nir - red) / (nir + red))
+        self.assertFalse(run.result["metadata"]["calibrated"])
+
+    def test_targets_and_panels_that_do_not_fit(self):
+        self.save("p.tif", colours(50, 70, 3))
+        panels = [{"box": [0, 0, 9, 9], "reflectance": [0.5]}]
+        self.assert_refused(self.convert("mapir", parameters={"panels": panels}), "no_target")
+        self.assert_refused(self.convert("mapir", parameters={"target": "t.tif"}), "no_target", "t.tif")
+        self.save("target.tif", np.full((20, 20, 3), 7, "u1"))
+        for box, words in (([0, 0, 9, 99], "inside"), ([5, 5, 5, 9], "inside")):
+            run = self.convert("mapir", parameters={"panels": [{"box": box, "reflectance": [0.5]}]})
+            self.assert_refused(run, "panel_mismatch", words)
+        run = self.convert("mapir", parameters={"panels": panels * 2})
+        self.assert_refused(run, "panel_mismatch", "told apart")
+        self.assert_refused(self.convert("mapir", ["target.tif"]), "no_picture")
+        self.save("p.tif", colours(50, 70))
+        self.assert_refused(self.convert("mapir", ["p.tif"]), "unsupported_samples", "three bands")
+
+
+class Refusals(PictureCase):
+    def test_other_kinds_and_several_pages(self):
+        self.write("a.png", b"\x89HDF\r\n\x1a\n" + bytes(99))
+        self.assert_refused(self.convert("rgb"), "not_picture", "HDF5")
+        os.rename(os.path.join(self.inputs, "a.png"), os.path.join(self.inputs, "a.bin"))
+        self.assert_refused(self.convert("rgb"), "no_picture", "a.bin", "HDF5")
+        self.assert_refused(self.convert("rgb", []), "empty_input")
+        tifffile.imwrite(os.path.join(self.inputs, "v.tif"), colours(5, 30, 20), photometric="minisblack")
+        self.assert_refused(self.convert("rgb", ["v.tif"]), "unsupported_shape", "sensor TIFF")
+        self.write("z.png", b"")
+        self.assert_refused(self.convert("rgb", ["z.png"]), "empty_input")
+
+    def test_cut_pictures(self):
+        values = colours(64, 64, 3)
+        tiff = io.BytesIO()
+        tifffile.imwrite(tiff, values, photometric="rgb", compression="zlib")
+        for name, content in (
+            ("a.png", imagecodecs.png_encode(values)), ("b.jpg", imagecodecs.jpeg_encode(values)),
+            ("c.tif", tiff.getvalue()),
+        ):  # fmt: skip
+            for length in (len(content) - 2 if name != "c.tif" else len(content) // 3 * 2, len(content) // 2, 30):
+                with self.subTest(name=name, length=length):
+                    self.write(name, content[:length])
+                    self.assert_refused(self.convert("rgb", [name]), "truncated", name)
+
+    def test_huge_declarations_in_tiny_files(self):
+        content = imagecodecs.png_encode(colours(8, 8, 3))
+        self.write("a.png", content[:16] + struct.pack(">II", 200_000, 200_000) + content[24:])
+        self.assert_refused(self.convert("rgb"), "unsupported_shape", "200000 x 200000")
+
+    def test_pictures_that_differ(self):
+        self.write("a.png", imagecodecs.png_encode(colours(30, 20, 3)))
+        for other in (colours(30, 21, 3), colours(30, 20, 4), colours(30, 20, 3, dtype="u2")):
+            self.write("b.png", imagecodecs.png_encode(other))
+            self.assert_refused(self.convert("rgb"), "slice_mismatch", "a.png", "b.png")
 
 
 if __name__ == "__main__":

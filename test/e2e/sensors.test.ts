@@ -50,6 +50,34 @@ with h5py.File(to + "/scan.nxs", "w") as file:
     for name, size in (("x", 5), ("y", 6), ("before", 30), ("behind", 30)):
         file.create_dataset("entry/" + name, data=np.arange(size) + 1.0)`,
   },
+  {
+    sensor: 'TIFF RGB',
+    parameters: { columns: 2 },
+    make: `
+import tifffile
+values = (np.arange(40 * 60 * 3) % 251).astype("u1").reshape(40, 60, 3)
+for column in range(2):
+    tile = values[:, column * 30 : column * 30 + 30]
+    tifffile.imwrite(to + f"/t{column}.tif", tile, photometric="rgb", compression="lzw")`,
+  },
+  {
+    sensor: 'RGB',
+    parameters: {},
+    make: `
+import imagecodecs
+values = (np.arange(40 * 60 * 3) % 249).astype("u1").reshape(40, 60, 3)
+open(to + "/photo.png", "wb").write(imagecodecs.png_encode(values))`,
+  },
+  {
+    sensor: 'MAPIR',
+    parameters: { red: 1, nir: 3 },
+    make: `
+import tifffile
+photo = (np.arange(40 * 60 * 3) % 241 + 1).astype("u1").reshape(40, 60, 3)
+tifffile.imwrite(to + "/photo.tif", photo, photometric="rgb")
+red, nir = photo[..., 0].astype("f4"), photo[..., 2].astype("f4")
+values = (nir - red) / (nir + red)`,
+  },
 ];
 
 test.each(SAMPLES)(

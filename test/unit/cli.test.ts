@@ -88,7 +88,7 @@ describe('options of ingest', () => {
 
   test.each<[string, Partial<IngestOptions>, RegExp]>([
     ['an unknown sensor', { sensor: 'tiff' }, /Did you mean "TIFF"/],
-    ['a sensor that is not converted', { sensor: 'MAPIR' }, /cannot convert MAPIR/],
+    ['a parameter that its sensor lacks', { parameters: { columns: 3 } }, /--param: .*columns/],
     ['no e-mail address', { email: 'nobody' }, /--email/],
     ['an empty name', { name: ' ' }, /--name/],
     ['a rule for duplicates that there is not', { duplicates: 'drop' }, /--duplicates/],
@@ -99,8 +99,8 @@ describe('options of ingest', () => {
     expect(explain(refused)).toMatchObject({ exitCode: 2, say: expect.stringMatching(words) });
   });
 
-  test('a sensor that is not converted is fine without conversion', () => {
-    expect(check({ sensor: 'MAPIR', convert: false }).fields.sensor).toBe('MAPIR');
+  test('another spelling of a sensor is taken', () => {
+    expect(check({ sensor: '4D_Probe' }).fields.sensor).toBe('4D_NEXUS');
   });
 
   test('parameters read as JSON where they are, else as text', () => {

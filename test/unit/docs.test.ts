@@ -19,7 +19,7 @@ import { formatOf } from '../../src/contracts/formats/registry.js';
 import { DATASET_TRANSITIONS } from '../../src/domain/dataset.js';
 import { FAILURES } from '../../src/domain/failure.js';
 import { JOB_TRANSITIONS } from '../../src/domain/job.js';
-import { CONVERTIBLE_SENSORS, SENSORS } from '../../src/domain/sensor.js';
+import { SENSORS } from '../../src/domain/sensor.js';
 import { STAGE_WEIGHTS } from '../../src/domain/stage.js';
 import { UPLOAD_TRANSITIONS } from '../../src/domain/upload.js';
 
@@ -192,13 +192,9 @@ test('only the settings read process.env', () => {
 /** Without comments. */
 const codeOf = (path: string): string => read(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
 
-test('the sensors that are said to be convertible have a format, the others none', () => {
-  const has = (sensor: (typeof SENSORS)[number]): boolean => {
-    try {
-      return formatOf(sensor, true).sensor === sensor;
-    } catch {
-      return false;
-    }
-  };
-  expect(SENSORS.filter(has)).toEqual([...CONVERTIBLE_SENSORS]);
+test.each(SENSORS)('%s has a format, a program and a section of its own', (sensor) => {
+  const { sensor: own, program } = formatOf(sensor, true);
+  expect(own).toBe(sensor);
+  if (program !== undefined) expect(existsSync(join(ROOT, 'converters', `${program}.py`))).toBe(true);
+  expect(read('docs/formats.md')).toMatch(new RegExp(`^## .*\\b${sensor}\\b`, 'm'));
 });

@@ -19,7 +19,7 @@ import { writeCursor } from '../../store/paging.js';
 import { commandDataset } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
 import { answerOnce } from '../idempotency-key.js';
-import { requireConvertible } from '../intake.js';
+import { requireParameters } from '../intake.js';
 import { newIds } from '../new-ids.js';
 import { newDataset } from '../records.js';
 import { countingUploads } from '../repeat.js';
@@ -127,7 +127,7 @@ function commandRoutes(app: App, deps: ApiDeps): void {
 async function createDataset(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const body = parseJson(await readText(c));
   const fields = check(createDatasetSchema, body, 'body');
-  requireConvertible(fields);
+  requireParameters(fields);
   return await answerOnce(c, deps, body, newIds(), async ({ uuid }) => {
     const made = newDataset(uuid, fields, { status: 'submitted', sourceType: 'received', jobId: null });
     await insertDataset(deps.store, made);

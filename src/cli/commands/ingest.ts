@@ -1,7 +1,7 @@
 // sluice ingest: a file, a directory or a URL becomes a published dataset, in one line.
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/env.js';
-import { CONVERTIBLE_SENSORS, SENSORS } from '../../domain/sensor.js';
+import { SENSORS } from '../../domain/sensor.js';
 import { DUPLICATE_RULES } from '../../domain/upload.js';
 import { explain } from '../exit.js';
 import { Ingestion, Interrupted } from '../ingest.js';
@@ -16,9 +16,11 @@ Examples:
   sluice ingest https://example.org/sea.nc --sensor NETCDF --param variable=temperature
   sluice ingest https://drive.google.com/drive/folders/1AbC --sensor TIFF --account survey
   sluice ingest s3://bucket/scans/ --sensor TIFF --endpoint https://store.example.org
+  sluice ingest scan.h5 --sensor HDF5 --param dataset=/entry/data
+  sluice ingest tiles/ --sensor "TIFF RGB" --param columns=4
   sluice ingest notes/ --sensor OTHER --detach
 
-Sensors that are converted: ${CONVERTIBLE_SENSORS.join(', ')}.
+What each sensor takes, what it gives and its parameters: sluice sensors.
 Results go to stdout, everything else to stderr. With --json the last line of stdout is the result.
 Exit codes: 0 published (--detach: accepted), 1 the content failed, 2 wrong usage, 3 a system broke, 130 Ctrl-C.
 Files of 8 MiB and more are sent resumable: the same command given again goes on where one before was cut off.

@@ -9,18 +9,23 @@ import { idx } from './idx.js';
 import { netcdf } from './netcdf.js';
 import { nexus4d } from './nexus4d.js';
 import { other } from './other.js';
+import { mapir, rgb, tiffRgb } from './pictures.js';
 import { tiff } from './tiff.js';
 
-const FORMATS: readonly Format[] = [idx, tiff, netcdf, hdf5, nexus4d, other];
+const FORMATS: Readonly<Record<Sensor, Format>> = {
+  IDX: idx,
+  TIFF: tiff,
+  'TIFF RGB': tiffRgb,
+  NETCDF: netcdf,
+  HDF5: hdf5,
+  '4D_NEXUS': nexus4d,
+  RGB: rgb,
+  MAPIR: mapir,
+  OTHER: other,
+};
 
-/** The format of a sensor; without conversion the files are the product. @throws Fault `sensor_not_supported` */
-export function formatOf(sensor: Sensor, convert: boolean): Format {
-  const found = convert ? FORMATS.find((format) => format.sensor === sensor) : other;
-  if (found === undefined) {
-    throw new Fault('sensor_not_supported', `Data of the sensor ${sensor} cannot be converted yet.`);
-  }
-  return found;
-}
+/** The format of a sensor; without conversion the files are the product. */
+export const formatOf = (sensor: Sensor, convert: boolean): Format => (convert ? FORMATS[sensor] : other);
 
 /** The parameters of a format, checked. @throws Fault `invalid_field` naming what is wrong */
 export function parametersOf(format: Format, parameters: unknown): Record<string, unknown> {
@@ -34,7 +39,7 @@ export function parametersOf(format: Format, parameters: unknown): Record<string
 
 /** Every format in words, its parameters as JSON schema. */
 export const describeFormats = (): SensorList => ({
-  sensors: FORMATS.map(({ sensor, accepts, product, parameters }) => ({
+  sensors: Object.values(FORMATS).map(({ sensor, accepts, product, parameters }) => ({
     sensor,
     accepts,
     product,

@@ -1,0 +1,130 @@
+"""Pictures of cameras: PNG, JPEG and one-page TIFF; what each holds by its header, and its pixels when asked."""
+
+import os
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from .report import Fault
+from .sniff import JPEG_MAGIC, PNG_MAGIC, TIFF_MAGIC, head_of, meant
+from .tiff_scan import Layout, Page, scan, truncated
+
+ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+# PNG and JPEG are decoded in one piece.
+MOST_DECODED_BYTES = 512 << 20
+PNG_END = b"IEND\xaeB`\x82"
+PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+STARTS_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture. `page` is set for a TIFF, `facts` are its tags."""
+
+    path: str
+    name: str
+    layout: Layout
+    page: Page | None
+    facts: dict
+
+    def decode(self):
+        """All pixels of a PNG or JPEG as (y, x[, samples])."""
+        import imagecodecs
+
+        with open(self.path, "rb") as file:
+            content = file.read()
+        try:
+            decode = imagecodecs.png_decode if content.startswith(PNG_MAGIC) else imagecodecs.jpeg_decode
+            values = decode(content)
+        except Exception as error:  # every codec raises its own
+            raise truncated(self.name, str(error)[:200]) from error
+        layout = self.layout
+        wanted = (layout.height, layout.width, *((layout.components,) if layout.components > 1 else ()))
+        if values.shape != wanted or values.dtype != layout.dtype:
+            raise Fault("unsupported_samples", f"{self.name} decodes to {values.shape} {values.dtype}, not to {wanted}.")
+        return values
+
+
+def chosen(inputs):
+    """Inputs that are pictures by name or content. Raises no_picture naming what there is."""
+    if not inputs:
+        raise Fault("empty_input", "There are no files to convert. Upload at least one picture.")
+    from .natural import listing, natural_key, visible
+
+    magics = (*TIFF_MAGIC, PNG_MAGIC, JPEG_MAGIC)
+    seen = visible(inputs)
+    files = [
+        item for item in seen if item["name"].lower().endswith(ENDINGS) or head_of(item["path"]).startswith(magics)
+    ]
+    if not files:
+        hint = meant(seen[0]["path"]) if len(seen) == 1 else ""
+        there = listing(item["name"] for item in inputs)
+        raise Fault("no_picture", f"There is no TIFF, PNG or JPEG picture among the files ({there}).{hint}")
+    return sorted(files, key=lambda item: natural_key(item["name"]))
+
+
+def look(path, name):
+    """The picture in a file. Raises empty_input, not_picture, truncated, unsupported_shape, unsupported_type."""
+    if os.path.getsize(path) == 0:
+        raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
+    head = head_of(path)
+    if head.startswith(TIFF_MAGIC):
+        pages, facts = scan(path, name)
+        if len(pages) > 1:
+            raise Fault("unsupported_shape", f"{name} has {len(pages)} pages. For volumes choose the sensor TIFF.")
+        return Picture(path, name, pages[0].layout, pages[0], facts)
+    if head.startswith(PNG_MAGIC):
+        layout = _png(path, name)
+    elif head.startswith(JPEG_MAGIC):
+        layout = _jpeg(path, name)
+    else:
+        raise Fault("not_picture", f"{name} is not a TIFF, PNG or JPEG picture, whatever its name says.{meant(path)}")
+    if layout.width * layout.height * layout.components * layout.dtype.itemsize > MOST_DECODED_BYTES:
+        raise Fault(
+            "unsupported_shape",
+            f"{name} is {layout}; PNG and JPEG are read up to {MOST_DECODED_BYTES >> 20} MiB of pixels. "
+            "Save it as a tiled TIFF.",
+        )
+    return Picture(path, name, layout, None, {})
+
+
+def _png(path, name):
+    with open(path, "rb") as file:
+        head = file.read(33)
+        if len(head) < 33 or head[12:16] != b"IHDR":
+            raise truncated(name, "its header is incomplete")
+        width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
+        transparent = False
+        while len(chunk := file.read(8)) == 8 and chunk[4:] not in (b"IDAT", b"IEND"):
+            transparent = transparent or chunk[4:] == b"tRNS"
+            file.seek(struct.unpack(">I", chunk[:4])[0] + 4, 1)
+        file.seek(max(0, os.path.getsize(path) - 4096))
+        if PNG_END not in file.read():
+            raise truncated(name, "its end is missing")
+    if colour not in PNG_SAMPLES or width == 0 or height == 0:
+        raise truncated(name, "its header makes no sense")
+    return Layout(height, width, PNG_SAMPLES[colour] + transparent, np.dtype("u2" if bits == 16 else "u1"))
+
+
+def _jpeg(path, name):
+    with open(path, "rb") as file:
+        content = file.read()
+    place, layout = 2, None
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        marker, size = content[place + 1], struct.unpack(">H", content[place + 2 : place + 4])[0]
+        if marker == 0xFF:
+            place += 1
+            continue
+        if marker in STARTS_OF_FRAME and place + 10 <= len(content):
+            bits, height, width, samples = struct.unpack(">BHHB", content[place + 4 : place + 10])
+            layout = Layout(height, width, samples, np.dtype("u1" if bits <= 8 else "u2"))
+        place += 2 + size
+        if marker == 0xDA:
+            # Within the packed pixels these two bytes cannot occur.
+            if layout is None or content.find(b"\xff\xd9", place) < 0:
+                raise truncated(name, "its end is missing")
+            if layout.width == 0 or layout.height == 0:
+                raise truncated(name, "its header makes no sense")
+            return layout
+    raise truncated(name, "its pixels are missing")
