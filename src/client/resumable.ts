@@ -98,8 +98,8 @@ class Resumable {
 
   async #begin(): Promise<string> {
     const { calls, metadata, key, onBegun } = this.#options;
-    const anew = this.#replaces === undefined ? '' : '-anew';
-    const answer = await calls().create(this.#file.size, metadata(this.#replaces), `${key}${anew}`);
+    const own = this.#replaces === undefined ? key : `${key}-${this.#replaces}`;
+    const answer = await calls().create(this.#file.size, metadata(this.#replaces), own);
     this.#jobId = answer.job_id;
     onBegun?.(answer);
     return answer.job_id;

@@ -123,6 +123,9 @@ describe('files to send', () => {
       writeFileSync(join(top, name), name.startsWith('e/') ? '' : name);
     }
     mkdirSync(join(top, 'none'));
+    mkdirSync(join(top, 'm'));
+    writeFileSync(join(top, 'm/full'), 'full');
+    writeFileSync(join(top, 'm/hollow'), '');
     symlinkSync(join(top, 'd/b.tif'), join(top, 'named.tif'));
     mkdirSync(join(top, 'l'));
     symlinkSync(join(top, 'd/b.tif'), join(top, 'l/file'));
@@ -160,6 +163,7 @@ describe('files to send', () => {
     ['gone', 2, /does not exist/],
     ['none', 2, /no file to send/],
     ['e', 1, /empty/],
+    ['m', 1, /"hollow" is empty/],
   ])('%s ends with %i', async (name, exitCode, words) => {
     const refused = await listFiles(join(top, name)).catch((error: unknown) => error);
     expect(explain(refused)).toMatchObject({ exitCode, say: expect.stringMatching(words) });
