@@ -51,6 +51,7 @@ def prove(request, reporter, strict):
         "checked": checker.checked, "blocks": len(blocks), "bytes_checked": checker.bytes_checked,
         "complete": sure["complete"], "seed": sure["seed"], "confidence": sure, "fields": checker.fields(),
         "min": checker.low_high[0], "max": checker.low_high[1], "source": source_range(proof),
+        "writer": {key: proof.get(key) for key in ("program", "version", "libraries")},
         "different": checker.differences.count, "differences": checker.differences.shown(),
     }  # fmt: skip
     if checker.differences.count == 0 and chosen:

@@ -56,7 +56,7 @@ export function datasetView(
       jobs: `/api/v1/jobs?dataset=${row.uuid}`,
       events: `/api/v1/events?dataset=${row.uuid}`,
       temporal: `${config.temporal.uiUrl}/namespaces/${config.temporal.namespace}/workflows/dataset%3A${row.uuid}`,
-      ...(sluice?.product ? { manifest: `${base}/manifest` } : {}),
+      ...(sluice?.product ? { manifest: `${base}/manifest`, bag: `${base}/bag` } : {}),
       ...(sluice?.product?.preview ? { preview: `${base}/preview` } : {}),
       ...(sluice?.product?.pictures?.strip ? { strip: `${base}/strip` } : {}),
       ...(sluice?.product?.pictures?.counts ? { histogram: `${base}/histogram` } : {}),

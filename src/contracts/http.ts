@@ -18,6 +18,7 @@ import {
   sensorField,
   sha256Field,
 } from './http-fields.js';
+import { productSchema } from './http-product.js';
 
 const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
 
@@ -99,20 +100,6 @@ const progressFields = {
   eta_seconds: z.int().nullable(),
   current_file: z.string().nullable(),
 };
-
-const productSchema = z.object({
-  kind: z.string(),
-  entry: z.string().nullable(),
-  bytes: z.int(),
-  files: z.int(),
-  checked: z.int(),
-  blocks: z.int(),
-  directory: z.string().meta({ description: 'Absolute path on the server' }),
-  manifest: z.string().meta({ description: 'Absolute path of manifest.json on the server' }),
-  preview: z.string().nullable().meta({ description: 'Absolute path of the picture on the server' }),
-  strip: z.string().nullable().meta({ description: 'Absolute path of the picture of several slices' }),
-  histogram: z.string().nullable().meta({ description: 'Absolute path of the picture of the histogram' }),
-});
 
 const duplicateSchema = z
   .object({

@@ -7,6 +7,7 @@ import { createConvertActivities } from '../activities/convert/index.js';
 import { createExtractActivities } from '../activities/extract/index.js';
 import { createFetchActivities } from '../activities/fetch/index.js';
 import { createPublishActivities } from '../activities/publish/index.js';
+import type { Origin } from '../activities/publish/origins.js';
 import { createStatusActivities } from '../activities/status/index.js';
 import { noteDigests } from '../activities/status/note-digests.js';
 import { createAdmission } from '../activities/support/admission.js';
@@ -24,6 +25,7 @@ import { openSshDirectory } from '../secrets/ssh-directory.js';
 import type { Vault } from '../secrets/vault.js';
 import { findDataset } from '../store/datasets.js';
 import { findSame } from '../store/digests.js';
+import { uploadsOfDataset } from '../store/jobs.js';
 import type { Store } from '../store/mongo.js';
 
 export interface Ports {
@@ -106,7 +108,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
   };
 }
 
-function compute({ config, progress, turns }: Ports): Partial<WorkerOptions> {
+function compute({ config, progress, store, turns }: Ports): Partial<WorkerOptions> {
   const deps: StageDeps = {
     roots: config.dirs,
     progress,
@@ -122,9 +124,21 @@ function compute({ config, progress, turns }: Ports): Partial<WorkerOptions> {
       ...createExtractActivities({ ...deps, limits: config.limits }),
       ...createConvertActivities(deps),
       ...createValidateActivities(deps),
-      ...createPublishActivities(deps),
+      ...createPublishActivities({ ...deps, findOrigins: (uuid) => originsOf(store, uuid) }),
       ...createVerifyActivities(deps),
     },
     maxConcurrentActivityTaskExecutions: config.worker.computeSlots,
   };
+}
+
+/** Where the files of a dataset came from, as the rows of its uploads tell it. */
+async function originsOf(store: Store, uuid: string): Promise<Origin[]> {
+  const rows = await uploadsOfDataset(store, uuid);
+  return rows.map(({ job_id: jobId, source_type: kind, source: words, user_email: by, created_at }) => ({
+    jobId,
+    kind,
+    words,
+    by,
+    startedAt: created_at.toISOString(),
+  }));
 }

@@ -1,7 +1,7 @@
 // A published product is proven again later: bit rot is found, named and placed; a restored product is whole again.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Verification } from '../../src/contracts/http-verify.js';
@@ -41,6 +41,75 @@ async function verify(): Promise<{ code: number | null; err: string; job: Verifi
 
 const shown = async () =>
   (await (await fetch(`${stack.apiUrl}/api/v1/datasets/${uuid}`)).json()) as Record<string, unknown>;
+
+/** Paths of files, without the directories. */
+const filesOf = (directory: string): string[] =>
+  tree(directory).filter((path) => statSync(join(directory, path)).isFile());
+
+const sums = (directory: string, list: string): string =>
+  spawnSync('sha256sum', ['-c', '--quiet', '--strict', list], { cwd: directory, encoding: 'utf8' }).stderr +
+  `${readFileSync(join(directory, list), 'utf8').trimEnd().split('\n').length} files`;
+
+test('provenance names inputs with origin, programs with versions, agents and times; sha256sum agrees', () => {
+  const crate = JSON.parse(readFileSync(join(product, 'ro-crate-metadata.json'), 'utf8'));
+  const graph = crate['@graph'] as Record<string, unknown>[];
+  const byId = new Map(graph.map((entity) => [entity['@id'], entity]));
+  expect(byId.size).toBe(graph.length);
+  const action = byId.get('#conversion') as { object: { '@id': string }[]; instrument: { '@id': string } };
+  const inputs = action.object.map((ref) => byId.get(ref['@id'])) as Record<string, unknown>[];
+  expect(inputs).toHaveLength(40);
+  for (const file of inputs) {
+    expect(file).toMatchObject({
+      '@type': 'File',
+      sha256: expect.any(String),
+      contentSize: expect.any(String),
+    });
+    const origin = byId.get((file['isBasedOn'] as { '@id': string })['@id']);
+    expect(origin).toMatchObject({ name: 'files sent by the client', additionalType: 'received' });
+  }
+  expect(byId.get('#conversion')).toMatchObject({
+    startTime: expect.any(String),
+    endTime: expect.any(String),
+    agent: { '@id': expect.stringMatching(/^mailto:/) },
+  });
+  expect(byId.get(action.instrument['@id'])).toMatchObject({ name: 'Sluice tiff', softwareVersion: '0.1.0' });
+  expect(byId.get('#library-OpenVisusNoGui')).toMatchObject({
+    softwareVersion: expect.stringMatching(/^2\./),
+  });
+  expect(byId.get('#validation')).toMatchObject({ result: { '@id': 'sluice/validation.json' } });
+  const { hasPart } = byId.get('./') as { hasPart: { '@id': string }[] };
+  const parts = hasPart.map((ref) => byId.get(ref['@id']));
+  expect(parts.every((part) => part?.['sha256'] !== undefined)).toBe(true);
+  // Every reference leads to an entity of the crate.
+  const refs = [...JSON.stringify(graph).matchAll(/\{"@id":"([^"]+)"\}/g)].map(([, id]) => id);
+  expect(refs.filter((id) => !byId.has(id) && !id?.startsWith('https://'))).toEqual([]);
+  expect(sums(product, 'manifest-sha256.txt')).toBe(`${filesOf(product).length - 2} files`);
+});
+
+test('the product comes as a bag that sha256sum accepts', async () => {
+  const bags = join(stack.home, 'bags');
+  mkdirSync(bags);
+  const answer = await fetch(`${stack.apiUrl}/api/v1/datasets/${uuid}/bag`);
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-tar']);
+  writeFileSync(join(bags, 'bag.tar'), Buffer.from(await answer.arrayBuffer()));
+  expect(spawnSync('tar', ['-xf', 'bag.tar'], { cwd: bags }).status).toBe(0);
+  const bag = join(bags, uuid);
+  expect(readFileSync(join(bag, 'bagit.txt'), 'utf8')).toBe(
+    'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n',
+  );
+  expect(filesOf(join(bag, 'data'))).toEqual(filesOf(product));
+  expect(sums(bag, 'manifest-sha256.txt')).toBe(`${filesOf(product).length} files`);
+  expect(sums(bag, 'tagmanifest-sha256.txt')).toBe('3 files');
+  const bytes = filesOf(product).reduce((sum, path) => sum + statSync(join(product, path)).size, 0);
+  expect(readFileSync(join(bag, 'bag-info.txt'), 'utf8')).toContain(
+    `Payload-Oxum: ${bytes}.${filesOf(product).length}\n`,
+  );
+  const etag = answer.headers.get('etag') ?? '';
+  const again = await fetch(`${stack.apiUrl}/api/v1/datasets/${uuid}/bag`, {
+    headers: { 'if-none-match': etag },
+  });
+  expect(again.status).toBe(304);
+});
 
 test('a whole product is proven again; one flipped byte is found in its file and box; restored, it is whole', async () => {
   const first = await verify();

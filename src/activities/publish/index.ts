@@ -19,14 +19,19 @@ import type { StageDeps } from '../support/deps.js';
 import { startHeart } from '../support/heartbeat.js';
 import { runStage } from '../support/run-stage.js';
 import { VALIDATION_RECORD, type ValidationRecord } from '../validate/record.js';
-import { MANIFEST, type ProductManifest, writeManifest } from './manifest.js';
-import { writeCrate } from './ro-crate.js';
+import { hashOne, hashProduct, MANIFEST, type ProductManifest, writeManifest } from './manifest.js';
+import { askOrigins, type FindOrigins, receivedFiles } from './origins.js';
+import { CRATE, writeCrate } from './ro-crate.js';
 
-export function createPublishActivities(deps: StageDeps): Pick<ComputeActivities, 'publishProduct'> {
+export interface PublishDeps extends StageDeps {
+  readonly findOrigins?: FindOrigins;
+}
+
+export function createPublishActivities(deps: PublishDeps): Pick<ComputeActivities, 'publishProduct'> {
   return { publishProduct: (input) => runStage(() => publish(deps, input), 'publish') };
 }
 
-async function publish(deps: StageDeps, input: PublishInput): Promise<PublishOutput> {
+async function publish(deps: PublishDeps, input: PublishInput): Promise<PublishOutput> {
   const { uuid, product } = input;
   const { roots } = deps;
   const name = productName(product);
@@ -48,15 +53,26 @@ async function publish(deps: StageDeps, input: PublishInput): Promise<PublishOut
 }
 
 /** Writes manifest and provenance beside the product in staging, and moves it among the versions, whole. */
-async function complete(deps: StageDeps, input: PublishInput, version: string): Promise<void> {
+async function complete(deps: PublishDeps, input: PublishInput, version: string): Promise<void> {
   const { uuid, product } = input;
   const directory = await findProduct(deps.roots, uuid, product);
   if (directory === undefined)
     throw new Fault('product_incomplete', 'The product is not in staging any more.');
   const conversion = await readRecord<ConversionRecord>(directory, CONVERSION_RECORD);
   const heart = startHeart(deps.progress, { uuid });
-  await writeCrate(directory, { input, conversion });
-  await writeManifest(directory, heart);
+  const validation = await readRecord<ValidationRecord>(directory, VALIDATION_RECORD);
+  const [origins, received] = await Promise.all([
+    askOrigins(deps.findOrigins, uuid),
+    receivedFiles(deps.roots, uuid),
+  ]);
+  // A crate of an attempt before this one is written anew.
+  const files = (await hashProduct(directory, heart)).filter(({ path }) => path !== CRATE);
+  await writeCrate(directory, { input, conversion, validation, origins, received, files });
+  const all = [...files, await hashOne(directory, CRATE, heart)];
+  await writeManifest(
+    directory,
+    all.sort((a, b) => (a.path < b.path ? -1 : 1)),
+  );
   await mkdir(dirname(version), { recursive: true });
   await rename(directory, version);
 }

@@ -15,19 +15,34 @@ export interface ProductManifest {
 export const MANIFEST = 'manifest.json';
 export const CHECKSUMS = 'manifest-sha256.txt';
 
-/** Hashes every file of the product and writes both lists beside them. */
-export async function writeManifest(directory: string, heart: Heart): Promise<void> {
+/** Every file of the product with size and digest, but the lists. */
+export async function hashProduct(directory: string, heart: Heart): Promise<FileEntry[]> {
   const paths = await filesBelow(directory);
   const files: FileEntry[] = [];
-  const signal = Context.current().cancellationSignal;
   for (const path of paths) {
-    const onProgress = (): void =>
+    const told = (): void =>
       heart.beat({ stage: 'publish', done: files.length, total: paths.length, unit: 'files', note: path });
-    const hashing = hashFile(join(directory, path), { signal, onProgress });
-    const { sha256, size } = await heart.waiting(hashing, SLOW_DISK_MS);
-    files.push({ path, size, sha256 });
-    onProgress();
+    files.push(await hashOne(directory, path, heart, told));
+    told();
   }
+  return files;
+}
+
+/** A file of the product with size and digest. */
+export async function hashOne(
+  directory: string,
+  path: string,
+  heart: Heart,
+  onProgress?: () => void,
+): Promise<FileEntry> {
+  const signal = Context.current().cancellationSignal;
+  const hashing = hashFile(join(directory, path), { signal, onProgress });
+  const { sha256, size } = await heart.waiting(hashing, SLOW_DISK_MS);
+  return { path, size, sha256 };
+}
+
+/** Writes both lists of these files beside them. */
+export async function writeManifest(directory: string, files: readonly FileEntry[]): Promise<void> {
   const lines = files.map(({ path, sha256 }) => checksumLine(path, sha256));
   await writeFileAtomic(join(directory, CHECKSUMS), Buffer.from(lines.join('')));
   await writeJson(join(directory, MANIFEST), { version: 1, files } satisfies ProductManifest);

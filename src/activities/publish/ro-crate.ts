@@ -2,43 +2,51 @@
 import { join } from 'node:path';
 import { writeJson } from '../../bytes/json-file.js';
 import type { PublishInput } from '../../contracts/activities.js';
+import type { FileEntry } from '../../contracts/claim.js';
 import { SLUICE_VERSION } from '../../contracts/version.js';
 import { CONVERSION_RECORD, type ConversionRecord } from '../convert/product.js';
-import { VALIDATION_RECORD } from '../validate/record.js';
+import { VALIDATION_RECORD, type ValidationRecord } from '../validate/record.js';
+import type { Origin, Received } from './origins.js';
 
-const CRATE = 'ro-crate-metadata.json';
+export const CRATE = 'ro-crate-metadata.json';
+
+/** Files of a product that are told one by one; of more, those that a reader opens first. */
+const MOST_PARTS = 1_000;
+
+export interface CrateFacts {
+  readonly input: PublishInput;
+  readonly conversion: ConversionRecord;
+  readonly validation: ValidationRecord;
+  readonly origins: readonly Origin[];
+  readonly received: readonly Received[];
+  /** All files of the product but the crate and the lists. */
+  readonly files: readonly FileEntry[];
+}
+
+type Entity = Readonly<Record<string, unknown>>;
 
 /** Writes `ro-crate-metadata.json` into the product. */
-export async function writeCrate(
-  directory: string,
-  facts: { readonly input: PublishInput; readonly conversion: ConversionRecord },
-): Promise<void> {
+export async function writeCrate(directory: string, facts: CrateFacts): Promise<void> {
   await writeJson(join(directory, CRATE), {
     '@context': 'https://w3id.org/ro/crate/1.1/context',
-    '@graph': [descriptor, ...graph(facts.input, facts.conversion)],
+    '@graph': [
+      {
+        '@id': CRATE,
+        '@type': 'CreativeWork',
+        about: { '@id': './' },
+        conformsTo: { '@id': 'https://w3id.org/ro/crate/1.1' },
+      },
+      ...graph(facts),
+    ],
   });
 }
 
-const descriptor = {
-  '@id': CRATE,
-  '@type': 'CreativeWork',
-  about: { '@id': './' },
-  conformsTo: { '@id': 'https://w3id.org/ro/crate/1.1' },
-};
-
-function graph(input: PublishInput, conversion: ConversionRecord): Record<string, unknown>[] {
-  const sources = conversion.inputs.map((file) => ({
-    '@id': `urn:sha256:${file.sha256}`,
-    '@type': 'File',
-    name: file.path,
-    contentSize: String(file.size),
-    sha256: file.sha256,
-  }));
-  const parts = [
-    CONVERSION_RECORD,
-    VALIDATION_RECORD,
-    ...(conversion.entry === null ? [] : [conversion.entry]),
-  ];
+function graph(facts: CrateFacts): Entity[] {
+  const { input, conversion, origins } = facts;
+  const parts = partsOf(facts);
+  const sources = sourcesOf(facts);
+  const programs = programsOf(facts);
+  const actions = [...extraction(facts), conversionAction(facts), validationAction(facts)];
   return [
     {
       '@id': './',
@@ -49,29 +57,165 @@ function graph(input: PublishInput, conversion: ConversionRecord): Record<string
       datePublished: conversion.finishedAt,
       license: 'not stated',
       author: { '@id': ownerId(input) },
-      hasPart: parts.map((part) => ({ '@id': part })),
-      mentions: { '@id': '#conversion' },
+      publisher: { '@id': '#sluice' },
+      hasPart: refs(parts),
+      mentions: refs(actions),
     },
-    ...parts.map((part) => ({ '@id': part, '@type': 'File' })),
-    action(input, conversion),
-    { '@id': '#sluice', '@type': 'SoftwareApplication', name: 'Sluice', softwareVersion: SLUICE_VERSION },
+    ...parts,
+    ...actions,
+    ...programs,
+    ...parametersOf(conversion),
     { '@id': ownerId(input), '@type': 'Person', email: input.owner },
+    ...origins.map((origin) => originEntity(origin)),
     ...sources,
   ];
 }
 
-function action(input: PublishInput, conversion: ConversionRecord): Record<string, unknown> {
+function partsOf({ files, conversion }: CrateFacts): Entity[] {
+  const first = [CONVERSION_RECORD, VALIDATION_RECORD, conversion.entry, conversion.proof];
+  const shown = files.length <= MOST_PARTS ? files : files.filter(({ path }) => first.includes(path));
+  return shown.map(({ path, size, sha256 }) => ({
+    '@id': encodeURI(path),
+    '@type': 'File',
+    name: path,
+    contentSize: String(size),
+    sha256,
+    ...formatOf(path),
+  }));
+}
+
+const FORMATS: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  json: 'application/json',
+  txt: 'text/plain',
+};
+
+function formatOf(path: string): { encodingFormat?: string } {
+  const format = FORMATS[path.slice(path.lastIndexOf('.') + 1)];
+  return format === undefined ? {} : { encodingFormat: format };
+}
+
+/** The files that were converted, and the archives that they came out of, each with its origin. */
+function sourcesOf({ conversion, received, origins }: CrateFacts): Entity[] {
+  const known = new Set(origins.map(({ jobId }) => jobId));
+  const jobOf = new Map(received.map(({ sha256, jobId }) => [sha256, jobId]));
+  const archives = received.filter(({ archive }) => archive !== undefined);
+  const all = new Map([...conversion.inputs, ...archives].map((file) => [file.sha256, file]));
+  return [...all.values()].map((file) => {
+    const jobId = jobOf.get(file.sha256);
+    return {
+      ...sourceRef(file),
+      '@type': 'File',
+      name: file.path,
+      contentSize: String(file.size),
+      sha256: file.sha256,
+      ...(jobId !== undefined && known.has(jobId) ? { isBasedOn: { '@id': originId(jobId) } } : {}),
+    };
+  });
+}
+
+function originEntity({ jobId, kind, words, by, startedAt }: Origin): Entity {
+  return {
+    '@id': originId(jobId),
+    '@type': 'CreativeWork',
+    additionalType: kind,
+    name: words,
+    identifier: jobId,
+    dateCreated: startedAt,
+    provider: by,
+  };
+}
+
+/** Unpacking, when there were archives. */
+function extraction({ input, conversion, received }: CrateFacts): Entity[] {
+  if (input.extracted === undefined) return [];
+  const whole = new Set(received.filter(({ archive }) => archive === undefined).map(({ sha256 }) => sha256));
+  const archives = received.filter(({ archive }) => archive !== undefined);
+  return [
+    {
+      '@id': '#extraction',
+      '@type': 'CreateAction',
+      name: 'archives unpacked',
+      agent: { '@id': ownerId(input) },
+      instrument: { '@id': '#sluice' },
+      object: archives.map(sourceRef),
+      result: conversion.inputs.filter(({ sha256 }) => !whole.has(sha256)).map(sourceRef),
+    },
+  ];
+}
+
+function conversionAction({ input, conversion }: CrateFacts): Entity {
+  const { program } = conversion;
   return {
     '@id': '#conversion',
     '@type': 'CreateAction',
-    name: conversion.program === null ? 'published as received' : `converted by ${conversion.program}`,
+    name: program === null ? 'published as received' : `converted by ${program}`,
     startTime: conversion.startedAt,
     endTime: conversion.finishedAt,
     agent: { '@id': ownerId(input) },
-    instrument: { '@id': '#sluice' },
-    object: conversion.inputs.map((file) => ({ '@id': `urn:sha256:${file.sha256}` })),
+    instrument: { '@id': program === null ? '#sluice' : programId(program) },
+    object: [...conversion.inputs.map(sourceRef), ...refs(parametersOf(conversion))],
     result: { '@id': './' },
   };
 }
 
+function validationAction({ input, conversion, validation }: CrateFacts): Entity {
+  const { checked, blocks } = validation;
+  return {
+    '@id': '#validation',
+    '@type': 'CreateAction',
+    name: 'compared with its source',
+    description: `${checked} of ${blocks} ${conversion.proof === null ? 'files' : 'blocks'} are equal to their source.`,
+    endTime: validation.at,
+    agent: { '@id': ownerId(input) },
+    instrument: { '@id': conversion.proof === null ? '#sluice' : programId('prove') },
+    object: { '@id': './' },
+    result: { '@id': VALIDATION_RECORD },
+  };
+}
+
+function parametersOf({ parameters }: ConversionRecord): Entity[] {
+  return Object.entries(parameters).map(([name, value]) => ({
+    '@id': `#parameter-${encodeURIComponent(name)}`,
+    '@type': 'PropertyValue',
+    name,
+    value: typeof value === 'object' ? JSON.stringify(value) : value,
+  }));
+}
+
+/** Sluice, the programs that it called, and the libraries that these say they used. */
+function programsOf({ conversion, validation }: CrateFacts): Entity[] {
+  const sluice = {
+    '@id': '#sluice',
+    '@type': 'SoftwareApplication',
+    name: 'Sluice',
+    softwareVersion: SLUICE_VERSION,
+  };
+  if (conversion.program === null) return [sluice];
+  const libraries = Object.entries(librariesOf(validation)).map(([name, version]) => ({
+    '@id': `#library-${encodeURIComponent(name)}`,
+    '@type': 'SoftwareApplication',
+    name,
+    softwareVersion: version,
+  }));
+  const programs = [conversion.program, 'prove'].map((name) => ({
+    '@id': programId(name),
+    '@type': 'SoftwareApplication',
+    name: `Sluice ${name}`,
+    softwareVersion: SLUICE_VERSION,
+    softwareRequirements: refs(libraries),
+  }));
+  return [sluice, ...programs, ...libraries];
+}
+
+/** What the converter noted beside its proof. */
+function librariesOf({ details }: ValidationRecord): Readonly<Record<string, string>> {
+  const { libraries } = (details['writer'] ?? {}) as { libraries?: Readonly<Record<string, string>> };
+  return libraries ?? {};
+}
+
+const refs = (entities: readonly Entity[]): Entity[] => entities.map((entity) => ({ '@id': entity['@id'] }));
+const sourceRef = ({ sha256 }: FileEntry): { readonly '@id': string } => ({ '@id': `urn:sha256:${sha256}` });
+const originId = (jobId: string): string => `#origin-${jobId}`;
+const programId = (name: string): string => `#program-${name}`;
 const ownerId = (input: PublishInput): string => `mailto:${input.owner}`;

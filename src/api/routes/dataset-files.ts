@@ -1,10 +1,13 @@
 // What a published product shows of itself: its pictures and its manifest.
 import { readFile, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import { z } from 'zod';
 import { isErrno } from '../../bytes/disk-fault.js';
 import type { ProductSummary } from '../../contracts/workflow.js';
 import { Fault } from '../../domain/fault.js';
+import { streamBag } from '../bag.js';
 import type { ApiDeps } from '../deps.js';
 import { type ApiContext, type App, checkQuery, mount } from '../route.js';
 import { requireDataset, uuidParam } from './datasets.js';
@@ -64,6 +67,7 @@ export function datasetFileRoutes(app: App, deps: ApiDeps): void {
         : sendPicture(c, deps, ({ pictures }) => pictures?.counts, 'application/json'),
   );
   manifestRoute(app, deps);
+  bagRoute(app, deps);
 }
 
 function manifestRoute(app: App, deps: ApiDeps): void {
@@ -89,6 +93,37 @@ function manifestRoute(app: App, deps: ApiDeps): void {
   );
 }
 
+function bagRoute(app: App, deps: ApiDeps): void {
+  mount(
+    app,
+    {
+      method: 'get',
+      path: '/api/v1/datasets/{uuid}/bag',
+      tag: 'datasets',
+      summary: 'The whole product as a BagIt 1.0 bag in a tar',
+      params: uuidParam,
+      answers: {
+        200: { description: 'The tar, made while it is sent', schema: binary, type: 'application/x-tar' },
+        304: { description: 'Unchanged (If-None-Match)' },
+      },
+      refusals: [404, 422, 503],
+    },
+    async (c) => {
+      const { uuid, name, product } = await requireProduct(c, deps);
+      const { store, key, digest } = product.manifest;
+      const headers = cacheHeaders(product);
+      if (c.req.header('if-none-match') === headers.etag) return c.body(null, 304, headers);
+      const directory = dirname(join(deps.roots[store], key));
+      const tar = await streamBag({ uuid, name, directory, manifestDigest: digest });
+      return c.body(Readable.toWeb(tar) as ReadableStream, 200, {
+        ...headers,
+        'content-type': 'application/x-tar',
+        'content-disposition': `attachment; filename="${uuid}.tar"`,
+      });
+    },
+  );
+}
+
 async function sendPicture(
   c: ApiContext,
   deps: ApiDeps,
@@ -104,11 +139,11 @@ async function sendPicture(
 async function requireProduct(
   c: ApiContext,
   deps: ApiDeps,
-): Promise<{ uuid: string; product: ProductSummary }> {
+): Promise<{ uuid: string; name: string; product: ProductSummary }> {
   const row = await requireDataset(c, deps);
   const product = row.sluice?.product;
   if (!product) throw new Fault('not_found', 'This dataset has no product yet.');
-  return { uuid: row.uuid, product };
+  return { uuid: row.uuid, name: row.name, product };
 }
 
 /** A small file of a product. Its name is as good as the product's digest: a new product has a new one. */
@@ -117,15 +152,19 @@ async function sendFile(
   root: string,
   path: string,
   type: string,
-  { manifest }: ProductSummary,
+  product: ProductSummary,
 ): Promise<Response> {
-  const etag = `"${manifest.digest.slice(0, 32)}"`;
-  // The dataset may be converted again, so a cache has to ask; the answer is short when nothing changed.
-  const headers = { etag, 'cache-control': 'private, no-cache' };
-  if (c.req.header('if-none-match') === etag) return c.body(null, 304, headers);
+  const headers = cacheHeaders(product);
+  if (c.req.header('if-none-match') === headers.etag) return c.body(null, 304, headers);
   const bytes = await readBelow(root, path);
   return c.body(bytes, 200, { ...headers, 'content-type': type });
 }
+
+/** The dataset may be converted again, so a cache has to ask; the answer is short when nothing changed. */
+const cacheHeaders = ({ manifest }: ProductSummary) => ({
+  etag: `"${manifest.digest.slice(0, 32)}"`,
+  'cache-control': 'private, no-cache',
+});
 
 /** Reads a file that must lie below the root, links resolved. */
 async function readBelow(root: string, path: string): Promise<Uint8Array<ArrayBuffer>> {
