@@ -1,12 +1,13 @@
 // HTTP bodies of the older upload routes (/api/upload/*), spelled as their clients expect them.
 import { z } from 'zod';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
-import { booleanField, countField, duplicatesField, sharedFields } from './http-fields.js';
+import { booleanField, countField, duplicatesField, priorityField, sharedFields } from './http-fields.js';
 
 export const initiateSchema = sharedFields
   .extend({
     source_type: z.string().min(1).max(50),
     source_config: z.record(z.string(), z.unknown()).default({}),
+    priority: priorityField,
   })
   .meta({ id: 'CompatInitiate' });
 
@@ -19,6 +20,7 @@ export const placementFields = {
     .meta({ description: 'A uuid for a new dataset; to add: uuid, number, slug or exact name' }),
   add_to_existing: booleanField.default(false),
   duplicates: duplicatesField,
+  priority: priorityField,
 };
 export const placementSchema = z.object(placementFields);
 

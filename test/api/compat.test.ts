@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deliveredOrders, type Harness, startHarness } from './support/harness.js';
-import { type Answer, get, type Part, postForm } from './support/http.js';
+import { type Answer, get, type Part, post, postForm } from './support/http.js';
 
 let at: Harness;
 let root: string;
@@ -28,6 +28,29 @@ const into = (identifier: string, add: boolean): Part[] => [
   ['dataset_identifier', identifier],
   ['add_to_existing', add ? 'True' : 'False'],
 ];
+
+describe('priority', () => {
+  const priorityOf = async ({ status, body }: Answer) => {
+    expect([status, body.code]).toEqual([200, undefined]);
+    return (await at.store.jobs.findOne({ job_id: body.job_id }))?.priority;
+  };
+
+  test('every door of older clients takes it; normal where none is named; another word is refused', async () => {
+    const urgent: Part[] = [['priority', '1']];
+    expect(await priorityOf(await upload([]))).toBe(2);
+    expect(await priorityOf(await upload(urgent))).toBe(1);
+    const path: Part[] = [['file_path', join(root, 'scan', 'raw.tif')], ...urgent];
+    expect(await priorityOf(await postForm(`${at.url}/api/upload/upload-path`, [...shared(), ...path]))).toBe(
+      1,
+    );
+    const fields = { ...Object.fromEntries(shared()), priority: 3 };
+    const url = { source_type: 'url', source_config: { url: 'https://example.org/a.tif' } };
+    expect(await priorityOf(await post(`${at.url}/api/upload/initiate`, { ...fields, ...url }))).toBe(3);
+    const large = { filename: 'a.tif', file_size: 5, file_hash: 'ab'.repeat(32) };
+    expect(await priorityOf(await post(`${at.url}/api/upload/large/initiate`, { ...fields, ...large }))).toBe(3);
+    expect((await upload([['priority', 'soon']])).status).toBe(422);
+  });
+});
 
 describe('which dataset a file goes into', () => {
   test('a file without an identifier makes its own dataset and seals it', async () => {

@@ -78,7 +78,8 @@ export function compatUploadRoutes(app: App, deps: ApiDeps): void {
       const body = parseJson(await readText(c));
       const request = check(initiateSchema, body, 'body');
       const source = sourceOf(request.source_type, request.source_config);
-      const wish = { target: { fields: toFields(request) }, seal: true };
+      const { priority } = request;
+      const wish = { target: { fields: toFields(request) }, seal: true, priority };
       return await uploadFromSource(c, deps, { wish, source, body }, wordSource(source.type));
     },
   );

@@ -17,11 +17,12 @@ import { check } from '../route.js';
 export function compatWish(fields: Readonly<Record<string, unknown>>): UploadWish {
   const shared = check(sharedFields, fields, 'body');
   const placement = check(placementSchema, fields, 'body');
-  const { dataset_identifier: identifier, add_to_existing: adds, duplicates } = placement;
+  const { dataset_identifier: identifier, add_to_existing: adds, duplicates, priority } = placement;
+  const same = { duplicates, priority };
   const by = shared.user_email;
-  if (!identifier) return { target: { fields: toFields(shared) }, seal: true, by, duplicates };
+  if (!identifier) return { target: { fields: toFields(shared) }, seal: true, by, ...same };
   const target = adds ? { find: identifier, owner: by } : newTarget(identifier, shared);
-  return { target, seal: false, by, duplicates, alone: true, folder: folderPath(shared.folder) };
+  return { target, seal: false, by, ...same, alone: true, folder: folderPath(shared.folder) };
 }
 
 export function toFields({
