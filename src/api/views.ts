@@ -106,6 +106,9 @@ function productView(row: DatasetDocument, { dirs }: Config): DatasetResource['p
   };
 }
 
+const leftOutView = ({ sluice }: JobDocument): JobResource['left_out'] =>
+  sluice?.leftOut === undefined ? null : { ...sluice.leftOut, names: [...sluice.leftOut.names] };
+
 /** @param history of the job, newest last; lists leave it out */
 export function jobView(
   job: JobDocument,
@@ -139,6 +142,7 @@ export function jobView(
     error_message: job.sluice?.failure?.say ?? job.error,
     failure: job.sluice?.failure ?? null,
     duplicate_of: job.sluice?.duplicateOf ?? null,
+    left_out: leftOutView(job),
     logs: history.map(logLine),
     ...jobTimes(job, progress.eta_seconds),
     dataset_info: row === null ? null : datasetInfo(row),

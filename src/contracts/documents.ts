@@ -10,7 +10,7 @@ import type { SourceKind } from '../domain/source.js';
 import type { Stage } from '../domain/stage.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { VerifyOutput } from './verification.js';
-import type { ProductSummary } from './workflow.js';
+import type { LeftOut, ProductSummary } from './workflow.js';
 
 export const COLLECTIONS = {
   datasets: 'visstoredatas',
@@ -154,6 +154,7 @@ export interface JobDocument {
   readonly sluice: MirrorMark & {
     readonly failure: FailureNote | null;
     readonly progress?: StoredProgress | null;
+    readonly leftOut?: LeftOut;
     readonly duplicateOf?: DuplicateMark | null;
   };
 }

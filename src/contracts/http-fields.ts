@@ -39,6 +39,12 @@ export function countField(min: number, max: number, usual: number) {
   return z.coerce.number({ error: words }).int(words).min(min, words).max(max, words).default(usual);
 }
 
+/** What a source had and did not give. */
+export const leftOutSchema = z
+  .object({ count: z.int(), names: z.array(z.string()) })
+  .nullable()
+  .meta({ description: 'What the source had and was asked to leave out: how many, and the first names' });
+
 /** How urgent it is. */
 export const priorityField = z
   .union([z.number(), z.string()], { error: PRIORITY_WORDS })

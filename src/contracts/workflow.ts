@@ -91,6 +91,14 @@ export interface Delivery {
   readonly files: number;
   readonly bytes: number;
   readonly archives: number;
+  /** What its source had and did not give, as it was asked to. */
+  readonly leftOut?: LeftOut;
+}
+
+export interface LeftOut {
+  readonly count: number;
+  /** The first of them, each with the reason where it is known. */
+  readonly names: readonly string[];
 }
 
 /** A command of a user. It carries the run it was meant for, because Reset applies old signals again. */
@@ -183,6 +191,7 @@ export interface MirrorBatch {
     readonly failure: FailureNote | null;
     readonly bytes: number | null;
     readonly files: number | null;
+    readonly leftOut?: LeftOut;
   }[];
   readonly history: readonly HistoryRow[];
 }

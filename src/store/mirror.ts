@@ -116,7 +116,7 @@ async function writeUploads(store: Store, batch: MirrorBatch, runId: string): Pr
 }
 
 function uploadFields(upload: MirrorBatch['uploads'][number], batch: MirrorBatch, runId: string) {
-  const { status, failure, bytes, files } = upload;
+  const { status, failure, bytes, files, leftOut } = upload;
   const now = new Date();
   return {
     status: JOB_STATUS_OF_UPLOAD[status],
@@ -129,6 +129,7 @@ function uploadFields(upload: MirrorBatch['uploads'][number], batch: MirrorBatch
     'sluice.failure': failure,
     ...(bytes === null ? {} : { bytes_uploaded: bytes, bytes_total: bytes }),
     ...(files === null ? {} : { file_count: files }),
+    ...(leftOut === undefined ? {} : { 'sluice.leftOut': leftOut }),
     ...(status === 'completed' ? { result: { status: 'success', product: batch.dataset.product } } : {}),
   };
 }

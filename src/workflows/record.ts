@@ -188,7 +188,8 @@ export class DatasetRecord {
     const upload = this.uploads.get(jobId);
     if (upload === undefined) return [];
     const { status, failure = null, delivery } = upload;
-    return [{ jobId, status, failure, bytes: delivery?.bytes ?? null, files: delivery?.files ?? null }];
+    const { bytes = null, files = null, leftOut } = delivery ?? {};
+    return [{ jobId, status, failure, bytes, files, ...(leftOut ? { leftOut } : {}) }];
   }
 
   #note(entity: string, from: string, to: string, cause: Cause): void {

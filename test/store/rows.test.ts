@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { createProgressSink } from '../../src/activities/support/mongo-progress.js';
+import { NO_CONTEXT } from '../../src/api/repeat.js';
+import { jobView } from '../../src/api/views.js';
 import type { MirrorBatch } from '../../src/contracts/workflow.js';
 import { findDataset } from '../../src/store/datasets.js';
 import { findJob } from '../../src/store/jobs.js';
@@ -46,6 +48,16 @@ test('a write that died between the dataset and its uploads is completed by its 
   expect(await writeMirror(store, { ...batch, uploads: [] }, writer)).toBe(true);
   expect(await writeMirror(store, batch, writer)).toBe(true);
   expect(await findJob(store, jobId)).toMatchObject({ upload_status: 'processing', sluice: { revision: 4 } });
+});
+
+test('what a source left out stands in the row of its upload', async () => {
+  const { uuid, jobId } = await putRows(store, { sluice: { ...mark, status: 'uploading', stage: 'fetch' } });
+  const leftOut = { count: 30, names: ['a link', 'a pipe'] };
+  const batch = batchOf(uuid, jobId);
+  const uploads = batch.uploads.map((upload) => ({ ...upload, leftOut }));
+  expect(await writeMirror(store, { ...batch, uploads }, writer)).toBe(true);
+  const row = await findJob(store, jobId);
+  expect(row !== null && jobView(row, NO_CONTEXT).left_out).toEqual(leftOut);
 });
 
 test('a late write of a terminated run opens neither the repaired row nor its uploads', async () => {

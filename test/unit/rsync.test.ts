@@ -120,7 +120,7 @@ test('names come back as they were, however the lines are cut', () => {
   for (const byte of text) reader.push(Buffer.from([byte]));
   expect(reader.end(false)).toEqual({
     single: false,
-    leftOut: 0,
+    leftOut: [],
     files: [{ name: 'été #012.bin', path: 'été #012.bin', size: 100, mtime: 1704164645 }],
   });
 });

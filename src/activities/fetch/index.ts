@@ -1,5 +1,4 @@
 // Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
@@ -9,7 +8,7 @@ import { isWorthKeeping, type UploadStaging, uploadStaging } from '../../bytes/s
 import { putManifest } from '../../bytes/store.js';
 import type { FetchInput, FetchOutput, TransferActivities, Waits } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
-import type { Delivery, UploadOrder } from '../../contracts/workflow.js';
+import type { Delivery, LeftOut, UploadOrder } from '../../contracts/workflow.js';
 import { Fault, faultOf } from '../../domain/fault.js';
 import { NORMAL_PRIORITY } from '../../domain/priority.js';
 import { CLIENT_SOURCES, type Source } from '../../domain/source.js';
@@ -26,6 +25,8 @@ import { inTurn } from '../support/in-turn.js';
 import type { Turns } from '../support/turns.js';
 import { type FindSame, heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
+import { leftOutOf } from './left-out.js';
+import { noted } from './noted.js';
 import { placeFile } from './place.js';
 import { proveFiles } from './prove.js';
 import type {
@@ -125,18 +126,6 @@ async function tidy(staging: UploadStaging, error: unknown): Promise<void> {
   await removeTree(staging.root);
 }
 
-const NOTE_MS = 2_000;
-
-/** A long list, or a database that is away, is left to the dataset's own patient activity. */
-async function noted({ noteDigests }: FetchDeps, uuid: string): Promise<{ noted?: boolean }> {
-  if (noteDigests === undefined) return {};
-  const note = noteDigests(uuid).then(
-    () => true,
-    () => false,
-  );
-  return { noted: await Promise.race([note, sleep(NOTE_MS, false, { ref: false })]) };
-}
-
 /** What clients sent is here already, and only its place is missing: it needs no turn. */
 async function deliverInTurn(
   deps: FetchDeps,
@@ -162,7 +151,7 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
   const plan = await planned(deps, sources, context, order.duplicates).finally(leave);
   if ('paused' in plan) return plan;
   // From here on only renames are left; a pause would leave files in the dataset that no list names.
-  const files = await place(deps, input, plan, context);
+  const files = await place(deps, input, plan.files, context);
   const { folder } = order;
   const list = { version: 1, ...(folder === undefined ? {} : { folder }), files } as const;
   const manifest = await putManifest(deps.roots, uuid, jobId, list);
@@ -171,6 +160,7 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     archives: files.filter(({ archive }) => archive !== undefined).length,
+    ...(plan.leftOut === undefined ? {} : { leftOut: plan.leftOut }),
   };
   await leaveReceipt(deps.roots, uuid, 'fetch', jobId, {
     input: digestOf(order.source),
@@ -180,16 +170,25 @@ async function deliver(deps: FetchDeps, sources: Sources, input: FetchInput): Pr
   return delivery;
 }
 
+interface Plan {
+  readonly files: readonly FileEntry[];
+  readonly leftOut?: LeftOut;
+}
+
 /** What is to be moved, from the plan of an earlier attempt or by fetching. The plan outlives every interruption. */
 async function planned(
   deps: FetchDeps,
   sources: Sources,
   context: FetchContext,
   duplicates: UploadOrder['duplicates'],
-): Promise<readonly FileEntry[] | Paused> {
-  const earlier = (await readJson(context.staging.plan)) as { files: FileEntry[] } | undefined;
-  if (earlier !== undefined) return earlier.files;
-  const fetched = await sourceOf(sources, context.source).fetch(context);
+): Promise<Plan | Paused> {
+  const earlier = (await readJson(context.staging.plan)) as Plan | undefined;
+  if (earlier !== undefined) return earlier;
+  let leftOut: LeftOut | undefined;
+  const leaveOut = (names: readonly string[]): void => {
+    leftOut = names.length === 0 ? undefined : leftOutOf(names);
+  };
+  const fetched = await sourceOf(sources, context.source).fetch({ ...context, leaveOut });
   if ('paused' in fetched) return fetched;
   const files = await proven(context, fetched);
   if ('paused' in files) return files;
@@ -199,8 +198,9 @@ async function planned(
   if (findSame !== undefined) {
     await context.waiting(heedDuplicates(context, duplicates, files, { findSame, roots }), SLOW_DISK_MS);
   }
-  await writeJson(context.staging.plan, { files });
-  return files;
+  const plan: Plan = { files, ...(leftOut === undefined ? {} : { leftOut }) };
+  await writeJson(context.staging.plan, plan);
+  return plan;
 }
 
 async function proven(
@@ -267,6 +267,7 @@ function contextOf(deps: FetchDeps, input: FetchInput): Running {
     advance,
     pace: joined?.pace ?? unlimited,
     admit: admissionOf(deps, input),
+    leaveOut: () => undefined,
     waiting: heart.waiting,
   };
   return { context, leave: joined?.leave ?? (() => undefined) };

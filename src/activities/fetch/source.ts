@@ -77,6 +77,8 @@ export interface FetchContext<S extends Source = Source> {
    * @throws Fault `quota_reached` when its owner may not have so many
    */
   admit(bytes: number): Promise<void>;
+  /** Names what is not brought, because it was asked to be left out; what is said last holds. */
+  leaveOut(names: readonly string[]): void;
   /** See Heart.waiting. */
   waiting<T>(work: Promise<T>, boundMs: number): Promise<T>;
 }

@@ -88,6 +88,9 @@ function rowOf(job: JobResource, now: number): string[] {
   return [job_id, shortId(dataset_uuid), upload_status, done, source, ageWords(created_at, now)];
 }
 
+const leftOutWords = ({ count, names }: NonNullable<JobResource['left_out']>): string =>
+  `${count}: ${names.join('; ')}${count > names.length ? '; …' : ''}`;
+
 function linesOf(job: JobResource): string[] {
   const {
     failure,
@@ -105,6 +108,7 @@ function linesOf(job: JobResource): string[] {
     ['source', job.source],
     ['bytes', total > 0 ? `${bytesWords(sent)} of ${bytesWords(total)}` : bytesWords(sent)],
     ['files', job.file_count],
+    ['left out', job.left_out === null ? null : leftOutWords(job.left_out)],
     ['stage', job.stage],
     ['left', eta === null ? null : spanWords(eta)],
     ['created', job.created_at],

@@ -22,7 +22,7 @@ export interface RemoteList {
   readonly single: boolean;
   readonly files: readonly RemoteFile[];
   /** Links and special files that are left out. */
-  readonly leftOut: number;
+  readonly leftOut: readonly string[];
 }
 
 interface Line {
@@ -63,7 +63,7 @@ export class ListReader {
     const above = this.above(top, others);
     const files = wanted.map((line) => asFile(line, above));
     refuseTwins(files);
-    return { single: above === undefined, files, leftOut: odd.length };
+    return { single: above === undefined, files, leftOut: odd.map(({ name }) => name) };
   }
 
   /** What stands before the names of a directory's files; undefined: it is a single file. */

@@ -1,7 +1,6 @@
 // Source `google_drive`: a file or everything below a folder, the same at the end as it was when it was listed.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { log } from '@temporalio/activity';
 import { confirmedBytes } from '../../../bytes/partial-file.js';
 import { quoteName } from '../../../bytes/safe-names.js';
 import { Fault } from '../../../domain/fault.js';
@@ -43,8 +42,7 @@ async function bring(
   const api = await DriveApi.open(access, deps.http, deps.drive.root, { backOffMs, signal, waits });
   const look = async (): Promise<readonly DriveFile[]> => {
     const { files, leftOut } = await listTree(api, source, source.leavesOut === true);
-    if (leftOut.length > 0)
-      log.warn('files of Google Drive are left out', { leftOut: leftOut.slice(0, 100) });
+    context.leaveOut(leftOut);
     return files;
   };
   let files = await look();

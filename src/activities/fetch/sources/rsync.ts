@@ -69,6 +69,7 @@ async function bring(
   for (let round = 0; round < 2; round++) {
     const list = await listFiles(deps, context);
     seen.list = list;
+    context.leaveOut(list.leftOut);
     const staged = stagedOf(context, list);
     const before = await survey(staged, list.files);
     if (before.missing.length > 0) await transferOnce(deps, context, list, before, round === 0);
@@ -179,6 +180,6 @@ function newest(output: Buffer): number | undefined {
 }
 
 const noteOf = ({ files, leftOut, single }: RemoteList): string => {
-  const out = leftOut === 0 ? '' : `, ${leftOut} left out`;
+  const out = leftOut.length === 0 ? '' : `, ${leftOut.length} left out`;
   return single ? (files[0]?.path ?? '') : `${files.length} files${out}`;
 };
