@@ -47,7 +47,9 @@ describe('priority', () => {
     const url = { source_type: 'url', source_config: { url: 'https://example.org/a.tif' } };
     expect(await priorityOf(await post(`${at.url}/api/upload/initiate`, { ...fields, ...url }))).toBe(3);
     const large = { filename: 'a.tif', file_size: 5, file_hash: 'ab'.repeat(32) };
-    expect(await priorityOf(await post(`${at.url}/api/upload/large/initiate`, { ...fields, ...large }))).toBe(3);
+    expect(await priorityOf(await post(`${at.url}/api/upload/large/initiate`, { ...fields, ...large }))).toBe(
+      3,
+    );
     expect((await upload([['priority', 'soon']])).status).toBe(422);
   });
 });

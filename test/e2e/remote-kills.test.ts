@@ -92,7 +92,9 @@ const sources = {
 };
 
 test.each(
-  (['daemon', 'ssh', 'dav', 's3'] as const).flatMap((name) => MOMENTS.map((moment) => [name, moment] as const)),
+  (['daemon', 'ssh', 'dav', 's3'] as const).flatMap((name) =>
+    MOMENTS.map((moment) => [name, moment] as const),
+  ),
 )(
   '%s: the worker is killed at %p of the bytes; the rest comes, once',
   async (name, moment) => {
