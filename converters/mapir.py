@@ -32,7 +32,7 @@ def calibration(target, panels):
     from sluice_convert.reflectance import fitted
 
     if panels and target is None:
-        raise Fault("no_target", "Panels are given and there is no photo of the target. Send it, or name it by `target`.")
+        raise Fault("no_target", "Panels are given and there is no photo of the target. Send it, or name it.")
     return fitted(look(target["path"], target["name"]), panels) if panels else None
 
 

@@ -55,6 +55,22 @@ def objects(file, name):
     return found
 
 
+def check_inside(path, name):
+    """Refuse a file that another library will read and that leads out of itself. Raises unsafe_hdf5, truncated."""
+    with opened(path, name) as file:
+        try:
+            for where, thing in objects(file, name):
+                if isinstance(thing, h5py.Dataset):
+                    check_storage(thing, where, name)
+                    continue
+                if isinstance(thing, h5py.Group):
+                    for key in thing:
+                        if isinstance(thing.get(key, getlink=True), h5py.ExternalLink):
+                            raise unsafe(name, f"{where.rstrip('/')}/{key} leads to another file")
+        except (OSError, RuntimeError, KeyError) as error:
+            raise truncated(name, str(error)) from error
+
+
 def resolve(file, wanted, name):
     """The object at a path, following soft links inside the file; None when there is none. Raises unsafe_hdf5."""
     parts, at, followed = _parts(wanted), [], 0

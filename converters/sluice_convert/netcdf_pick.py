@@ -5,6 +5,7 @@ import os
 import netCDF4
 import numpy as np
 
+from .hdf5_file import check_inside
 from .netcdf_classic import HeaderCut, promised_size
 from .report import Fault
 from .sniff import meant
@@ -29,6 +30,8 @@ def opened(path, name):
         )
     if magic[:4] in CLASSIC:
         _check_size(path, name, size)
+    else:
+        check_inside(path, name)
     try:
         dataset = netCDF4.Dataset(path)
     except (OSError, RuntimeError) as error:

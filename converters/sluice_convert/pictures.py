@@ -42,7 +42,8 @@ class Picture:
         layout = self.layout
         wanted = (layout.height, layout.width, *((layout.components,) if layout.components > 1 else ()))
         if values.shape != wanted or values.dtype != layout.dtype:
-            raise Fault("unsupported_samples", f"{self.name} decodes to {values.shape} {values.dtype}, not to {wanted}.")
+            found = f"{values.shape} {values.dtype}"
+            raise Fault("unsupported_samples", f"{self.name} decodes to {found}, not to {wanted} {layout.dtype}.")
         return values
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import unittest
 
+import h5py
 import netCDF4
 import numpy as np
 from support import ConverterCase
@@ -168,6 +169,12 @@ class Refusals(NetcdfCase):
                     with self.subTest(form=form, unlimited=unlimited, length=length):
                         os.truncate(path, length)
                         self.assert_refused(self.convert("netcdf"), "truncated", "a.nc")
+
+    def test_nothing_outside_the_file_is_read(self):
+        self.save("a.nc", ("lat", "lon"), numbers(5, 6))
+        with h5py.File(os.path.join(self.inputs, "a.nc"), "a") as file:
+            file["out"] = h5py.ExternalLink("/etc/other.h5", "/v")
+        self.assert_refused(self.convert("netcdf"), "unsafe_hdf5", "/out")
 
     def test_files_that_mean_different_numbers(self):
         values = RANDOM.integers(0, 99, (2, 31, 47)).astype("i2")

@@ -74,7 +74,8 @@ class Pictures(PictureCase):
         self.assert_product(self.convert("rgb"), tifffile.imread(os.path.join(self.inputs, "a.tif")))
 
     def test_many_bands_and_wide_types(self):
-        for values in (colours(30, 20, 5), colours(30, 20, 3, dtype="u2"), RANDOM.normal(size=(30, 20, 8)).astype("f4")):
+        floats = RANDOM.normal(size=(30, 20, 8)).astype("f4")
+        for values in (colours(30, 20, 5), colours(30, 20, 3, dtype="u2"), floats):
             with self.subTest(values.shape):
                 self.save("a.tif", values)
                 self.assert_product(self.convert("rgb"), values)
@@ -175,7 +176,10 @@ class Mapir(PictureCase):
         self.save("target_1.tif", target)
         for number in range(2):
             self.save(f"p{number}.tif", photos[number])
-        panels = [{"box": [6, 6, 14, 14], "reflectance": [0.1]}, {"box": [26, 6, 34, 14], "reflectance": [0.9, 0.5, 0.9]}]
+        panels = [
+            {"box": [6, 6, 14, 14], "reflectance": [0.1]},
+            {"box": [26, 6, 34, 14], "reflectance": [0.9, 0.5, 0.9]},
+        ]
         run = self.convert("mapir", parameters={"panels": panels})
         self.assert_done(run)
         ndvi, reflectance, raw = self.fields("ndvi", "reflectance", "photo")

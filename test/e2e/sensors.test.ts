@@ -51,6 +51,15 @@ with h5py.File(to + "/scan.nxs", "w") as file:
         file.create_dataset("entry/" + name, data=np.arange(size) + 1.0)`,
   },
   {
+    sensor: 'OTHER',
+    parameters: { recognise: true, dataset: 'second' },
+    make: `
+import h5py
+values = (np.arange(20 * 30) % 97).reshape(20, 30).astype("i4")
+with h5py.File(to + "/unknown", "w") as file:
+    file["first"], file["second"] = np.zeros((99, 99)), values`,
+  },
+  {
     sensor: 'TIFF RGB',
     parameters: { columns: 2 },
     make: `
@@ -99,6 +108,17 @@ test.each(SAMPLES)(
   },
   60_000,
 );
+
+test('OTHER of no known kind is published as it is, whatever is wished', async () => {
+  const to = join(files, 'unknown');
+  mkdirSync(to);
+  writeFileSync(join(to, 'a.dat'), 'II*\0');
+  writeFileSync(join(to, 'b.dat'), 'notes');
+  const parameters = JSON.stringify({ recognise: true });
+  const sent = await sendDirectory(stack.apiUrl, to, { sensor: 'OTHER', parameters });
+  await stack.settled(sent.uuid);
+  expect(readFileSync(join(stack.out, sent.uuid, 'b.dat'), 'utf8')).toBe('notes');
+}, 60_000);
 
 test('a parameter that a sensor does not have is refused before anything is sent', async () => {
   const to = join(files, 'nothing');

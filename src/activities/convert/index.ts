@@ -10,7 +10,6 @@ import { digestOf, findReceipt, leaveReceipt } from '../../bytes/receipts.js';
 import type { ComputeActivities, ConvertInput, ConvertOutput, Waits } from '../../contracts/activities.js';
 import type { FileEntry } from '../../contracts/claim.js';
 import type { Format } from '../../contracts/formats/format.js';
-import { formatOf, parametersOf } from '../../contracts/formats/registry.js';
 import { Fault } from '../../domain/fault.js';
 import { datasetFiles } from '../support/dataset-files.js';
 import type { StageDeps } from '../support/deps.js';
@@ -19,6 +18,7 @@ import { inTurn } from '../support/in-turn.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct } from './product.js';
+import { chooseFormat } from './recognise.js';
 
 export function createConvertActivities(deps: StageDeps): Pick<ComputeActivities, 'convertDataset'> {
   return { convertDataset: (input) => runStage(() => convert(deps, input), 'convert') };
@@ -26,10 +26,9 @@ export function createConvertActivities(deps: StageDeps): Pick<ComputeActivities
 
 async function convert(deps: StageDeps, input: ConvertInput): Promise<ConvertOutput | Waits> {
   const { uuid, sensor } = input;
-  const format = formatOf(sensor, input.convert);
-  const parameters = parametersOf(format, input.parameters);
   const files = await datasetFiles(deps.roots, input);
   if (files.length === 0) throw new Fault('no_files', 'The dataset holds no file.');
+  const { format, parameters } = await chooseFormat(deps, input, files);
   const digest = digestOf({
     files,
     sensor,

@@ -3,6 +3,10 @@
 import type { z } from 'zod';
 import type { Sensor } from '../../domain/sensor.js';
 
+/** Whether a file begins with one of these, byte by byte. */
+export const beginsWith = (head: string, ...magics: readonly string[]): boolean =>
+  magics.some((magic) => head.startsWith(magic));
+
 export interface Format {
   readonly sensor: Sensor;
   /** Program in the converters' directory; undefined = the files are the product. */
@@ -11,6 +15,10 @@ export interface Format {
   readonly accepts: string;
   /** What it makes of that, in a sentence. */
   readonly product: string;
+  /** Whether a file is of this format, by its first bytes (as latin1) and its name; see `recognised`. */
+  readonly recognises?: (head: string, name: string) => boolean;
+  /** One such file is enough, the others belong to it. */
+  readonly leads?: true;
   /** What a user may set for this sensor; anything else is refused by name. */
   readonly parameters: z.ZodType<Record<string, unknown>>;
 }

@@ -7,6 +7,7 @@ export const hdf5: Format = {
   program: 'hdf5',
   accepts: 'HDF5 files, also NeXus and NetCDF-4; several follow one another in time.',
   product: 'One dataset as an image or a volume, in its own type; four dimensions give timesteps.',
+  recognises: (head) => head.startsWith('\x89HDF\r\n\x1a\n'),
   parameters: z.strictObject({
     dataset: z
       .string()

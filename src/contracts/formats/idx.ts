@@ -7,5 +7,7 @@ export const idx: Format = {
   program: 'idx',
   accepts: 'An OpenVisus dataset: an .idx or .midx file with its block files.',
   product: 'The same dataset, its entry named visus.idx.',
+  recognises: (head) => head.startsWith('(version)'),
+  leads: true,
   parameters: z.strictObject({}),
 };

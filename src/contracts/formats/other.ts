@@ -1,10 +1,17 @@
-// OTHER: published as it is, whatever it is.
+// OTHER: published as it is, whatever it is; on wish recognised by its content.
 import { z } from 'zod';
 import type { Format } from './format.js';
 
 export const other: Format = {
   sensor: 'OTHER',
   accepts: 'Anything.',
-  product: 'The files as they are.',
-  parameters: z.record(z.string(), z.unknown()),
+  product: 'The files as they are; with `recognise`, what the format of their content makes of them.',
+  parameters: z.looseObject({
+    recognise: z
+      .boolean()
+      .optional()
+      .describe(
+        'true: when all files are of one kind, it is converted with the other parameters; else the files are published as they are',
+      ),
+  }),
 };

@@ -1,6 +1,6 @@
 // TIFF RGB and RGB: colour pictures as an image, as timesteps, or as the tiles of a mosaic; with positions, a map.
 import { z } from 'zod';
-import type { Format } from './format.js';
+import { beginsWith, type Format } from './format.js';
 
 const height = z
   .number()
@@ -26,7 +26,14 @@ const accepts =
   'TIFF (one page, also BigTIFF), PNG and JPEG pictures of one size and type, with up to 16 samples.';
 const product = 'One two-dimensional image: a picture, a mosaic of tiles, or several pictures as timesteps.';
 
-export const tiffRgb: Format = { sensor: 'TIFF RGB', program: 'rgb', accepts, product, parameters };
+export const tiffRgb: Format = {
+  sensor: 'TIFF RGB',
+  program: 'rgb',
+  accepts,
+  product,
+  recognises: (head) => beginsWith(head, '\x89PNG\r\n', '\xff\xd8\xff'),
+  parameters,
+};
 
 export const rgb: Format = {
   sensor: 'RGB',

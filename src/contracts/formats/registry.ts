@@ -27,6 +27,23 @@ const FORMATS: Readonly<Record<Sensor, Format>> = {
 /** The format of a sensor; without conversion the files are the product. */
 export const formatOf = (sensor: Sensor, convert: boolean): Format => (convert ? FORMATS[sensor] : other);
 
+/** A file by its name and its first bytes. */
+export interface FileHead {
+  readonly name: string;
+  /** HEAD_BYTES of it, read as latin1. */
+  readonly head: string;
+}
+
+export const HEAD_BYTES = 16;
+
+/** The format that all files are of, or that one of them leads; undefined when there is none. */
+export function recognised(files: readonly FileHead[]): Format | undefined {
+  return Object.values(FORMATS).find(({ recognises, leads }) => {
+    const known = files.filter(({ head, name }) => recognises?.(head, name) === true);
+    return known.length > 0 && (leads === true || known.length === files.length);
+  });
+}
+
 /** The parameters of a format, checked. @throws Fault `invalid_field` naming what is wrong */
 export function parametersOf(format: Format, parameters: unknown): Record<string, unknown> {
   const checked = format.parameters.safeParse(parameters);

@@ -1,11 +1,12 @@
 // TIFF: one image, the pages of one file, or a stack of files, as an IDX volume.
 import { z } from 'zod';
-import type { Format } from './format.js';
+import { beginsWith, type Format } from './format.js';
 
 export const tiff: Format = {
   sensor: 'TIFF',
   program: 'tiff',
   accepts: 'TIFF files (also BigTIFF): one image, pages, a stack of files, or files with pages as timesteps.',
   product: 'An image or a volume, with timesteps when several files have pages.',
+  recognises: (head) => beginsWith(head, 'II*\0', 'MM\0*', 'II+\0', 'MM\0+'),
   parameters: z.strictObject({}),
 };
