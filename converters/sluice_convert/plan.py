@@ -4,7 +4,8 @@ Shapes are (depth, height, width) in voxels; a 2-D image has depth 1. Boxes are 
 always over the full width. Starts and thicknesses are powers of two, so slabs meet OpenVisus block borders.
 """
 
-PROOF_BLOCK_BYTES = 8 << 20
+FEWEST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 20, 8 << 20
+MOST_BLOCKS = 4096
 BLOCK_BITS = 16  # OpenVisus's default: 65,536 voxels in a block
 FEWEST_ROWS = 16
 
@@ -68,10 +69,20 @@ def slabs(shape, voxel_bytes, limit, row_access=True):
     return list(cut((0, shape[0], 0, shape[1]), thickness, rows))
 
 
-def blocks(slab, width, voxel_bytes, limit=PROOF_BLOCK_BYTES):
-    """The proof blocks of one slab: whole slices of it where they fit in `limit`, else rows of one slice."""
-    _, _, y0, y1 = slab
-    row = width * voxel_bytes
-    slice_bytes = row * (y1 - y0)
-    rows = y1 - y0 if slice_bytes <= limit else power_of_two_below(limit // row)
-    return list(cut(slab, power_of_two_below(limit // slice_bytes), rows))
+def proof_block_bytes(raw):
+    """Bytes of a proof block for a volume of `raw` bytes: small, so that a sample is cheap to read; larger where the
+    proof's own list would grow long.
+    """
+    return min(MOST_BLOCK_BYTES, max(FEWEST_BLOCK_BYTES, power_of_two_below(raw // MOST_BLOCKS)))
+
+
+def blocks(slab, shape, voxel_bytes, limit):
+    """The proof blocks of one slab, of at most `limit` bytes where a row is no larger: as thick as OpenVisus's own
+    blocks, since a thinner one costs as much to read.
+    """
+    z0, z1, y0, y1 = slab
+    row = shape[2] * voxel_bytes
+    thickness = min(power_of_two_above(z1 - z0), block_thickness(shape))
+    while thickness > 1 and row * thickness > limit:
+        thickness //= 2
+    return list(cut(slab, thickness, min(y1 - y0, power_of_two_below(limit // (row * thickness)))))

@@ -130,9 +130,10 @@ def copy_voxels(source, writer, slab_bytes, told, field=0):
 def digest_slab(source, timestep, slab, values, voxel_bytes):
     """The proof records of the blocks of one slab in memory."""
     z0, _, y0, _ = slab
+    limit = plan.proof_block_bytes(raw_bytes(source) * source.timesteps)
     return [
         block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0], source.ignored)
-        for a, b, c, d in plan.blocks(slab, source.shape[2], voxel_bytes)
+        for a, b, c, d in plan.blocks(slab, source.shape, voxel_bytes, limit)
     ]
 
 

@@ -62,8 +62,10 @@ class Plans(unittest.TestCase):
                     for slab in plan.slabs(shape, 2, limit, rows):
                         z0, z1, y0, y1 = slab
                         self.assertTrue((z1 - z0) * (y1 - y0) * shape[2] * 2 <= limit or (z1 - z0, y1 - y0) == (1, 1))
-                        for a, b, c, d in plan.blocks(slab, shape[2], 2, limit // 4):
+                        for a, b, c, d in plan.blocks(slab, shape, 2, limit // 4):
                             seen[a:b, c:d] += 1
+                            size = (b - a) * (d - c) * shape[2] * 2
+                            self.assertTrue(size <= limit // 4 or (b - a, d - c) == (1, 1))
                     self.assertTrue((seen == 1).all(), (shape, limit, rows))
 
     def test_natural_order(self):
