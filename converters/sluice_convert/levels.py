@@ -6,7 +6,7 @@ from .differences import differs
 from .visus import read_box
 
 MOST_LEVELS = 9
-MOST_VOXELS = 1 << 22
+MOST_VOXELS = 1 << 18
 
 
 def check_levels(dataset, proof, block):

@@ -17,7 +17,7 @@ from .visus import read_box
 LONGEST_SIDE = 512
 MOST_PIXELS = 1 << 20
 SIDE_PIXELS = 1 << 18
-STRIP_SLICES, STRIP_SIDE, STRIP_GAP = 8, 160, 2
+STRIP_SLICES, STRIP_SIDE, STRIP_GAP, STRIP_PIXELS = 8, 160, 2, 1 << 16
 BINS, BAR_HEIGHT = 256, 128
 LOW_PERCENT, HIGH_PERCENT = 1, 99
 COLOURS = (3, 4)
@@ -90,7 +90,7 @@ class Look:
         # In the middle of equal parts, so the very ends, often empty, are left out.
         places = [first + (2 * k + 1) * count // (2 * shown) for k in range(shown)]
         planes = [
-            self.plane(Z, place if deep else 0, STRIP_SIDE, SIDE_PIXELS, None if deep else self._steps[place])
+            self.plane(Z, place if deep else 0, STRIP_SIDE, STRIP_PIXELS, None if deep else self._steps[place])
             for place in places
         ]
         limits = contrast(np.concatenate([plane[mask].ravel() for plane, mask in planes]))
