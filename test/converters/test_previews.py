@@ -1,0 +1,98 @@
+"""Pictures show what the source holds: middle slices along each axis, colours, a strip, a histogram."""
+
+import json
+import os
+import unittest
+
+import numpy as np
+import tifffile
+from support import ConverterCase
+
+
+def smooth(depth, height, width):
+    """Values that differ along every axis, with a gradient and a ball."""
+    z, y, x = np.mgrid[0:depth, 0:height, 0:width].astype(float)
+    ball = (z - depth * 0.4) ** 2 + (y - height * 0.6) ** 2 + (x - width * 0.3) ** 2 < (height / 4) ** 2
+    return (1000 + 20 * z + 3 * y + 7 * x + 1500 * ball).astype("u2")
+
+
+def averaged(plane, height, width):
+    """The plane at a picture's resolution, by plain means, with no code of the converters."""
+    rows, columns = (np.linspace(0, size, count + 1).astype(int) for size, count in zip(plane.shape, (height, width)))
+    wide = np.stack([plane[a : max(b, a + 1)].mean(axis=0) for a, b in zip(rows, rows[1:])])
+    return np.stack([wide[:, a : max(b, a + 1)].mean(axis=1) for a, b in zip(columns, columns[1:])], axis=1)
+
+
+class Pictures(ConverterCase):
+    def pixels(self, name="preview.png"):
+        from imagecodecs import png_decode
+
+        with open(self.place(name), "rb") as file:
+            return png_decode(file.read())
+
+    def made(self, values, **options):
+        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), values, **options)
+        self.assert_done(self.convert("tiff"))
+        run = self.prove()
+        self.assert_done(run)
+        return run.result
+
+    def assert_shows(self, name, plane):
+        pixels = self.pixels(name).astype(float)
+        wanted = averaged(plane, *pixels.shape)
+        self.assertGreaterEqual(np.corrcoef(pixels.ravel(), wanted.ravel())[0, 1], 0.95, name)
+
+    def test_middle_slices_along_each_axis_correlate_with_the_source(self):
+        values = smooth(50, 300, 700)
+        result = self.made(values)
+        self.assert_shows("preview.png", values[25])
+        self.assert_shows("preview-y.png", values[:, 150])
+        self.assert_shows("preview-x.png", values[:, :, 350])
+        self.assertEqual(result["preview"], {"width": 512, "height": 219})
+        self.assertEqual(set(result["pictures"]), {"preview-x.png", "preview-y.png", "strip.png", "histogram.png"})
+
+    def test_the_strip_holds_slices_from_front_to_back(self):
+        values = smooth(80, 60, 70)
+        self.made(values)
+        strip = self.pixels("strip.png").astype(float)
+        self.assertEqual(strip.shape, (60, 8 * 70 + 7 * 2))
+        for k in range(8):
+            tile, wanted = strip[:, k * 72 : k * 72 + 70], values[(2 * k + 1) * 5]
+            self.assertGreaterEqual(np.corrcoef(tile.ravel(), wanted.ravel())[0, 1], 0.95)
+        means = [strip[:, k * 72 : k * 72 + 70].mean() for k in (0, 7)]
+        self.assertLess(means[0], means[1])  # one contrast for all of them
+
+    def test_the_histogram_counts_every_voxel_of_small_data(self):
+        values = smooth(20, 50, 60)
+        self.made(values)
+        with open(self.place("histogram.json")) as file:
+            histogram = json.load(file)
+        self.assertTrue(histogram["complete"])
+        (sample,) = histogram["samples"]
+        self.assertEqual((sample["min"], sample["max"]), (values.min(), values.max()))
+        wanted, _ = np.histogram(values, 256)
+        self.assertEqual(sample["counts"], wanted.tolist())
+
+    def test_colour_stays_colour(self):
+        y, x = np.mgrid[0:90, 0:120]
+        colour = np.stack([x * 2, y * 2, 255 - x - y], axis=2).astype("u1")
+        result = self.made(colour, photometric="rgb")
+        pixels = self.pixels()
+        self.assertEqual(pixels.shape, (90, 120, 3))
+        for k in range(3):
+            self.assertGreaterEqual(np.corrcoef(pixels[..., k].ravel(), colour[..., k].ravel())[0, 1], 0.95)
+        self.assertNotIn("strip.png", result["pictures"])
+        with open(self.place("histogram.json")) as file:
+            self.assertEqual(len(json.load(file)["samples"]), 3)
+
+    def test_values_that_are_no_numbers_are_left_out(self):
+        values = np.full((4, 30, 40), np.nan, "f4")
+        self.made(values, photometric="minisblack")
+        with open(self.place("histogram.json")) as file:
+            (sample,) = json.load(file)["samples"]
+        self.assertEqual((sample["min"], sample["invalid"]), (None, values.size))
+        self.assertEqual(self.pixels().max(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
