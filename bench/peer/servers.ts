@@ -1,4 +1,6 @@
 // Peers that are servers, each in a process of its own: a bare pipe, a bare form parser, a bare look-up.
+
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -67,7 +69,13 @@ async function receive(port: number, [directory = '']: readonly string[], take: 
 /** As much as our own receiving may hold back, so that the peers write in pieces as large as ours. */
 const open = (path: string) => createWriteStream(path, { highWaterMark: 1024 * 1024 });
 
-const pipeToDisk: Take = (request, path) => pipeline(request, open(path));
+/** At `/hashed` with a digest, as a plain program makes it: of each piece as it comes. */
+const pipeToDisk: Take = async (request, path) => {
+  const hash = createHash('sha256');
+  if (request.url === '/hashed') request.on('data', (chunk: Buffer) => hash.update(chunk));
+  await pipeline(request, open(path));
+  hash.digest('hex');
+};
 
 const parseToDisk: Take = async (request, path) => {
   const form = new Busboy({
