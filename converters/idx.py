@@ -35,6 +35,7 @@ def digests(dataset, root, name, limit, told):
         [1, *(b - a for a, b in zip(low, high))][:0:-1] if len(low) == 3 else [1, high[1] - low[1], high[0] - low[0]]
     )
     records, check = [], idx_input.BlockCheck(dataset, root)
+    block_bytes = plan.proof_block_bytes(raw_bytes(dataset))
     for field_name in dataset.getFields():
         field = dataset.getField(field_name)
         voxel = field.dtype.getByteSize()
@@ -48,15 +49,15 @@ def digests(dataset, root, name, limit, told):
                 values = read_box(dataset, access, [lower, upper], timestep, field_name)
                 told(values.nbytes)
                 values = values[None] if len(low) == 2 else values
-                records += slab_records(timestep, (z0, z1, y0, y1), values, voxel, low, field_name, name)
+                records += slab_records(timestep, (z0, z1, y0, y1), values, block_bytes, low, field_name, name)
     return records, check.absent
 
 
-def slab_records(timestep, slab, values, voxel, low, field_name, name):
+def slab_records(timestep, slab, values, limit, low, field_name, name):
     """Proof records of one slab, in the coordinates of the dataset."""
     z0, _, y0, _ = slab
-    records = []
-    for a, b, c, d in plan.blocks(slab, values.shape[2], voxel):
+    records, voxel_bytes = [], values[0, 0, 0].nbytes
+    for a, b, c, d in plan.blocks(slab, values.shape[:3], voxel_bytes, limit):
         record = block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0])
         depth_low = low[2] if len(low) == 3 else 0
         record["box"] = [[low[0], low[1] + c, depth_low + a], [low[0] + values.shape[2], low[1] + d, depth_low + b]]
