@@ -1,6 +1,7 @@
 // What the routes work with; serve.ts makes it, tests make their own.
 import type { HttpBindings } from '@hono/node-server';
 import type { Logger } from 'pino';
+import type { Bandwidth } from '../bandwidth/bandwidth.js';
 import type { Roots } from '../bytes/layout.js';
 import type { Config } from '../config/config.js';
 import type { UrlGuard } from '../net/url-guard.js';
@@ -28,6 +29,8 @@ export interface ApiDeps {
   readonly closing: AbortSignal;
   /** Uploads whose bytes this process receives, by job id. */
   readonly receiving: Map<string, AbortController>;
+  /** Limits on what clients send. */
+  readonly bandwidth: Pick<Bandwidth, 'join' | 'changed' | 'close'>;
   /** Uploads that clients fill piece by piece through this process. */
   readonly writers: WriterPool;
 }

@@ -20,6 +20,8 @@ export interface FormOptions {
   readonly maxBytes: number;
   /** Longest time without a byte, milliseconds. */
   readonly idleMs: number;
+  /** Whether it was we who let the client wait, since it was asked last; default never. */
+  heldUp?(): boolean;
   /** Ends the receiving; its reason is the failure. */
   readonly signal: AbortSignal;
   /** Opens the place for the next part `file`. `before` are the fields that came before it in the form. */
@@ -165,7 +167,8 @@ class FormReading {
     const { socket } = this.#incoming;
     let seen = socket.bytesRead;
     const timer = setInterval(() => {
-      if (socket.bytesRead === seen) {
+      const isHeldUp = this.#options.heldUp?.() ?? false;
+      if (socket.bytesRead === seen && !isHeldUp) {
         this.#fail(interrupted(`No byte came for ${Math.round(idleMs / 1000)} seconds.`));
       }
       seen = socket.bytesRead;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import type { Client } from '@temporalio/client';
 import { type Logger, pino } from 'pino';
+import { createBandwidth } from '../bandwidth/bandwidth.js';
 import type { Config } from '../config/config.js';
 import { Fault } from '../domain/fault.js';
 import { allowManyListeners } from '../net/many-listeners.js';
@@ -76,6 +77,7 @@ export async function startApi(
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;
       await deps.writers.close();
+      await deps.bandwidth.close();
       // A call that Temporal has not answered yet must not find its channel closed; it ends by its own deadline.
       await preparing;
       await Promise.allSettled([store.client.close(), client.connection.close()]);
@@ -85,6 +87,8 @@ export async function startApi(
 
 function makeDeps(config: Config, store: Store, client: Client, log: Logger, closing: AbortSignal): ApiDeps {
   const roots = config.dirs;
+  const instance = `api-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const say = (words: string, facts: object = {}): void => log.warn(facts, words);
   const deps = {
     config,
     store,
@@ -95,8 +99,9 @@ function makeDeps(config: Config, store: Store, client: Client, log: Logger, clo
     googleAccounts: openGoogleAccounts(config.googleAccounts),
     ssh: openSshDirectory(config.sshDir),
     log,
-    instance: `api-${process.pid}-${randomBytes(4).toString('hex')}`,
+    instance,
     closing,
+    bandwidth: createBandwidth({ store, holder: instance, trusts: true, log: say }),
     receiving: new Map<string, AbortController>(),
   };
   return { ...deps, writers: new Writers(deps) };

@@ -13,6 +13,7 @@ import { UNKNOWN_FIELD } from './field-errors.js';
 import type { KeyHold } from './idempotency-key.js';
 import { handOver, type Recorded, record, type UploadWish } from './intake.js';
 import { newIds } from './new-ids.js';
+import { type Pacing, startPacing } from './pacing.js';
 import { InvalidRequest } from './problem.js';
 import type { FormFields } from './receive-form.js';
 import { describeDataset } from './records.js';
@@ -30,6 +31,8 @@ export interface SessionResult {
 export class UploadSession {
   /** Ends the receiving: with Fault cancelled, or when the lease is lost. */
   readonly stop = new AbortController();
+  /** Ends it, with the process or alone. */
+  readonly signal: AbortSignal;
   recorded: Recorded | undefined;
 
   readonly #deps: ApiDeps;
@@ -44,6 +47,7 @@ export class UploadSession {
   #bytes = 0;
   #files = 0;
   #lastName = '';
+  #pacing: Pacing | undefined;
   #lease: NodeJS.Timeout | undefined;
 
   /**
@@ -52,6 +56,7 @@ export class UploadSession {
    */
   constructor(deps: ApiDeps, hold: KeyHold, parse: ParseWish, announced: number, hashes = false) {
     this.#deps = deps;
+    this.signal = AbortSignal.any([deps.closing, this.stop.signal]);
     this.#hold = hold;
     this.#parse = parse;
     this.#announced = announced;
@@ -60,6 +65,11 @@ export class UploadSession {
 
   onBytes(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  /** See Pacing. */
+  heldUp(): boolean {
+    return this.#pacing?.heldUp() ?? false;
   }
 
   /** A file came under another name than `file`. @throws InvalidRequest where the dialect has no such field */
@@ -79,7 +89,11 @@ export class UploadSession {
     this.#folder = before.relative_path === undefined ? undefined : folderOf(before.relative_path);
     const sha256 = before.sha256?.toLowerCase();
     const path = name !== '' && this.#folder ? `${this.#folder}/${name}` : name;
-    const file = await this.#receiver.file(path, { sha256, ...(this.#hashes ? { hash: true } : {}) });
+    const file = await this.#receiver.file(path, {
+      sha256,
+      pace: this.#pacing?.pace,
+      ...(this.#hashes ? { hash: true } : {}),
+    });
     this.#files += 1;
     this.#lastName = name;
     return file;
@@ -101,6 +115,7 @@ export class UploadSession {
   /** Removes what came, and tells the workflow why the upload ended. */
   async fail(error: unknown): Promise<void> {
     this.#deps.receiving.delete(this.#ids.jobId);
+    this.#pacing?.leave();
     await this.#receiver?.abort();
     const { recorded } = this;
     if (recorded === undefined) return;
@@ -120,6 +135,11 @@ export class UploadSession {
     this.#deps.receiving.set(this.#ids.jobId, this.stop);
     const wish = this.#early(before);
     if (wish !== undefined) await this.#record(wish);
+    this.#pacing = startPacing(this.#deps, {
+      jobId: this.#ids.jobId,
+      owner: this.recorded?.row.user_email ?? this.recorded?.row.user,
+      signal: this.signal,
+    });
     return openReceiver(this.#deps.roots, this.#ids.jobId);
   }
 
@@ -215,6 +235,7 @@ export class UploadSession {
 
   #end(): void {
     clearInterval(this.#lease);
+    this.#pacing?.leave();
     this.#deps.receiving.delete(this.#ids.jobId);
   }
 }

@@ -29,7 +29,8 @@ export async function uploadForm(
     receiveForm(c.env.incoming, {
       maxBytes: deps.config.limits.uploadBytes,
       idleMs: IDLE_MS,
-      signal: AbortSignal.any([deps.closing, session.stop.signal]),
+      heldUp: () => session.heldUp(),
+      signal: session.signal,
       open: (name, before) => session.open(name, before),
       stray: (part) => session.stray(part),
       onBytes: (bytes) => session.onBytes(bytes),
@@ -54,7 +55,7 @@ export async function uploadBody(
     await file.fill(c.env.incoming, {
       most,
       idleMs: IDLE_MS,
-      signal: AbortSignal.any([deps.closing, session.stop.signal]),
+      signal: session.signal,
       onWritten: (bytes) => {
         session.onBytes(bytes - told);
         told = bytes;

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { Fault } from '../domain/fault.js';
 import { onDisk } from './disk-fault.js';
 import type { Roots } from './layout.js';
-import { pump } from './pump.js';
+import { type Pace, pump } from './pump.js';
 import { uploadStaging } from './staging.js';
 import { Trail } from './trail.js';
 
@@ -26,6 +26,7 @@ export interface ChunkOptions {
   /** Hex; compared before the piece counts. */
   readonly sha256?: string | undefined;
   readonly signal: AbortSignal;
+  readonly pace?: Pace;
   /** Asked right before every write. @throws what then ends it */
   mayWrite?(): void;
 }
@@ -95,7 +96,8 @@ export class ChunkedFile {
    * @returns its digest, hex
    * @throws Fault checksum_mismatch, upload_interrupted (too short), payload_too_large, disk_full
    */
-  async write(index: number, body: Readable, { sha256, signal, mayWrite }: ChunkOptions): Promise<string> {
+  async write(index: number, body: Readable, options: ChunkOptions): Promise<string> {
+    const { sha256, signal, mayWrite, pace } = options;
     const there = await this.digestOf(index);
     if (there !== undefined) {
       body.resume();
@@ -113,6 +115,7 @@ export class ChunkedFile {
         idleMs: IDLE_MS,
         signal,
         ...(mayWrite === undefined ? {} : { mayWrite }),
+        ...(pace === undefined ? {} : { pace }),
         onWritten: (written) => trail.reach(at + written),
       });
       if (failure !== undefined) throw failure;

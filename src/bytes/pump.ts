@@ -6,6 +6,11 @@ import { diskFault } from './disk-fault.js';
 
 /** Bytes that may wait for the disk before the sender has to. */
 const MOST_WAITING = 1024 * 1024;
+/** As many as one system call takes. */
+const MOST_CHUNKS = 1024;
+
+/** A step of a limit on bandwidth: a wait, or none. */
+export type Pace = (bytes: number) => Promise<void> | undefined;
 
 export interface PumpOptions {
   readonly file: FileHandle;
@@ -17,6 +22,8 @@ export interface PumpOptions {
   readonly idleMs: number;
   /** Ends it; its reason is the failure. */
   readonly signal: AbortSignal;
+  /** Waits until so many more bytes may be taken; undefined: at once. A rejection ends it. */
+  readonly pace?: Pace;
   /** Asked right before every write. @throws what then ends it */
   mayWrite?(): void;
   /** Told after every write: bytes so far. */
@@ -41,11 +48,17 @@ class Pump {
   #waiting: Buffer[] = [];
   #held = 0;
   #came = 0;
+  /** Grows with what came and with what was written: our own waits are not the client's. */
+  #moves = 0;
   #written = 0;
   #writing = false;
   #ended = false;
   #failure: Fault | undefined;
   #done: () => void = () => undefined;
+  #giveUp: () => void = () => undefined;
+  readonly #failed = new Promise<void>((resolve) => {
+    this.#giveUp = resolve;
+  });
 
   constructor(body: Readable, options: PumpOptions) {
     this.#body = body;
@@ -57,9 +70,9 @@ class Pump {
     const stopped = (): void => this.#fail(faultOf(signal.reason) ?? new Fault('upload_interrupted'));
     let seen = -1;
     const timer = setInterval(() => {
-      const isIdle = seen === this.#came && !this.#writing;
+      const isIdle = seen === this.#moves && !this.#writing;
       if (isIdle) this.#fail(interrupted(`No byte came for ${Math.round(idleMs / 1000)} seconds.`));
-      seen = this.#came;
+      seen = this.#moves;
     }, idleMs);
     timer.unref();
     const take = (chunk: Buffer): void => this.#take(chunk);
@@ -86,6 +99,7 @@ class Pump {
   #take(chunk: Buffer): void {
     if (this.#failure !== undefined) return;
     this.#came += chunk.length;
+    this.#moves += 1;
     if (this.#came > this.#options.most) {
       this.#fail(
         new Fault('payload_too_large', `More than the ${this.#options.most} bytes that may come came.`),
@@ -106,6 +120,7 @@ class Pump {
   /** What came before the failure is written all the same, unless the failure is that it cannot be. */
   #fail(failure: Fault): void {
     this.#failure ??= failure;
+    this.#giveUp();
     if (!this.#writing) this.#done();
   }
 
@@ -114,7 +129,7 @@ class Pump {
     const { file, at, onWritten } = this.#options;
     try {
       while (this.#waiting.length > 0) {
-        const chunks = this.#waiting.splice(0, 1024);
+        const chunks = await this.#next();
         this.#held -= chunks.reduce((sum, { length }) => sum + length, 0);
         await this.#writeAll(file, chunks, at);
         onWritten?.(this.#written);
@@ -126,7 +141,18 @@ class Pump {
       this.#failure = fault ?? new Fault('internal', undefined, { cause: error });
     }
     this.#writing = false;
+    this.#moves += 1;
     if (this.#ended || this.#failure !== undefined) this.#done();
+  }
+
+  /** What may be written now; after a failure, what is left at once. */
+  async #next(): Promise<Buffer[]> {
+    const { pace } = this.#options;
+    if (pace === undefined || this.#failure !== undefined) return this.#waiting.splice(0, MOST_CHUNKS);
+    return await takePaced(this.#waiting, (bytes) => {
+      const wait = pace(bytes);
+      return wait === undefined ? undefined : Promise.race([wait, this.#failed]);
+    });
   }
 
   /** A short write (a full disk comes as one) is finished piece by piece. */
@@ -139,6 +165,18 @@ class Pump {
       rest = dropBytes(rest, bytesWritten);
     }
   }
+}
+
+/** Takes off the chunks what may be written now; with a limit in force one at a time. */
+export async function takePaced(waiting: Buffer[], pace: Pace): Promise<Buffer[]> {
+  const chunks: Buffer[] = [];
+  for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
+    chunks.push(chunk);
+    const wait = pace(chunk.length);
+    if (wait !== undefined) await wait;
+    if (wait !== undefined || chunks.length === MOST_CHUNKS) break;
+  }
+  return chunks;
 }
 
 /** What is left of the chunks after so many bytes of them were written. */

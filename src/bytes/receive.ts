@@ -7,7 +7,7 @@ import { Fault } from '../domain/fault.js';
 import { diskFault, isErrno, onDisk } from './disk-fault.js';
 import { readJson, writeJson } from './json-file.js';
 import type { Roots } from './layout.js';
-import { dropBytes, type PumpOptions, pump } from './pump.js';
+import { dropBytes, type Pace, type PumpOptions, pump, takePaced } from './pump.js';
 import { quoteName, safeRelativePath } from './safe-names.js';
 import { uploadStaging } from './staging.js';
 import { Trail } from './trail.js';
@@ -40,6 +40,8 @@ export interface ReceivingOptions {
   readonly sha256?: string | undefined;
   /** Hash while it comes, also when nothing was announced. */
   readonly hash?: boolean;
+  /** Limits on bandwidth: asked for every piece, before it is written. */
+  readonly pace?: Pace | undefined;
 }
 
 export interface Receiver {
@@ -61,11 +63,11 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
   const received: ReceivedFile[] = [];
 
   return {
-    async file(name, { sha256, hash = sha256 !== undefined } = {}) {
+    async file(name, { sha256, hash = sha256 !== undefined, pace } = {}) {
       const path = safeRelativePath(name);
       const place = join(staging.files, path);
       const handle = await create(place, name);
-      const stream = new FileSink(handle, hash ? new Trail(place) : undefined);
+      const stream = new FileSink(handle, hash ? new Trail(place) : undefined, pace);
       coming.set(path, stream);
       const close = async (): Promise<number> => {
         if (!stream.writableEnded) stream.end();
@@ -157,11 +159,13 @@ class FileSink extends Writable {
   bytesWritten = 0;
   readonly trail: Trail | undefined;
   private readonly handle: FileHandle;
+  private readonly pace: Pace;
 
-  constructor(handle: FileHandle, trail: Trail | undefined) {
+  constructor(handle: FileHandle, trail: Trail | undefined, pace: Pace = () => undefined) {
     super({ highWaterMark: 1024 * 1024, decodeStrings: true });
     this.handle = handle;
     this.trail = trail;
+    this.pace = pace;
   }
 
   async fill(
@@ -173,6 +177,7 @@ class FileSink extends Writable {
       ...options,
       file: this.handle,
       at,
+      pace: this.pace,
       onWritten: (bytes) => {
         this.bytesWritten = at + bytes;
         this.trail?.reach(this.bytesWritten);
@@ -203,12 +208,15 @@ class FileSink extends Writable {
   }
 
   private async append(chunks: readonly Buffer[]): Promise<void> {
-    let rest = chunks.filter((chunk) => chunk.length > 0);
-    while (rest.length > 0) {
-      const { bytesWritten } = await this.handle.writev(rest.slice(0, 1024));
-      this.bytesWritten += bytesWritten;
-      this.trail?.reach(this.bytesWritten);
-      rest = dropBytes(rest, bytesWritten);
+    const waiting = chunks.filter((chunk) => chunk.length > 0);
+    while (waiting.length > 0) {
+      let rest = await takePaced(waiting, this.pace);
+      while (rest.length > 0) {
+        const { bytesWritten } = await this.handle.writev(rest);
+        this.bytesWritten += bytesWritten;
+        this.trail?.reach(this.bytesWritten);
+        rest = dropBytes(rest, bytesWritten);
+      }
     }
   }
 }

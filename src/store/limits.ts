@@ -23,6 +23,12 @@ export async function readLimits(
   return new Map(found.map(({ _id, values }) => [_id, values]));
 }
 
+/** Whether anybody's bandwidth has a limit. */
+export async function isBandwidthLimited(store: Store): Promise<boolean> {
+  const some = { 'values.bytes_per_second': { $gt: 0 } };
+  return (await limits(store).findOne(some, { projection: { _id: 1 } })) !== null;
+}
+
 /** All that are set, at most 1,000. */
 export async function listLimits(store: Store): Promise<readonly LimitDocument[]> {
   return await limits(store).find().sort({ _id: 1 }).limit(1_000).toArray();

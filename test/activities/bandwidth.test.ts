@@ -1,11 +1,14 @@
 // Limits on bandwidth, on a real database: they hold for a job, an owner and all, over processes, and change while bytes move.
 import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { type Bandwidth, createBandwidth } from '../../src/activities/support/bandwidth.js';
+import { type Bandwidth, createBandwidth } from '../../src/bandwidth/bandwidth.js';
 import { changeLimits } from '../../src/store/limits.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
-import { Bench, MIB, someBytes } from '../contract/sources/bench.js';
+import { Bench, JOB, MIB, someBytes } from '../contract/sources/bench.js';
 import { startFaultServer } from '../support/fault-server.js';
+import { PASSWORD, startRsyncDaemon, USER } from '../support/rsync-servers.js';
 import { later } from '../support/story.js';
 
 const KIB = 1024;
@@ -157,6 +160,32 @@ test('a fetch from a web server goes at the speed it may, and beats its heart wh
     expect(seconds).toBeLessThan(6);
   } finally {
     await server.close();
+    await bench.close();
+  }
+});
+
+test('rsync goes at the speed it may, by the connection that is made for it', async () => {
+  const content = someBytes(2 * MIB);
+  const bench = await Bench.open();
+  const data = join(bench.dir, 'data');
+  await mkdir(join(data, 'set'), { recursive: true });
+  await writeFile(join(data, 'set/a.bin'), content);
+  const daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), data);
+  try {
+    await limit('global', 1 * MIB);
+    await bench.deps.secrets.seal(JOB, { password: PASSWORD });
+    const at = performance.now();
+    const source = {
+      ...({ kind: 'rsync', via: 'daemon', host: '127.0.0.1', sealed: true } as const),
+      ...{ port: daemon.port, user: USER, path: 'closed/set' },
+    };
+    const output = await bench.run(source, {}, { ...bench.deps, bandwidth: newProcess() });
+    const seconds = (performance.now() - at) / 1000;
+    await bench.prove(output, { 'a.bin': content });
+    expect(seconds).toBeGreaterThan(1.4);
+    expect(seconds).toBeLessThan(10);
+  } finally {
+    await daemon.stop();
     await bench.close();
   }
 });

@@ -1,6 +1,6 @@
 // A limit on bytes a second: it holds, it changes for those who wait, and it is shared in turns.
 import { expect, test } from '@jest/globals';
-import { Throttle } from '../../src/bytes/throttle.js';
+import { Throttle } from '../../src/bandwidth/throttle.js';
 
 const KIB = 1024;
 const never = new AbortController().signal;

@@ -1,5 +1,6 @@
 // Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
 import { Context } from '@temporalio/activity';
+import type { Bandwidth } from '../../bandwidth/bandwidth.js';
 import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
 import { keys, pathOf } from '../../bytes/layout.js';
@@ -18,7 +19,6 @@ import { createUrlGuard } from '../../net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
 import type { Admit } from '../support/admission.js';
-import type { Bandwidth } from '../support/bandwidth.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
 import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { inTurn } from '../support/in-turn.js';

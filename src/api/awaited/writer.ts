@@ -11,6 +11,7 @@ import { Fault } from '../../domain/fault.js';
 import { showReceived } from '../../store/receivers.js';
 import { releaseWriter, renewWriter, takeWriter, WRITER_LEASE_MS } from '../../store/writers.js';
 import type { ApiDeps } from '../deps.js';
+import { startPacing } from '../pacing.js';
 import type { FoundSession, HeldWriter, PartDigest } from './port.js';
 
 /** A holder stops writing so long before its lease ends, ms. */
@@ -85,19 +86,25 @@ export class Writer implements HeldWriter {
     this.#stop = new AbortController();
     this.#movedAt = performance.now();
     const part = digest === undefined ? undefined : new Trail(this.path, digest.algorithm, from);
+    const signal = AbortSignal.any([this.#deps.closing, this.#stop.signal]);
+    const { job_id: jobId, user_email: owner } = this.found.job;
+    const pacing = startPacing(this.#deps, { jobId, owner, signal }, () => {
+      this.#movedAt = performance.now();
+    });
     const { bytes, failure } = await pump(body, {
       file,
       at: from,
       most,
       idleMs: IDLE_MS,
-      signal: AbortSignal.any([this.#deps.closing, this.#stop.signal]),
+      signal,
+      pace: pacing.pace,
       mayWrite: () => this.#mayWrite(),
       onWritten: (written) => {
         this.offset = from + written;
         this.#movedAt = performance.now();
         (part ?? this.#trail)?.reach(this.offset);
       },
-    });
+    }).finally(() => pacing.leave());
     this.offset = from + bytes;
     try {
       if (failure !== undefined && part !== undefined) throw failure;

@@ -83,6 +83,7 @@ function changeRoutes(app: App, deps: ApiDeps): void {
           change as Record<string, number | null>,
           String(by),
         );
+        deps.bandwidth.changed();
         return c.json(limitView(scope, values));
       },
     );

@@ -7,6 +7,7 @@ import { Fault, faultOf } from '../../../domain/fault.js';
 import { showReceived } from '../../../store/receivers.js';
 import { takeHold } from '../../awaited/hold.js';
 import type { ApiDeps } from '../../deps.js';
+import { type Pacing, startPacing } from '../../pacing.js';
 import { type FormFields, receiveForm } from '../../receive-form.js';
 import { type ApiContext, check } from '../../route.js';
 import { chunksThere, findLarge, type LargeSession, withChunks } from './session.js';
@@ -76,6 +77,7 @@ async function receive(
         part: 'chunk',
         maxBytes: file.lengthOf(index) + AROUND_BYTES,
         idleMs: IDLE_MS,
+        heldUp: () => form.heldUp(),
         signal: deps.closing,
         open: (_name, before) => form.open(before),
         stray: () => undefined,
@@ -94,19 +96,26 @@ class ChunkForm {
   readonly #deps: ApiDeps;
   readonly #file: ChunkedFile;
   readonly #name: string;
+  readonly #sender: { readonly jobId: string; readonly owner: string };
   readonly #index: number;
   #bytes = 0;
   #through: PassThrough | undefined;
+  #pacing: Pacing | undefined;
 
   constructor(deps: ApiDeps, file: ChunkedFile, { job }: LargeSession, index: number) {
     this.#deps = deps;
     this.#file = file;
     this.#index = index;
     this.#name = `${job.job_id}/${index}`;
+    this.#sender = { jobId: job.job_id, owner: job.user_email };
   }
 
   count(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  heldUp(): boolean {
+    return this.#pacing?.heldUp() ?? false;
   }
 
   async open(before: FormFields): Promise<{ stream: Writable; close(): Promise<number> }> {
@@ -155,10 +164,13 @@ class ChunkForm {
       hold.mayWrite();
       hold.alive();
     };
+    const { closing: signal } = this.#deps;
+    const pacing = startPacing(this.#deps, { ...this.#sender, signal }, () => hold.alive());
+    this.#pacing = pacing;
     try {
-      const { closing: signal } = this.#deps;
-      await this.#file.write(this.#index, body, { sha256, signal, mayWrite });
+      await this.#file.write(this.#index, body, { sha256, signal, mayWrite, pace: pacing.pace });
     } finally {
+      pacing.leave();
       await hold.release();
     }
   }
