@@ -153,14 +153,16 @@ test('at most 64 streams are open, and their places come free again', async () =
   const abort = new AbortController();
   const open = () => fetch(`${at.url}/api/v1/events`, { signal: abort.signal });
   // Streams of earlier tests give their places back as soon as the server sees that their clients are gone.
-  let count = 0;
-  await eventually(open, ({ status }) => {
-    count += status === 200 ? 1 : 0;
-    return count === 64;
+  // An answer that nobody holds is closed when it is collected.
+  const held: Response[] = [];
+  await eventually(open, (answer) => {
+    if (answer.status === 200) held.push(answer);
+    return held.length === 64;
   });
   const one = await open();
   expect([one.status, one.headers.get('retry-after')]).toEqual([429, '5']);
   await one.body?.cancel();
+  expect(held.every(({ bodyUsed }) => !bodyUsed)).toBe(true);
   abort.abort();
   const again = new AbortController();
   const late = await eventually(

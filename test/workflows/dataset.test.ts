@@ -220,4 +220,4 @@ test('of very many uploads a hundred are under way at once, and all arrive', asy
     await handle.result();
   });
   expect(acts.batches.at(-1)?.dataset.files).toBe(110);
-}, 60_000);
+}, 120_000);
