@@ -1,17 +1,18 @@
 """Proves that a product is what was read from its source, and draws its pictures.
 
-Reads the product with stock OpenVisus and compares digests with sluice/proof.json. Used before publishing and,
-with "again", whenever somebody asks whether a published product is still whole: then nothing is drawn, and what
-differs is the answer, not a failure.
+Reads the product with stock OpenVisus, its Zarr form with zarr-python, and compares digests with sluice/proof.json.
+Used before publishing and, with "again", whenever somebody asks whether a published product is still whole: then
+nothing is drawn, and what differs is the answer, not a failure.
 """
 
 import os
 
 from sluice_convert import checking
 from sluice_convert.confidence import statement
+from sluice_convert.differences import MOST_SHOWN
 from sluice_convert.digest import wider
-from sluice_convert.levels import check_levels
 from sluice_convert.preview import draw
+from sluice_convert.proofs import forms_of
 from sluice_convert.report import Fault, run_program
 
 
@@ -28,25 +29,42 @@ def main(request, reporter):
 
 def prove(request, reporter, strict):
     """The record of the proof. Raises `product_differs` for the first difference where it is `strict`."""
-    product, entry = request["product"], request["entry"]
+    product, limits, sample = request["product"], request["limits"], request["sample"]
     proof = checking.read_proof(os.path.join(product, request["proof"]))
-    if strict:
-        checking.check_files(product, proof)  # later each file is known by its checksum
-    dataset = checking.open_product(product, entry)
-    if strict and not proof.get("joined"):
-        checking.check_layout(dataset, product)
-    checking.check_description(dataset, proof)
-    blocks, voxel = proof["blocks"], checking.voxel_bytes_of(dataset, proof["field"])
-    chosen = checking.choose(blocks, voxel, request["sample"])
-    total = sum(checking.volume(blocks[index]["box"]) for index in chosen) * voxel
-    limits, checker = request["limits"], checking.Checker(product, entry, proof)
-    reporter.progress(0, total, "checking")
-    groups = checking.grouped(blocks, chosen, voxel, limits["slab_bytes"])
-    checker.check_all(groups, limits["threads"], lambda done: reporter.progress(done, total, "checking"))
+    forms = forms_of(product, request["entry"], proof, limits["threads"])
+    for form in forms:
+        if strict:
+            form.check_files()  # later each file is known by its checksum
+        form.open(strict)
+    chosen = [checking.choose(form.blocks, form.voxel_bytes, sample) for form in forms]
+    sizes = [
+        sum(checking.volume(form.blocks[index]["box"]) for index in drawn) * form.voxel_bytes
+        for form, drawn in zip(forms, chosen)
+    ]
+    total, records = sum(sizes), []
+    for number, (form, drawn) in enumerate(zip(forms, chosen)):
+        told = counting(reporter, sum(sizes[:number]), total)
+        records.append(prove_form(form, drawn, proof, limits, sample["seed"], told, strict))
     reporter.progress(total, total, "checked")
+    record = records[0] if [form.kind for form in forms] == ["idx"] else together(forms, records)
+    return record | (pictures(forms[0].shown(), proof, request["preview"]) if "preview" in request else {})
+
+
+def counting(reporter, before, total):
+    """Tells progress of a form after others."""
+    return lambda done: reporter.progress(before + done, total, "checking")
+
+
+def prove_form(form, chosen, proof, limits, seed, told, strict):
+    """The record of one form of the product."""
+    blocks, checker = form.blocks, checking.Checker(form.opened, proof)
+    told(0)
+    checker.check_all(
+        checking.grouped(blocks, chosen, form.voxel_bytes, limits["slab_bytes"]), limits["threads"], told
+    )
     if strict:
         checker.differences.refuse(checker.checked)
-    sure = statement(len(blocks), checker.checked, request["sample"]["seed"])
+    sure = statement(len(blocks), checker.checked, seed)
     record = {
         "checked": checker.checked, "blocks": len(blocks), "bytes_checked": checker.bytes_checked,
         "complete": sure["complete"], "seed": sure["seed"], "confidence": sure, "fields": checker.fields(),
@@ -55,8 +73,21 @@ def prove(request, reporter, strict):
         "different": checker.differences.count, "differences": checker.differences.shown(),
     }  # fmt: skip
     if checker.differences.count == 0 and chosen:
-        record["levels"] = check_levels(dataset, proof, blocks[chosen[len(chosen) // 2]])
-    return record | (pictures(dataset, proof, request["preview"]) if "preview" in request else {})
+        record["levels"] = form.check_levels(blocks[chosen[len(chosen) // 2]])
+    return record
+
+
+def together(forms, records):
+    """One record of a product with a Zarr form: sums, and under `outputs` what each form showed by itself."""
+    own = ("checked", "blocks", "bytes_checked", "complete", "confidence", "fields", "different", "levels")
+    outputs = [
+        {"kind": form.kind, "entry": form.entry} | {key: record[key] for key in own if key in record}
+        for form, record in zip(forms, records)
+    ]
+    sums = {key: sum(record[key] for record in records) for key in ("checked", "blocks", "bytes_checked", "different")}
+    differences = [one for record in records for one in record["differences"]][:MOST_SHOWN]
+    complete = all(record["complete"] for record in records)
+    return records[0] | sums | {"complete": complete, "differences": differences, "outputs": outputs}
 
 
 def source_range(proof):
@@ -68,9 +99,9 @@ def source_range(proof):
     return {"field": proof["field"], "min": low_high[0], "max": low_high[1]}
 
 
-def pictures(dataset, proof, path):
+def pictures(reader, proof, path):
     """Draw them; the preview's size stands by itself."""
-    drawn = draw(dataset, proof["field"], proof["ignored"], proof["y_up"], path)
+    drawn = draw(reader, proof["field"], proof["ignored"], proof["y_up"], path)
     return {"preview": drawn.pop(os.path.basename(path)), "pictures": drawn}
 
 

@@ -37,9 +37,10 @@ class Differences:
         if self.count == 0:
             return
         first = self.shown()[0]
+        entry = f" of {first['entry']}" if "entry" in first else ""
         raise differs(
             f"The product differs from its source in {self.count} of {checked} compared blocks, first in the field "
-            f"{first['field']} at timestep {first['timestep']} in the box {first['box'][0]} to {first['box'][1]}: "
+            f"{first['field']}{entry} at timestep {first['timestep']} in the box {first['box'][0]} to {first['box'][1]}: "
             f"expected {words(first['expected'])}, found {words(first['found'])}."
         )
 

@@ -1,4 +1,4 @@
-"""Pictures of a dataset, made of the product by OpenVisus at coarse resolutions: a few MiB, whatever its size.
+"""Pictures of a dataset, made of the product at coarse resolutions: a few MiB, whatever its size.
 
 preview.png: the middle slice along z (the image itself in 2-D), preview-y.png and preview-x.png: along the others;
 strip.png: slices (of a flat dataset: timesteps) side by side; histogram.json and histogram.png: how often which
@@ -12,7 +12,6 @@ import numpy as np
 
 from .digest import valid_mask
 from .png import write_png
-from .visus import read_box
 
 LONGEST_SIDE = 512
 MOST_PIXELS = 1 << 20
@@ -24,9 +23,9 @@ COLOURS = (3, 4)
 X, Y, Z = 0, 1, 2
 
 
-def draw(dataset, field, ignored, y_up, path):
+def draw(reader, field, ignored, y_up, path):
     """Write all pictures beside `path`, the preview; returns {name: {"width", "height"}} by file name."""
-    look = Look(dataset, field, ignored, y_up)
+    look = Look(reader, field, ignored, y_up)
     folder = os.path.dirname(path)
     pictures = {os.path.basename(path): write_png(path, look.picture(Z, look.middle(Z), LONGEST_SIDE, MOST_PIXELS))}
     if look.rank == 3:
@@ -47,13 +46,10 @@ def draw(dataset, field, ignored, y_up, path):
 class Look:
     """One field of a dataset, its first timestep unless another is asked for, seen from afar."""
 
-    def __init__(self, dataset, field, ignored, y_up):
-        self.rank = dataset.getPointDim()
-        self._dataset, self._field, self._ignored, self._y_up = dataset, field, ignored, y_up
-        self._access = dataset.createAccess()
-        self._low, self._high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
-        self._bits = dataset.getBitmask().toString()[1:]
-        self._steps = [int(step) for step in dataset.getTimesteps()]
+    def __init__(self, reader, field, ignored, y_up):
+        self.rank = reader.rank
+        self._reader, self._field, self._ignored, self._y_up = reader, field, ignored, y_up
+        self._low, self._high, self._steps, self._halvings = reader.low, reader.high, reader.steps, reader.halvings
 
     def middle(self, axis):
         """The place of the middle slice along an axis."""
@@ -110,9 +106,9 @@ class Look:
 
     def _sample(self):
         dropped, strides = 0, [1] * self.rank
-        while dropped < len(self._bits) and self._voxels(strides) > MOST_PIXELS:
+        while dropped < len(self._halvings) and self._voxels(strides) > MOST_PIXELS:
+            strides[self._halvings[dropped]] *= 2
             dropped += 1
-            strides[int(self._bits[-dropped])] *= 2
         return self._read(self._low, self._high, dropped, self._steps[0]), strides
 
     def _voxels(self, strides):
@@ -124,9 +120,9 @@ class Look:
     def _slice(self, axis, place, most_pixels, timestep):
         """One slice as (row, column[, samples]), with power-of-two strides when it is large."""
         low, high, dropped, strides = list(self._low), list(self._high), 0, [1] * self.rank
-        while dropped < len(self._bits) and self._across(axis, strides) > most_pixels:
+        while dropped < len(self._halvings) and self._across(axis, strides) > most_pixels:
+            strides[self._halvings[dropped]] *= 2
             dropped += 1
-            strides[int(self._bits[-dropped])] *= 2
         if axis < self.rank:
             # Only slices at a multiple of the stride have voxels at a coarse resolution.
             low[axis] = max(place // strides[axis] * strides[axis], low[axis])
@@ -141,12 +137,7 @@ class Look:
         return pixels
 
     def _read(self, low, high, dropped, timestep):
-        if dropped == 0:
-            return read_box(self._dataset, self._access, [low, high], timestep, self._field)
-        return self._dataset.read(
-            logic_box=(low, high), time=timestep, field=self._field, access=self._access,
-            max_resolution=len(self._bits) - dropped,
-        )  # fmt: skip
+        return self._reader.read(low, high, timestep, self._field, dropped)
 
 
 def target_size(height, width, side=LONGEST_SIDE):

@@ -1,4 +1,5 @@
-"""Turns a source of voxels into a product: visus.idx with compressed block files, metadata.json, sluice/proof.json.
+"""Turns a source of voxels into a product: visus.idx with compressed block files, or data.zarr, or both, and
+metadata.json, sluice/proof.json.
 
 A source has: `shape` (depth, height, width), `dtype` (numpy, little-endian), `components`, `timesteps`, `flat`
 (True = 2-D), `row_access` (rows are cheap to read), `ignored` (fill values), `y_up` (row 0 is the bottom of a
@@ -11,7 +12,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata as packages
 
-from . import PROGRAM, VERSION, blockfiles, plan
+from . import PROGRAM, VERSION, blockfiles, outputs, plan
 from .digest import block_record, wider
 from .report import Fault, disk_full
 from .visus import check_dims, dtype_name, openvisus
@@ -33,29 +34,42 @@ def convert(source, request, reporter):
     first, output, limits = sources[0], request["output"], request["limits"]
     for one in sources:
         check_declared(one)
-    writer = Writer(sources, output)
-    raw = first.timesteps * writer.timestep_bytes
-    check_room(output, raw)
-    reporter.progress(0, 2 * raw, "reading")
+    wish = (request.get("parameters") or {}).get("output", "idx")
+    writer = Writer(sources, output) if wish == "idx" else outputs.writer_of(wish, sources, output, limits)
+    raw = sum(map(raw_bytes, sources)) * first.timesteps
+    check_room(output, raw * writer.copies)
+    total = raw * (1 + writer.copies)
+    reporter.progress(0, total, "reading")
     records, ranges = copy_fields(
-        sources, writer, limits["slab_bytes"], lambda done: reporter.progress(done, 2 * raw, "reading")
+        sources, writer, limits["slab_bytes"], lambda done: reporter.progress(done, total, "reading")
     )
     blocks, bytes_out = writer.compress(
-        limits["threads"], ranges, lambda done: reporter.progress(raw + done, 2 * raw, "compressing")
+        limits["threads"], ranges, lambda done: reporter.progress(raw + done, total, "compressing")
     )
-    reporter.progress(2 * raw, 2 * raw, "written")
+    reporter.progress(total, total, "written")
     low_high = ranges[0]
     if low_high[0] is None:
         first.summary["no_finite_value"] = True
-    proof = {"dims": writer.dims, "dtype": writer.dtypes[0], "field": writer.fields[0], "timesteps": first.timesteps}
-    proof |= {"ignored": list(first.ignored), "y_up": first.y_up}
-    write_records(output, first.summary | first.metadata, proof, records)
+    described = {"dims": dims_of(first), "dtype": dtype_name(first.dtype, first.components), "field": field_of(first)}
+    proof = described | {"timesteps": first.timesteps, "ignored": list(first.ignored), "y_up": first.y_up}
+    write_records(output, first.summary | first.metadata, proof | writer.proof, records)
     return {
-        "kind": "idx", "entry": "visus.idx", "dims": writer.dims, "timesteps": first.timesteps,
-        "dtype": writer.dtypes[0], "field": writer.fields[0], "min": low_high[0], "max": low_high[1],
+        **writer.entry, "dims": described["dims"], "timesteps": first.timesteps,
+        "dtype": described["dtype"], "field": described["field"], "min": low_high[0], "max": low_high[1],
         "bytes_in": first.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
         "proof": "sluice/proof.json", "metadata": first.summary,
     }  # fmt: skip
+
+
+def dims_of(source):
+    """Voxels along x, y and, unless it is flat, z."""
+    depth, height, width = source.shape
+    return [width, height] if source.flat else [width, height, depth]
+
+
+def field_of(source):
+    """The name of its field in a product."""
+    return getattr(source, "field", FIELD)
 
 
 def copy_fields(sources, writer, slab_bytes, told):
@@ -68,7 +82,7 @@ def copy_fields(sources, writer, slab_bytes, told):
         for record in found:
             low_high = wider(low_high, (record["min"], record["max"]))
             if len(sources) > 1:
-                record["field"] = writer.fields[index]
+                record["field"] = field_of(source)
         ranges.append(low_high)
         records += found
         done += source.timesteps * raw_bytes(source)
@@ -140,15 +154,15 @@ def digest_slab(source, timestep, slab, values, voxel_bytes):
 class Writer:
     """An OpenVisus dataset being filled with raw blocks, then compressed in place."""
 
+    copies, proof, entry = 1, {}, {"kind": "idx", "entry": "visus.idx"}
+
     def __init__(self, sources, output):
         first = sources[0]
-        depth, height, width = first.shape
-        self.dims = [width, height] if first.flat else [width, height, depth]
+        self.dims = dims_of(first)
         check_dims(self.dims)
-        self.fields = [getattr(source, "field", FIELD) for source in sources]
+        self.fields = list(map(field_of, sources))
         self.dtypes = [dtype_name(source.dtype, source.components) for source in sources]
         voxel_bytes = [source.dtype.itemsize * source.components for source in sources]
-        self.timestep_bytes = sum(map(raw_bytes, sources))
         self._output = output
         self._ranged = [source.components == 1 for source in sources]
         self._url = os.path.join(os.path.abspath(output), "visus.idx")
@@ -224,7 +238,8 @@ def block_files(directory):
 def write_records(output, metadata, proof, records):
     """Write metadata.json and sluice/proof.json beside the product."""
     files = block_files(output)
-    versions = {name: packages.version(name) for name in LIBRARIES}
+    libraries = LIBRARIES + (outputs.ZARR_LIBRARIES if "zarr" in proof else ())
+    versions = {name: packages.version(name) for name in libraries}
     proof = proof | {
         "program": PROGRAM, "version": VERSION, "libraries": versions,
         "block_files": len(files), "block_bytes": sum(map(os.path.getsize, files)), "blocks": records,

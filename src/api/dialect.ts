@@ -10,6 +10,7 @@ import type { SourceBody } from '../sources/registry.js';
 import { startExistingSchema, startNewSchema } from '../sources/start.js';
 import type { UploadWish } from './intake.js';
 import type { FormFields } from './receive-form.js';
+import { withOutput } from './records.js';
 import { check } from './route.js';
 import type { SessionResult } from './upload-session.js';
 
@@ -35,7 +36,8 @@ export function nativeStart(body: unknown): { wish: UploadWish; source: SourceBo
 
 function wishOf(upload: NativeUpload): UploadWish {
   const { seal, replaces, priority, duplicates, user_email: by } = upload;
-  const target = 'dataset' in upload ? { dataset: upload.dataset.toLowerCase() } : { fields: upload };
+  const target =
+    'dataset' in upload ? { dataset: upload.dataset.toLowerCase() } : { fields: withOutput(upload) };
   return { target, seal, replaces, priority, duplicates, by };
 }
 

@@ -24,6 +24,13 @@ export interface DatasetFields {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** The field `output` of a request is a parameter of the conversion. */
+export const withOutput = <Fields extends DatasetFields>({
+  output,
+  ...fields
+}: Fields & { readonly output?: string | undefined }): DatasetFields =>
+  output === undefined ? fields : { ...fields, parameters: { ...fields.parameters, output } };
+
 export function describeDataset(fields: DatasetFields): DatasetDescription {
   return {
     name: fields.name,

@@ -35,6 +35,8 @@ export interface IngestOptions {
   /** false: remove archives when they are unpacked. */
   readonly keepArchives?: boolean | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  /** Form of the product: idx, zarr or both. */
+  readonly output?: string | undefined;
   /** keep, link or ask. */
   readonly duplicates?: string | undefined;
   readonly json?: boolean | undefined;
@@ -70,6 +72,7 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     ...given('folder', options.folder),
     ...given('team_uuid', options.team),
     ...given('tags', options.tags),
+    ...given('output', options.output),
     ...given('duplicates', options.duplicates === 'keep' ? undefined : options.duplicates),
     ...given('unpack_nested', options.unpackNested === true ? 'true' : undefined),
     ...given('keep_archives', options.keepArchives === false ? 'false' : undefined),
@@ -77,7 +80,7 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
   };
   const checked = newDatasetUploadSchema.safeParse(fields);
   if (checked.success) {
-    checkParameters(sensor, convert, options.parameters ?? {});
+    checkParameters(sensor, convert, { ...options.parameters, ...given('output', options.output) });
     return { named, fields };
   }
   const mistakes = checked.error.issues.map(

@@ -5,6 +5,7 @@ import { JOB_STATUSES } from '../domain/job.js';
 import { SENSORS } from '../domain/sensor.js';
 import { STAGES } from '../domain/stage.js';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
+import { outputField } from './formats/output.js';
 import {
   booleanField,
   countField,
@@ -46,6 +47,7 @@ const newDataset = {
   user_email: emailField,
   ...descriptionFields,
   parameters: parametersField,
+  output: outputField,
 };
 
 export const createDatasetSchema = z.strictObject(newDataset).meta({ id: 'CreateDataset' });
@@ -67,6 +69,7 @@ export const existingDatasetSchema = z.strictObject({
   dataset: z.uuid(),
   user_email: emailField.optional(),
   ...ignoredDescription,
+  output: ignoredDescription.parameters,
   ...deliveryFields,
 });
 /** A delivery that makes its dataset. */

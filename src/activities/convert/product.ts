@@ -7,7 +7,7 @@ import type { Claim, FileEntry } from '../../contracts/claim.js';
 /** `sluice/conversion.json` in the product. */
 export interface ConversionRecord {
   readonly version: 1;
-  /** `idx`, or `files` when the files themselves are the product. */
+  /** `idx`, `zarr`, or `files` when the files themselves are the product. */
   readonly kind: string;
   /** What a viewer opens, relative to the product; null when there is no single thing to open. */
   readonly entry: string | null;

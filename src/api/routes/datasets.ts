@@ -21,7 +21,7 @@ import type { ApiDeps } from '../deps.js';
 import { answerOnce } from '../idempotency-key.js';
 import { requireParameters } from '../intake.js';
 import { newIds } from '../new-ids.js';
-import { newDataset } from '../records.js';
+import { newDataset, withOutput } from '../records.js';
 import { countingUploads } from '../repeat.js';
 import { type ApiContext, type App, check, checkQuery, mount, parseJson, readText } from '../route.js';
 import { datasetDetail, datasetView, historyView } from '../views.js';
@@ -126,7 +126,7 @@ function commandRoutes(app: App, deps: ApiDeps): void {
 
 async function createDataset(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const body = parseJson(await readText(c));
-  const fields = check(createDatasetSchema, body, 'body');
+  const fields = withOutput(check(createDatasetSchema, body, 'body'));
   requireParameters(fields);
   return await answerOnce(c, deps, body, newIds(), async ({ uuid }) => {
     const made = newDataset(uuid, fields, { status: 'submitted', sourceType: 'received', jobId: null });

@@ -53,6 +53,7 @@ export function registerIngest(program: Command): void {
     .option('--region <region>', 'region of the bucket (default: AWS_REGION, else us-east-1)')
     .option('--duplicates <rule>', `bytes that another dataset has: ${DUPLICATE_RULES.join(', ')}`, 'keep')
     .option('--param <key=value>', 'parameter of the converter, may be repeated', collect)
+    .option('--output <form>', 'form of the product: idx (default), zarr, or both')
     .option('--unpack-nested', 'unpack archives inside archives, too')
     .option('--no-keep-archives', 'remove archives when they are unpacked')
     .option('--json', 'JSON lines; the last one is the result')

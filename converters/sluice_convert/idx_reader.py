@@ -1,0 +1,42 @@
+"""An OpenVisus dataset as the proof and the pictures read one: boxes of voxels, at coarse resolutions when asked.
+
+A reader has: `rank`, `low` and `high` (x first), `steps` (its timesteps), `halvings` (the axis whose voxels are every
+second ones, for each resolution dropped) and `read`. A reader serves one thread.
+"""
+
+from functools import cached_property
+
+from .visus import read_box
+
+
+class IdxReader:
+    """Over a dataset that OpenVisus has opened."""
+
+    def __init__(self, dataset):
+        self.rank = dataset.getPointDim()
+        self._dataset, self._access = dataset, dataset.createAccess()
+
+    @cached_property
+    def low(self):
+        return [int(v) for v in self._dataset.getLogicBox()[0]]
+
+    @cached_property
+    def high(self):
+        return [int(v) for v in self._dataset.getLogicBox()[1]]
+
+    @cached_property
+    def steps(self):
+        return [int(step) for step in self._dataset.getTimesteps()]
+
+    @cached_property
+    def halvings(self):
+        return [int(axis) for axis in self._dataset.getBitmask().toString()[:0:-1]]
+
+    def read(self, low, high, timestep, field, dropped=0):
+        """Axes reversed, samples last; of `dropped` resolutions less than the finest, the voxels in the box."""
+        if dropped == 0:
+            return read_box(self._dataset, self._access, [low, high], timestep, field)
+        return self._dataset.read(
+            logic_box=(low, high), time=timestep, field=field, access=self._access,
+            max_resolution=len(self.halvings) - dropped,
+        )  # fmt: skip

@@ -1,0 +1,99 @@
+"""The forms of a product, each as the proof needs it: its files, its blocks, a reader, its levels."""
+
+import os
+
+from . import checking
+from .differences import differs
+from .idx_reader import IdxReader
+from .levels import check_levels
+
+FINEST = "/0"  # the array that the blocks are of
+
+
+def forms_of(product, entry, proof, threads):
+    """What is to be proven: the OpenVisus dataset, the Zarr product, or both; the first is what pictures show."""
+    zarr = proof.get("zarr")
+    found = [] if zarr is not None and entry == zarr["path"] else [IdxForm(product, entry, proof)]
+    return found if zarr is None else [*found, ZarrForm(product, proof, threads)]
+
+
+class IdxForm:
+    """An OpenVisus dataset, read by stock OpenVisus."""
+
+    kind = "idx"
+
+    def __init__(self, product, entry, proof):
+        self.entry, self._product, self._proof, self.blocks = entry, product, proof, proof["blocks"]
+
+    def check_files(self):
+        checking.check_files(self._product, self._proof)
+
+    def open(self, strict):
+        """Open and hold its description against the proof. Raises `product_differs`."""
+        self._dataset = checking.open_product(self._product, self.entry)
+        if strict and not self._proof.get("joined"):
+            checking.check_layout(self._dataset, self._product)
+        checking.check_description(self._dataset, self._proof)
+        self.voxel_bytes = checking.voxel_bytes_of(self._dataset, self._proof["field"])
+
+    def opened(self, entry):
+        """A reader of its own for each thread."""
+        return IdxReader(checking.open_product(self._product, entry or self.entry))
+
+    def shown(self):
+        return IdxReader(self._dataset)
+
+    def check_levels(self, block):
+        return check_levels(self._dataset, self._proof, block)
+
+
+class ZarrForm:
+    """A Zarr product, read by zarr-python. The proof's blocks serve it too: their digests are those of the source."""
+
+    kind = "zarr"
+
+    def __init__(self, product, proof, threads):
+        from . import zarr_reader
+
+        zarr_reader.use_threads(threads)
+        self._open, self._product, self._proof = zarr_reader.ZarrReader, product, proof
+        self.entry = proof["zarr"]["path"]
+        self._paths = {image["field"]: image["path"] for image in proof["zarr"]["fields"]}
+        self.blocks = [block | {"entry": self._path(block)} for block in proof["blocks"]]
+
+    def check_files(self):
+        """As many files, of as many bytes, as were written: a chunk that is missing would read as zeros."""
+        folder, record = os.path.join(self._product, self.entry), self._proof["zarr"]
+        sizes = [
+            os.path.getsize(os.path.join(parent, name)) for parent, _, names in os.walk(folder) for name in names
+        ]
+        if (len(sizes), sum(sizes)) != (record["files"], record["bytes"]):
+            raise differs(
+                f"{self.entry} has {len(sizes)} files of {sum(sizes)} bytes instead of {record['files']} of "
+                f"{record['bytes']}."
+            )
+
+    def open(self, _strict):
+        """Open every image and hold its description against the proof. Raises `product_differs`."""
+        readers = {field: self._open(self._product, path, self._proof) for field, path in self._paths.items()}
+        first = self._first = readers[self._proof["field"]]
+        if first.dtype != self._proof["dtype"]:
+            raise differs(f"The product's voxel type should be {self._proof['dtype']} and is {first.dtype}.")
+        for image in self._proof["zarr"]["fields"]:
+            count = len(readers[image["field"]].arrays)
+            if count != image["levels"]:
+                raise differs(f"{image['path']} has {count} levels instead of {image['levels']}.")
+        self._readers, self.voxel_bytes = readers, first.voxel_bytes
+
+    def opened(self, entry):
+        return self._open(self._product, entry.removesuffix(FINEST), self._proof)
+
+    def shown(self):
+        return self._first
+
+    def check_levels(self, block):
+        """Of every field at the place of the block; the fewest levels that one has."""
+        return min(reader.check_levels(block) for reader in self._readers.values())
+
+    def _path(self, block):
+        return self._paths[block.get("field", self._proof["field"])] + FINEST

@@ -1,0 +1,92 @@
+"""Names, units and voxel sizes of a Zarr product's axes, from what the source tells: the terms of OME-NGFF 0.5."""
+
+import math
+import re
+
+EVEN = 1e-6
+_PREFIXES = {"": "", "n": "nano", "u": "micro", "µ": "micro", "μ": "micro", "m": "milli", "c": "centi", "k": "kilo"}
+# The words that OME-NGFF knows; a unit that is none of them stands in `sluice.units` only.
+UNITS = {f"{short}m": f"{long}meter" for short, long in _PREFIXES.items()}
+UNITS |= {word: word for word in UNITS.values()} | {f"{word}s": word for word in UNITS.values()}
+UNITS |= {"micron": "micrometer", "microns": "micrometer", "Å": "angstrom", "angstrom": "angstrom", "A": "angstrom"}
+TIMES = {"s": "second", "sec": "second", "ms": "millisecond", "us": "microsecond", "min": "minute", "h": "hour"}
+TIMES |= {word + end: word for word in (*TIMES.values(), "day") for end in ("", "s")}
+CENTIMETRES = 3  # of TIFF's ResolutionUnit; inches are those of a printer
+
+
+def axes_of(source):
+    """[{"name", "type", "scale", "unit"?, "told"?}] in the order of the array: t, c, z, y, x, as far as it has them.
+
+    `told` is the unit in the source's own words.
+    """
+    kinds = (["t"] if source.timesteps > 1 else []) + ([] if source.flat else ["z"]) + ["y", "x"]
+    facts = _facts(source, kinds)
+    axes = [_axis(kind, fact) for kind, fact in zip(kinds, facts)]
+    if source.components > 1:
+        axes.insert(1 if source.timesteps > 1 else 0, {"name": "c", "type": "channel", "scale": 1.0})
+    if len({axis["name"] for axis in axes}) < len(axes):
+        for axis, kind in zip((axis for axis in axes if axis["type"] != "channel"), kinds):
+            axis["name"] = kind
+    return axes
+
+
+def _axis(kind, fact):
+    name = str(fact.get("name") or "")
+    axis = {"name": kind if name == "" or re.fullmatch(r"axis \d+", name) else name[:100]}
+    axis |= {"type": "time" if kind == "t" else "space", "scale": _scale(fact.get("scale"))}
+    told = fact.get("unit")
+    if isinstance(told, str) and told.strip():
+        axis["told"] = told.strip()[:100]
+        known = (TIMES if kind == "t" else UNITS).get(axis["told"])
+        axis |= {"unit": known} if known else {}
+    return axis
+
+
+def _scale(value):
+    usable = isinstance(value, int | float) and math.isfinite(value) and value != 0
+    return abs(float(value)) if usable else 1.0
+
+
+def _facts(source, kinds):
+    """What the source tells of each axis of `kinds`; empty where it tells nothing."""
+    names = list(source.summary.get("axes") or [])[::-1]
+    told = source.metadata.get("dimensions")
+    if isinstance(told, dict):
+        told = [_coordinate(name, entry) for name, entry in told.items()]
+    elif isinstance(told, list):
+        told = [{"name": one.get("name"), "unit": one.get("units"), "scale": one.get("spacing")} for one in told]
+        for fact, size in zip(told, source.summary.get("voxel_size") or []):
+            fact["scale"] = size
+    else:
+        told = _pixels(source.metadata.get("first_page") or {}, kinds)
+    # A file that continues others in time has no time axis itself.
+    missing = len(kinds) - len(told)
+    told = [{}] * missing + told if missing >= 0 else told[-len(kinds) :]
+    names = names if len(names) == len(kinds) else [None] * len(kinds)
+    return [{**fact, "name": name or fact.get("name")} for fact, name in zip(told, names)]
+
+
+def _coordinate(name, entry):
+    values = entry.get("values") or []
+    steps = [after - before for before, after in zip(values, values[1:]) if None not in (before, after)]
+    even = len(steps) == len(values) - 1 > 0 and max(steps) - min(steps) <= EVEN * abs(steps[0])
+    return {"name": name, "unit": entry.get("attributes", {}).get("units"), "scale": steps[0] if even else None}
+
+
+def _pixels(page, kinds):
+    """Pixel sizes of a TIFF: those of ImageJ, or in centimetres."""
+    tags, imagej = page.get("tags") or {}, page.get("imagej") or {}
+    unit = imagej.get("unit") or ("cm" if tags.get("ResolutionUnit") == CENTIMETRES else None)
+    if unit is None:
+        return []
+    sizes = {"x": _inverse(tags.get("XResolution")), "y": _inverse(tags.get("YResolution"))}
+    sizes |= {"z": imagej.get("spacing"), "t": imagej.get("finterval")}
+    unit = "um" if unit == "\\u00B5m" else unit
+    facts = {axis: {"scale": sizes[axis], "unit": "s" if axis == "t" else unit} for axis in kinds}
+    return [facts[axis] if facts[axis]["scale"] else {} for axis in kinds]
+
+
+def _inverse(ratio):
+    """Size of a pixel, from pixels in a unit as a fraction."""
+    usable = isinstance(ratio, list) and len(ratio) == 2 and all(isinstance(one, int | float) and one for one in ratio)
+    return ratio[1] / ratio[0] if usable else None

@@ -1,0 +1,110 @@
+"""Reads a Zarr product by zarr-python, never with the code that wrote it: for the proof and for pictures."""
+
+import os
+
+import numpy as np
+import zarr
+
+from .differences import differs
+from .visus import dtype_name
+
+MOST_SIDE = 64
+X, Y, Z = 0, 1, 2
+
+
+class ZarrReader:
+    """One image of the product: a reader as `idx_reader` describes it, x first, over arrays `0`, `1`, ..."""
+
+    def __init__(self, product, path, proof):
+        self.path = path
+        try:
+            group = zarr.open_group(os.path.join(product, path), mode="r", zarr_format=3)
+            scales = group.attrs["ome"]["multiscales"][0]
+            self.arrays = [group[dataset["path"]] for dataset in scales["datasets"]]
+            self._kinds = [axis["type"] for axis in scales["axes"]]
+            names = [axis["name"] for axis in scales["axes"]]
+        except Exception as error:  # zarr raises many kinds
+            raise differs(f"zarr cannot open {path}: {str(error)[:200]}.") from error
+        if any(list(array.metadata.dimension_names or []) != names for array in self.arrays):
+            raise differs(f"The axes of an array in {path} are not those of its group, {names}.")
+        self.rank = self._kinds.count("space")
+        first = dict(zip(self._kinds, self.arrays[0].shape))
+        self.components, timesteps = first.get("channel", 1), first.get("time", 1)
+        self.sizes = [list(array.shape[: -self.rank - 1 : -1]) for array in self.arrays]
+        self.low, self.high, self.steps = [0] * self.rank, self.sizes[0], list(range(timesteps))
+        self.dtype = dtype_name(self.arrays[0].dtype, self.components)
+        self.voxel_bytes = self.arrays[0].dtype.itemsize * self.components
+        self.strides = self._strides(scales["datasets"])
+        self.halvings = self._halvings()
+        for what, found, wanted in (
+            ("dimensions", self.high, proof["dims"]), ("number of timesteps", timesteps, proof["timesteps"]),
+        ):  # fmt: skip
+            if found != wanted:
+                raise differs(f"The product's {what} in {path} should be {wanted} and are {found}.")
+
+    def read(self, low, high, timestep, _field=None, dropped=0):
+        """Axes reversed, samples last; of `dropped` halvings the voxels in the box, from the coarsest level that has them."""
+        strides = [1 << self.halvings[:dropped].count(axis) for axis in range(self.rank)]
+        fitting = [k for k, own in enumerate(self.strides) if all(a <= b for a, b in zip(own, strides))]
+        level = fitting[-1]
+        box = []
+        for axis in range(self.rank):
+            own, stride = self.strides[level][axis], strides[axis]
+            first = -(-int(low[axis]) // stride) * stride // own
+            box.append(slice(first, max(first, -(-int(high[axis]) // own)), stride // own))
+        return self.of_level(level, box, timestep)
+
+    def of_level(self, level, box, timestep):
+        """Part of a level; `box` has a slice for each axis, x first."""
+        leading = [{"time": timestep, "channel": slice(None)}[kind] for kind in self._kinds if kind != "space"]
+        try:
+            values = np.asarray(self.arrays[level][(*leading, *box[::-1])])
+        except Exception as error:  # codecs raise many kinds
+            raise differs(f"{self.path}/{level} cannot be read: {str(error)[:200]}.") from error
+        return np.moveaxis(values, 0, -1) if "channel" in self._kinds else values
+
+    def check_levels(self, block):
+        """Hold a part of each level, near a proof block, against the level above; returns how many levels."""
+        for level in range(1, len(self.arrays)):
+            steps = [b // a for a, b in zip(self.strides[level - 1], self.strides[level])]
+            box, above = [], []
+            for axis, (size, stride) in enumerate(zip(self.sizes[level], self.strides[level])):
+                low = min(block["box"][0][axis] // stride, max(0, size - MOST_SIDE))
+                high = min(low + MOST_SIDE, size)
+                box.append(slice(low, high))
+                above.append(slice(low * steps[axis], (high - 1) * steps[axis] + 1, steps[axis]))
+            found = self.of_level(level, box, block["timestep"])
+            wanted = self.of_level(level - 1, above, block["timestep"])
+            if found.shape != wanted.shape or found.tobytes() != wanted.tobytes():
+                corners = [[one.start for one in box], [one.stop for one in box]]
+                raise differs(
+                    f"The array {self.path}/{level} is not every second voxel of the one above at timestep "
+                    f"{block['timestep']} in the box {corners[0]} to {corners[1]} of its own voxels."
+                )
+        return len(self.arrays) - 1
+
+    def _strides(self, scales):
+        """Of each level, x first, from the sizes of its voxels. Raises `product_differs` where its shape is another."""
+        steps = [dataset["coordinateTransformations"][0]["scale"][: -self.rank - 1 : -1] for dataset in scales]
+        strides = [[round(step / first) for step, first in zip(level, steps[0])] for level in steps]
+        for level, (sizes, own) in enumerate(zip(self.sizes, strides)):
+            wanted = [-(-size // max(1, stride)) for size, stride in zip(self.sizes[0], own)]
+            if sizes != wanted or min(own) < 1:
+                raise differs(f"The array {self.path}/{level} has {sizes} voxels, not {wanted}.")
+        return strides
+
+    def _halvings(self):
+        found, sizes = [], list(self.high)
+        for before, after in zip(self.strides, self.strides[1:]):
+            found += [axis for axis in range(self.rank) if after[axis] > before[axis]]
+        sizes = list(self.sizes[-1])
+        while max(sizes) > 1:
+            axis = sizes.index(max(sizes))
+            sizes[axis] = -(-sizes[axis] // 2)
+            found.append(axis)
+        return found
+
+
+def use_threads(count):
+    """zarr reads and decodes several chunks at once; more at once only cost memory."""
+    zarr.config.set({"async.concurrency": max(1, count), "threading.max_workers": max(1, count)})

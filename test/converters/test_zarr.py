@@ -1,0 +1,234 @@
+"""The Zarr output: what zarr-python reads is what the source holds, at every level, and what is damaged is found."""
+
+import json
+import os
+import unittest
+
+import h5py
+import numpy as np
+import tifffile
+import zarr
+from support import ConverterCase
+
+RANDOM = np.random.default_rng(70)
+
+
+class ZarrCase(ConverterCase):
+    def write_tiff(self, values, **options):
+        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), values, **options)
+
+    def image(self, path=""):
+        return zarr.open_group(os.path.join(self.output, "data.zarr", path), mode="r", zarr_format=3)
+
+    def prove_zarr(self, entry="data.zarr", again=False):
+        return self.run_program("prove", {
+            "product": self.output, "entry": entry, "proof": "sluice/proof.json",
+            "limits": {"slab_bytes": 1 << 20, "threads": 2},
+            "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 123},
+        } | ({"again": True} if again else {"preview": self.preview}))  # fmt: skip
+
+    def assert_zarr(self, run, expected, path=""):
+        """Level 0 equals `expected` bit for bit, every other level is every second voxel of the one above."""
+        self.assert_done(run)
+        image = self.image(path)
+        (scales,) = image.attrs["ome"]["multiscales"]
+        first = image["0"]
+        self.assertEqual(first.dtype, expected.dtype)
+        self.assertEqual(first[...].tobytes(), np.ascontiguousarray(expected).tobytes())
+        self.assertEqual(first.shape, expected.shape)
+        above = expected
+        for dataset, finer in zip(scales["datasets"][1:], scales["datasets"]):
+            scale, before = (one["coordinateTransformations"][0]["scale"] for one in (dataset, finer))
+            steps = tuple(slice(None, None, round(a / b)) for a, b in zip(scale, before))
+            above = above[steps]
+            self.assertEqual(image[dataset["path"]][...].tobytes(), np.ascontiguousarray(above).tobytes())
+            self.assertEqual(image[dataset["path"]].shape, above.shape)
+        self.assertEqual([axis["name"] for axis in scales["axes"]], list(first.metadata.dimension_names))
+        proof = self.prove_zarr()
+        self.assert_done(proof)
+        self.assertTrue(proof.result["complete"])
+        self.assertEqual(proof.result["levels"], len(scales["datasets"]) - 1)
+        return scales
+
+
+class Values(ZarrCase):
+    def test_types_of_a_volume(self):
+        for name in ("u1", "u2", "f4"):
+            values = RANDOM.integers(0, 200, (20, 301, 270)).astype(name)
+            self.write_tiff(values)
+            run = self.convert("tiff", parameters={"output": "zarr"})
+            scales = self.assert_zarr(run, values)
+            self.assertEqual(len(scales["datasets"]), 3)
+            self.assertEqual((run.result["kind"], run.result["entry"]), ("zarr", "data.zarr"))
+            self.assertFalse(os.path.exists(os.path.join(self.output, "visus.idx")))
+
+    def test_an_image_and_a_colour_image(self):
+        flat = RANDOM.normal(size=(700, 900)).astype("f4")
+        flat[3, 5], flat[4, 6], flat[5, 7] = np.nan, np.inf, -0.0
+        self.write_tiff(flat)
+        self.assert_zarr(self.convert("tiff", parameters={"output": "zarr"}), flat)
+        colour = RANDOM.integers(0, 255, (500, 600, 3)).astype("u1")
+        self.write_tiff(colour, photometric="rgb")
+        run = self.convert("rgb", parameters={"output": "zarr"})
+        scales = self.assert_zarr(run, np.moveaxis(colour, -1, 0))
+        self.assertEqual([axis["type"] for axis in scales["axes"]], ["channel", "space", "space"])
+
+    def test_timesteps_units_and_sizes_of_the_source(self):
+        values = RANDOM.integers(0, 9999, (3, 20, 150, 140)).astype("u2")
+        with h5py.File(os.path.join(self.inputs, "a.h5"), "w") as file:
+            data = file.create_dataset("data", data=values)
+            told = (("t", 2.0, "s"), ("z", 5.0, "um"), ("y", 0.5, "um"), ("x", 0.5, "parsnip"))
+            for axis, (name, step, unit) in enumerate(told):
+                scale = file.create_dataset(name, data=np.arange(values.shape[axis]) * step)
+                scale.attrs["units"] = unit
+                scale.make_scale(name)
+                data.dims[axis].attach_scale(scale)
+        scales = self.assert_zarr(self.convert("hdf5", parameters={"output": "zarr", "dataset": "/data"}), values)
+        self.assertEqual(scales["axes"], [
+            {"name": "t", "type": "time", "unit": "second"}, {"name": "z", "type": "space", "unit": "micrometer"},
+            {"name": "y", "type": "space", "unit": "micrometer"}, {"name": "x", "type": "space"},
+        ])  # fmt: skip
+        scale = [dataset["coordinateTransformations"][0]["scale"] for dataset in scales["datasets"]]
+        self.assertEqual(scale, [[2, 5, 0.5, 0.5], [2, 5, 1, 1]])
+        self.assertEqual(self.image().attrs["sluice"]["units"]["x"], "parsnip")
+
+    def test_thin_slabs_and_odd_sizes(self):
+        values = RANDOM.integers(0, 255, (131, 257, 259)).astype("u1")
+        self.write_tiff(values, compression="zlib")
+        for slab in (1 << 17, 1 << 20):
+            self.assert_zarr(self.convert("tiff", parameters={"output": "zarr"}, slab_bytes=slab), values)
+
+    def test_fields_are_groups(self):
+        photo = RANDOM.integers(1, 255, (140, 160, 3)).astype("u1")
+        self.write_tiff(photo, photometric="rgb")
+        run = self.convert("mapir", parameters={"output": "both"})
+        self.assert_done(run)
+        self.assertEqual(sorted(self.image().group_keys()), ["ndvi", "photo"])
+        self.assertTrue(np.array_equal(self.image("photo")["0"][...], np.moveaxis(photo, -1, 0)))
+        proof = self.prove_zarr("visus.idx")
+        self.assert_done(proof)
+        self.assertEqual([part["kind"] for part in proof.result["outputs"]], ["idx", "zarr"])
+
+
+class Both(ZarrCase):
+    def test_one_proof_for_both_and_the_idx_is_that_of_idx_alone(self):
+        values = RANDOM.normal(size=(40, 200, 210)).astype("f4")
+        values[0, 0, :5] = np.nan
+        self.write_tiff(values)
+        alone = self.convert("tiff")
+        self.assert_done(alone)
+        files = {name: self.bytes_of(name) for name in ("visus.idx", "metadata.json")}
+        alone_proof = json.loads(self.bytes_of("sluice/proof.json"))
+        both = self.convert("tiff", parameters={"output": "both"})
+        self.assert_product_of_both(both, values)
+        self.assertEqual({name: self.bytes_of(name) for name in files}, files)
+        proof = json.loads(self.bytes_of("sluice/proof.json"))
+        self.assertEqual(proof["blocks"], alone_proof["blocks"])
+        self.assertNotIn("zarr", alone_proof)
+
+    def assert_product_of_both(self, run, values):
+        self.assert_done(run)
+        told = tuple(run.result[key] for key in ("kind", "entry", "zarr"))
+        self.assertEqual(told, ("idx", "visus.idx", "data.zarr"))
+        self.assertEqual(self.image()["0"][...].tobytes(), values.tobytes())
+        proof = self.prove_zarr("visus.idx")
+        self.assert_done(proof)
+        index, zarr_part = proof.result["outputs"]
+        self.assertEqual((index["checked"], index["different"]), (zarr_part["checked"], zarr_part["different"]))
+        self.assertEqual(proof.result["bytes_checked"], 2 * values.nbytes)
+        self.assertGreater(zarr_part["levels"], 0)
+
+    def bytes_of(self, name):
+        with open(os.path.join(self.output, name), "rb") as file:
+            return file.read()
+
+    def test_pictures_are_those_of_the_idx(self):
+        smooth = np.add.outer(np.add.outer(np.arange(60) * 20, np.arange(700)), np.arange(800) * 2).astype("u2")
+        self.write_tiff(smooth)
+        self.assert_done(self.convert("tiff", parameters={"output": "both"}))
+        pictures = []
+        for entry in ("visus.idx", "data.zarr"):
+            self.assert_done(self.prove_zarr(entry))
+            with open(self.preview, "rb") as file:
+                pictures.append(file.read())
+        self.assertEqual(pictures[0], pictures[1])
+
+
+class Damaged(ZarrCase):
+    def setUp(self):
+        super().setUp()
+        self.values = RANDOM.integers(0, 4000, (40, 300, 290)).astype("u2")
+        self.write_tiff(self.values)
+        self.assert_done(self.convert("tiff", parameters={"output": "zarr"}))
+
+    def chunk(self, level):
+        """The last chunk file of a level, and where it begins (z, y, x)."""
+        folder = os.path.join(self.output, "data.zarr", str(level), "c")
+        keys = [os.path.relpath(os.path.join(parent, name), folder).split(os.sep)
+                for parent, _, names in os.walk(folder) for name in names]  # fmt: skip
+        key = max(keys, key=lambda one: [int(part) for part in one])
+        sides = self.image()[str(level)].chunks
+        return os.path.join(folder, *key), [int(part) * side for part, side in zip(key, sides)]
+
+    def flip(self, path):
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 0x10]))
+
+    def test_a_flipped_byte_is_found_with_its_place(self):
+        path, start = self.chunk(0)
+        self.flip(path)
+        self.assert_refused(self.prove_zarr(), "product_differs", "data.zarr/0", "timestep 0", "box")
+        again = self.prove_zarr(again=True)
+        self.assertEqual(again.code, 0, again.log)
+        self.assertGreater(again.result["different"], 0)
+        for difference in again.result["differences"]:
+            self.assertEqual((difference["entry"], difference["field"]), ("data.zarr/0", "data"))
+            low, high = difference["box"]
+            self.assertGreater(high[1], start[1])
+            self.assertGreater(high[2], start[0])
+
+    def test_another_value_written_by_zarr_itself(self):
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
+        group["0"][7, 9, 11] = self.values[7, 9, 11] + 1
+        again = self.prove_zarr(again=True)
+        (difference,) = again.result["differences"]
+        low, high = difference["box"]
+        self.assertTrue(all(a <= place < b for a, place, b in zip(low, (11, 9, 7), high)))
+
+    def test_a_wrong_level_or_a_missing_chunk(self):
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
+        level = group["1"]
+        level[...] = level[...] + 1
+        proof = os.path.join(self.output, "sluice", "proof.json")
+        with open(proof) as file:
+            record = json.load(file)
+        folder = os.path.join(self.output, "data.zarr")
+        record["zarr"]["bytes"] = sum(
+            os.path.getsize(os.path.join(parent, name)) for parent, _, names in os.walk(folder) for name in names
+        )
+        with open(proof, "w") as file:
+            json.dump(record, file)
+        self.assert_refused(self.prove_zarr(), "product_differs", "data.zarr/1", "every second voxel", "box")
+        os.remove(self.chunk(0)[0])
+        self.assert_refused(self.prove_zarr(), "product_differs", "files of")
+        os.remove(os.path.join(folder, "zarr.json"))
+        self.assertIn("zarr cannot open", self.prove_zarr(again=True).result["problem"])
+
+
+class Memory(ZarrCase):
+    def test_four_times_the_slices_in_the_same_memory(self):
+        peaks = []
+        for slices in (96, 384):
+            self.write_tiff(RANDOM.integers(0, 4000, (slices, 256, 256)).astype("u2"))
+            run = self.convert("tiff", parameters={"output": "both"}, slab_bytes=4 << 20)
+            self.assert_done(run)
+            peaks.append((run.peak, self.prove_zarr("visus.idx").peak))
+        self.assertLess(peaks[1][0], peaks[0][0] * 1.15)
+        self.assertLess(peaks[1][1], peaks[0][1] * 1.15)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+// Zarr beside OpenVisus: asked for on the command line, opened by stock zarr-python, and proven again later.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readProduct, runPython, sha256sumCheck } from '../support/data.js';
+import { sendDirectory } from '../support/send.js';
+import { Stack } from '../support/stack.js';
+
+const MAIN = join(process.cwd(), 'dist/src/cli/main.js');
+let stack: Stack;
+let files: string;
+beforeAll(async () => {
+  stack = await Stack.start({ SLUICE_QUIET_MS: '300' });
+  files = join(stack.home, 'files');
+  mkdirSync(files);
+}, 120_000);
+afterAll(async () => await stack.close(), 60_000);
+
+async function sluice(...args: string[]): Promise<{ code: number | null; last: Record<string, unknown> }> {
+  const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
+    env: { ...process.env, NODE_OPTIONS: '', SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, last: JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') };
+}
+
+const writeVolume = (to: string): string =>
+  runPython(
+    `import hashlib, sys, numpy as np, tifffile
+values = (np.arange(20 * 150 * 160) % 4001).reshape(20, 150, 160).astype("u2")
+tifffile.imwrite(sys.argv[1], values)
+print(hashlib.sha256(values.tobytes()).hexdigest())`,
+    [to],
+  ).trim();
+
+const readZarr = (path: string): { sha256: string; version: string; levels: number[][] } =>
+  JSON.parse(
+    runPython(
+      `import hashlib, json, sys, zarr
+image = zarr.open_group(sys.argv[1], mode="r")
+ome = image.attrs["ome"]
+arrays = [image[level["path"]] for level in ome["multiscales"][0]["datasets"]]
+sha256 = hashlib.sha256(arrays[0][...].tobytes()).hexdigest()
+print(json.dumps({"sha256": sha256, "version": ome["version"], "levels": [list(array.shape) for array in arrays]}))`,
+      [path],
+    ),
+  );
+
+test('both forms hold the source, and verify finds damage in either', async () => {
+  const to = join(files, 'volume.tif');
+  const sha256 = writeVolume(to);
+  const { code, last } = await sluice('ingest', to, '--sensor', 'TIFF', '--output', 'both');
+  expect([code, last]).toMatchObject([0, { dataset: expect.any(String) }]);
+  const uuid = String(last['dataset']);
+  const product = join(stack.out, uuid);
+  sha256sumCheck(product);
+  expect(readProduct(join(product, 'visus.idx')).sha256).toBe(sha256);
+  const read = readZarr(join(product, 'data.zarr'));
+  expect(read).toEqual({
+    sha256,
+    version: '0.5',
+    levels: [
+      [20, 150, 160],
+      [20, 75, 80],
+    ],
+  });
+  const whole = await sluice('verify', uuid);
+  expect([whole.code, whole.last]).toMatchObject([0, { result: { outcome: 'whole' } }]);
+  const folder = join(product, 'data.zarr/0/c');
+  const chunk = join(folder, readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort().at(-1) ?? '');
+  const content = readFileSync(chunk);
+  content[content.length >> 1] = (content[content.length >> 1] ?? 0) ^ 0x10;
+  writeFileSync(chunk, content);
+  const damaged = await sluice('verify', uuid);
+  expect([damaged.code, damaged.last]).toMatchObject([
+    1,
+    {
+      result: {
+        outcome: 'damaged',
+        proof: { differences: [{ field: 'data', entry: 'data.zarr/0', timestep: 0 }] },
+      },
+    },
+  ]);
+}, 60_000);
+
+test('Zarr alone has its proof and pictures; a sensor that has no such output refuses it', async () => {
+  const to = join(files, 'alone');
+  mkdirSync(to);
+  const sha256 = writeVolume(join(to, 'a.tif'));
+  const sent = await sendDirectory(stack.apiUrl, to, { output: 'zarr' });
+  expect(sent.status).toBe(201);
+  await stack.settled(sent.uuid);
+  const shown = await (await fetch(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}`)).json();
+  expect(shown).toMatchObject({
+    parameters: { output: 'zarr' },
+    product: { kind: 'zarr', entry: 'data.zarr', preview: expect.any(String) },
+  });
+  expect(readZarr(join(stack.out, sent.uuid, 'data.zarr')).sha256).toBe(sha256);
+  const refused = await sendDirectory(stack.apiUrl, to, { sensor: 'IDX', output: 'zarr' });
+  expect([refused.status, refused.body]).toMatchObject([422, { detail: expect.stringContaining('output') }]);
+}, 60_000);
