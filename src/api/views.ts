@@ -73,7 +73,10 @@ export function datasetDetail(
   return {
     ...datasetView(row, uploads, config),
     sealed: uploads.some((job) => orderOf(job)?.seal === true),
-    uploads: uploads.map(({ job_id, upload_status, source }) => ({ job_id, upload_status, source })),
+    uploads: uploads.map((job) => {
+      const { job_id, upload_status, source } = job;
+      return { job_id, upload_status, source, left_out: leftOutView(job) };
+    }),
   };
 }
 

@@ -4,6 +4,8 @@ import { EXIT, EXIT_OF_BLAME, type ExitCode, type Explained } from './exit.js';
 import type { Io } from './io.js';
 import { bytesWords, pairs } from './words.js';
 
+type LeftOut = DatasetDetail['uploads'][number]['left_out'];
+
 /** The last line of `--json`. Paths are absolute, on the server. */
 export interface IngestResult {
   readonly dataset: string | null;
@@ -23,6 +25,8 @@ export interface IngestResult {
   readonly histogram: string | null;
   /** Another dataset that has the same bytes. */
   readonly duplicate_of: DatasetDetail['duplicate_of'];
+  /** What the source of this upload had and was asked to leave out: how many, and the first names. */
+  readonly left_out: LeftOut;
   readonly failure?: { readonly code: string; readonly say: string; readonly remedy: string };
 }
 
@@ -30,6 +34,8 @@ export interface IngestEnd {
   readonly exitCode: ExitCode;
   readonly result: IngestResult;
 }
+
+const KNOWN_LATER = { duplicate_of: null, left_out: null } as const;
 
 /** The fields in the order in which they are promised. */
 function record(
@@ -42,13 +48,14 @@ function record(
   const { files = 0, bytes = 0, checked = 0, blocks = 0 } = product ?? {};
   const figures = { files, bytes, checked, blocks };
   const pictures = { preview, strip, histogram };
-  return { dataset, status, product: directory, manifest, job, ...figures, ...pictures, duplicate_of: null };
+  return { dataset, status, product: directory, manifest, job, ...figures, ...pictures, ...KNOWN_LATER };
 }
 
 /** A settled dataset. */
 export function endOf(dataset: DatasetDetail, job: string | null): IngestEnd {
-  const { uuid, status, product, failure, duplicate_of } = dataset;
-  const result = { ...record(uuid, status, job, product), duplicate_of };
+  const { uuid, status, product, failure, duplicate_of, uploads } = dataset;
+  const left_out = uploads.find(({ job_id }) => job_id === job)?.left_out ?? null;
+  const result = { ...record(uuid, status, job, product), duplicate_of, left_out };
   if (status === 'done') return { exitCode: EXIT.done, result };
   const { code, say, remedy } = failure ?? CANCELLED;
   const exitCode = failure === null ? EXIT.content : contentOrSystem(EXIT_OF_BLAME[failure.blame]);
@@ -98,9 +105,13 @@ function productLines(result: IngestResult): string[] {
     ['histogram', result.histogram],
     ['size', `${bytesWords(bytes)} in ${files} file${files === 1 ? '' : 's'}`],
     ['known', duplicate_of === null ? null : duplicateWords(duplicate_of)],
+    ['left out', result.left_out === null ? null : leftOutWords(result.left_out)],
     ['checked', blocks > 0 ? `${checked} of ${blocks} blocks equal their source` : null],
   ]);
 }
+
+export const leftOutWords = ({ count, names }: NonNullable<LeftOut>): string =>
+  `${count}: ${names.join('; ')}${count > names.length ? '; …' : ''}`;
 
 function duplicateWords({
   dataset,

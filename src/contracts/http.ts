@@ -161,7 +161,12 @@ export const datasetDetailSchema = datasetSchema
   .extend({
     sealed: z.boolean(),
     uploads: z.array(
-      z.object({ job_id: z.string(), upload_status: z.enum(UPLOAD_STATUSES), source: z.string() }),
+      z.object({
+        job_id: z.string(),
+        upload_status: z.enum(UPLOAD_STATUSES),
+        source: z.string(),
+        left_out: leftOutSchema,
+      }),
     ),
   })
   .meta({ id: 'DatasetDetail' });

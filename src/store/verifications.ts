@@ -2,6 +2,7 @@
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { StoredProgress, VerificationDocument } from '../contracts/documents.js';
 import type { JobChange, JobOrder } from '../contracts/verification.js';
+import { noteFailure } from '../domain/failure.js';
 import type { Store } from './mongo.js';
 
 /** Makes the row unless it is there. */
@@ -98,4 +99,49 @@ export async function writeVerificationProgress(
   await store.verifications.updateOne(running, {
     $set: { 'sluice.progress': progress, updated_at: progress.at },
   });
+}
+
+/** Those that have not ended and were not written since `before`: their run may be gone. At most 200, oldest first. */
+export async function quietVerifications(
+  store: Store,
+  before: Date,
+): Promise<readonly VerificationDocument[]> {
+  return await store.verifications
+    .find(
+      { status: { $in: ['pending', 'running'] }, updated_at: { $lt: before } },
+      { projection: { _id: 0 } },
+    )
+    .sort({ updated_at: 1 })
+    .limit(200)
+    .toArray();
+}
+
+/** Shows a run that ended without a word as an error of the system, unless its row changed meanwhile. */
+export async function failLostVerification(
+  store: Store,
+  { job_id, dataset_uuid, status, sluice }: VerificationDocument,
+  runId: string,
+): Promise<boolean> {
+  const at = new Date();
+  const failure = noteFailure('terminated');
+  const revision = sluice.revision + 1;
+  const { modifiedCount } = await store.verifications.updateOne(
+    { job_id, status, 'sluice.revision': sluice.revision, 'sluice.runId': sluice.runId },
+    {
+      $set: {
+        ...{ status: 'failed', updated_at: at, completed_at: at },
+        // Like a write of the run itself, so that a late one of it does not open the row again.
+        ...{ 'sluice.runId': runId, 'sluice.revision': revision, 'sluice.failure': failure },
+      },
+    },
+  );
+  if (modifiedCount === 0) return false;
+  const entity = `job:${job_id}`;
+  const change = { from: status, to: 'failed', at, actor: 'keeper', reason: failure.say } as const;
+  await store.history.updateOne(
+    { _id: `${entity}/${runId}/repair` },
+    { $setOnInsert: { entity, dataset_uuid, runId, revision, ...change } },
+    { upsert: true },
+  );
+  return true;
 }

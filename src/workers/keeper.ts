@@ -19,6 +19,7 @@ import { isStoreDown, type Store } from '../store/mongo.js';
 import { clearReceiver, expiredReceivers } from '../store/receivers.js';
 import { isForsaken, repairTerminated, type SuspectCursor, suspects } from '../store/repair.js';
 import { createAgeing } from './ageing.js';
+import { createLostJobs } from './lost-jobs.js';
 
 export interface KeeperDeps {
   readonly store: Store;
@@ -43,6 +44,7 @@ export function startKeeper(deps: KeeperDeps): Keeper {
   const holder = randomUUID();
   const interrupted = createInterrupted(deps);
   const terminated = createTerminated(deps);
+  const lost = createLostJobs(deps);
   const aged = createAgeing(deps);
   let stopped = false;
   let wake: () => void = () => undefined;
@@ -50,6 +52,7 @@ export function startKeeper(deps: KeeperDeps): Keeper {
     if (!(await takeLease(deps.store, 'keeper', holder, EVERY_MS * 3))) return;
     await interrupted();
     await terminated();
+    await lost();
     await deps.turns.sweep();
     await aged();
   };

@@ -7,7 +7,8 @@ import { outcomeOf } from '../../src/cli/delivery.js';
 import { CliError, exitCodeOfStatus, explain } from '../../src/cli/exit.js';
 import { overWith } from '../../src/cli/follow.js';
 import { addParameter, checkIngest, type IngestOptions, localEmail } from '../../src/cli/ingest-options.js';
-import { endOf } from '../../src/cli/outcome.js';
+import type { Io } from '../../src/cli/io.js';
+import { endOf, printEnd } from '../../src/cli/outcome.js';
 import { type Phase, phaseOf, sendingPhase } from '../../src/cli/phase.js';
 import { LineView } from '../../src/cli/progress-view.js';
 import { backOff, MAX_RESENDS, nextStep, type Outcome } from '../../src/cli/resend.js';
@@ -216,7 +217,7 @@ describe('the end of following', () => {
       status,
       revision,
       run_id: 'r',
-      uploads: [{ job_id: 'j', upload_status: upload, source: '' }],
+      uploads: [{ job_id: 'j', upload_status: upload, source: '', left_out: null }],
     }) as unknown as DatasetDetail;
 
   test('without a job, any settled state is the end', () => {
@@ -252,7 +253,8 @@ describe('exit codes', () => {
   test('a settled dataset: published 0, content 1, system 3, cancelled 1', () => {
     const note = (blame: string) => ({ code: 'internal', say: 's', remedy: 'r', blame });
     const end = (status: string, failure: unknown) =>
-      endOf({ uuid: 'u', status, product: null, failure } as unknown as DatasetDetail, 'j').exitCode;
+      endOf({ uuid: 'u', status, product: null, failure, uploads: [] } as unknown as DatasetDetail, 'j')
+        .exitCode;
     expect([
       end('done', null),
       end('failed', note('content')),
@@ -273,12 +275,17 @@ test('the result has the promised fields in their order', () => {
     product: { ...product, ...places, ...pictures },
     failure: null,
     duplicate_of: null,
+    uploads: [{ job_id: 'j', left_out: { count: 12, names: ['a.md', 'b.md'] } }],
   };
   expect(JSON.stringify(endOf(row as unknown as DatasetDetail, 'j').result)).toBe(
     '{"dataset":"u","status":"done","product":"/out/u","manifest":"/out/u/manifest.json","job":"j",' +
       '"files":2,"bytes":9,"checked":1,"blocks":4,"preview":"/out/u/sluice/preview.png",' +
-      '"strip":null,"histogram":null,"duplicate_of":null}',
+      '"strip":null,"histogram":null,"duplicate_of":null,"left_out":{"count":12,"names":["a.md","b.md"]}}',
   );
+  const lines: string[] = [];
+  const io = { out: (line: string) => lines.push(line), err: () => undefined } as unknown as Io;
+  printEnd(io, endOf(row as unknown as DatasetDetail, 'j'), false);
+  expect(lines.find((line) => line.startsWith('left out'))).toMatch(/12: a\.md; b\.md; …$/);
 });
 
 describe('words', () => {

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Engine } from '../../src/api/engine.js';
+import type { JobChange, JobOrder } from '../../src/contracts/verification.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
+import { insertVerification, writeJobChange } from '../../src/store/verifications.js';
 import { KEPT_MS, removeAged } from '../../src/workers/ageing.js';
 import { createInterrupted, createTerminated } from '../../src/workers/keeper.js';
 import { createWorkerLog, sdkLogger } from '../../src/workers/log.js';
+import { createLostJobs } from '../../src/workers/lost-jobs.js';
 import { required } from '../api/support/harness.js';
 import { putRows } from '../api/support/rows.js';
 
@@ -65,6 +68,45 @@ test('a dataset whose API died before its upload was recorded becomes an error; 
     sluice: { failure: { code: 'upload_interrupted' } },
   });
   expect(await store.datasets.findOne({ uuid: waiting.uuid })).toMatchObject({ status: 'uploading' });
+});
+
+test('a verification whose run was terminated fails; one that runs, one that is new and one that ended stay', async () => {
+  const runs: Record<string, string> = { dead: 'TERMINATED', late: 'TIMED_OUT', alive: 'RUNNING' };
+  const describe = (id: string) => async () => {
+    const name = runs[id.replace('job:verify_', '')];
+    if (name === undefined) throw new WorkflowNotFoundError('none', 'none', undefined);
+    return { runId: 'r1', status: { name } };
+  };
+  const getHandle = (id: string) => ({ describe: describe(id) });
+  const client = { workflow: { getHandle } } as unknown as Client;
+  const put = async (id: string, runId: string | null, status: 'running' | 'pending' | 'completed') => {
+    const order = { jobId: `verify_${id}`, uuid: 'u', by: 'ada@example.org' } as JobOrder;
+    await insertVerification(store, order);
+    const old = { created_at: new Date(0), updated_at: new Date(0) };
+    const set = { ...old, status, 'sluice.runId': runId, 'sluice.revision': 1 };
+    await store.verifications.updateOne({ job_id: order.jobId }, { $set: set });
+  };
+  await put('dead', 'r1', 'running');
+  await put('late', null, 'pending');
+  await put('alive', 'r1', 'running');
+  await put('forgotten', 'r0', 'running');
+  await put('never', null, 'pending');
+  await put('ended', 'r1', 'completed');
+  await createLostJobs({ store, client, log })();
+  const rows = await store.verifications.find().toArray();
+  expect(Object.fromEntries(rows.map(({ job_id, status }) => [job_id.slice(7), status]))).toEqual({
+    ...{ dead: 'failed', late: 'failed', alive: 'running', forgotten: 'running', ended: 'completed' },
+  });
+  const dead = rows.find(({ job_id }) => job_id === 'verify_dead');
+  expect(dead).toMatchObject({ completed_at: expect.any(Date), sluice: { failure: { code: 'terminated' } } });
+  expect(await store.history.findOne({ entity: 'job:verify_dead' })).toMatchObject({
+    ...{ from: 'running', to: 'failed', actor: 'keeper' },
+  });
+  // A late write of the dead run changes nothing.
+  const late = { order: { jobId: 'verify_dead', uuid: 'u' } as JobOrder, revision: 2, at: Date.now() };
+  const cause = { from: 'pending', to: 'running', actor: 'a', reason: 'r', result: null, failure: null };
+  await writeJobChange(store, { ...late, ...cause } as JobChange, 'r1');
+  expect(await store.verifications.findOne({ job_id: 'verify_dead' })).toMatchObject({ status: 'failed' });
 });
 
 test('what is older than a week goes, unless an upload is open or ended lately', async () => {

@@ -4,6 +4,7 @@ import type { JobResource } from '../../contracts/http.js';
 import { UPLOAD_STATUSES } from '../../domain/upload.js';
 import type { Io } from '../io.js';
 import { choice, limit, tailBytes } from '../option-values.js';
+import { leftOutWords } from '../outcome.js';
 import type { Server } from '../server.js';
 import { printAnswer, resolveDataset, withServer } from '../with-server.js';
 import { ageWords, bytesWords, pairs, shortId, spanWords, table } from '../words.js';
@@ -87,9 +88,6 @@ function rowOf(job: JobResource, now: number): string[] {
   const done = `${Math.floor(percent)}%`;
   return [job_id, shortId(dataset_uuid), upload_status, done, source, ageWords(created_at, now)];
 }
-
-const leftOutWords = ({ count, names }: NonNullable<JobResource['left_out']>): string =>
-  `${count}: ${names.join('; ')}${count > names.length ? '; …' : ''}`;
 
 function linesOf(job: JobResource): string[] {
   const {
