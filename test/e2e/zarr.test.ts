@@ -79,12 +79,13 @@ test('both forms hold the source, and verify finds damage in either', async () =
   content[content.length >> 1] = (content[content.length >> 1] ?? 0) ^ 0x10;
   writeFileSync(chunk, content);
   const damaged = await sluice('verify', uuid);
+  const place = { field: 'data', entry: 'data.zarr/0', timestep: 0 };
   expect([damaged.code, damaged.last]).toMatchObject([
     1,
     {
       result: {
         outcome: 'damaged',
-        proof: { differences: [{ field: 'data', entry: 'data.zarr/0', timestep: 0 }] },
+        proof: { differences: expect.arrayContaining([expect.objectContaining(place)]) },
       },
     },
   ]);
