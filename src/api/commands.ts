@@ -20,7 +20,7 @@ import {
 } from './open-commands.js';
 import { NO_WORKER, queueNotice, servedQueues } from './queues.js';
 import { datasetInput } from './records.js';
-import { contextsOf, NO_CONTEXT, planRetry } from './repeat.js';
+import { contextsOf, lackingTargets, NO_CONTEXT, planRetry } from './repeat.js';
 
 export interface CommandOutcome {
   readonly status: 200 | 202;
@@ -111,10 +111,12 @@ async function again(
   const uploads = await uploadsOfDataset(deps.store, row.uuid);
   const open = openForDataset(row, uploads);
   if (!open.includes(reason)) throw refuseDataset(reason, row, uploads);
-  const orders = reason === 'retry' ? planRetry(uploads).orders : [];
+  const sendAgain = reason === 'retry' ? lackingTargets(row) : undefined;
+  const orders = reason === 'retry' && sendAgain === undefined ? planRetry(uploads).orders : [];
   const { quietMs } = deps.config;
   const priority = mostUrgent(orders.map((order) => order.priority ?? NORMAL_PRIORITY));
-  const input = datasetInput(row, { fresh: false, reason, by, quietMs, uploads: orders, priority });
+  const run = { fresh: false, reason, by, quietMs, uploads: orders, priority };
+  const input = datasetInput(row, { ...run, ...(sendAgain === undefined ? {} : { sendAgain }) });
   const { runId } = await startAgain(deps, { ...input, reason }, open);
   const { status, answer } = await accepted(deps);
   return { status, answer: { ...answer, run_id: runId } };

@@ -112,7 +112,11 @@ class TemporalEngine implements Engine {
       const { firstExecutionRunId: runId } = await this.#registered(() =>
         this.#client.workflow.start(WORKFLOW_TYPES.dataset, {
           ...datasetStart(input),
-          workflowIdReusePolicy: input.reason === 'retry' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
+          // The run of a published dataset that lacks a target ended well.
+          workflowIdReusePolicy:
+            input.reason === 'retry' && input.sendAgain === undefined
+              ? 'ALLOW_DUPLICATE_FAILED_ONLY'
+              : 'ALLOW_DUPLICATE',
           workflowIdConflictPolicy: 'FAIL',
         }),
       );

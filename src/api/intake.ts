@@ -1,6 +1,7 @@
 // Intake: the record comes first, then the bytes, then the word to the workflow. What was recorded is never lost:
 // while this process holds the upload it renews a lease, and whoever finds the lease expired finishes its work.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { quoteName } from '../bytes/safe-names.js';
 import type { DatasetDocument } from '../contracts/documents.js';
 import { formatOf, parametersOf } from '../contracts/formats/registry.js';
 import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
@@ -77,6 +78,18 @@ export function requireParameters({ sensor, convert, parameters }: DatasetFields
   parametersOf(formatOf(sensor, convert), parameters);
 }
 
+/**
+ * A target that this server does not have would be missed only when the work is done.
+ * @throws Fault invalid_field
+ */
+export function requireTargets({ config }: ApiDeps, { publish_to = [] }: DatasetFields): void {
+  const known = (config.targets ?? []).map(({ name }) => name);
+  const unknown = publish_to.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const all = known.length === 0 ? 'this server has none' : `this server has ${known.join(', ')}`;
+  throw new Fault('invalid_field', `publish_to: no target ${unknown.map(quoteName).join(', ')}; ${all}.`);
+}
+
 export interface NewRecord {
   readonly uuid: string;
   readonly jobId: string;
@@ -96,7 +109,10 @@ export async function record(deps: ApiDeps, wish: UploadWish, upload: NewRecord)
   // Before anything is written: a refusal leaves nothing.
   const uuid = 'dataset' in target ? target.dataset : (target.uuid ?? upload.uuid);
   if (wish.replaces !== undefined) await requireReplaceable(deps, wish.replaces, uuid);
-  if ('fields' in target) requireParameters(target.fields);
+  if ('fields' in target) {
+    requireParameters(target.fields);
+    requireTargets(deps, target.fields);
+  }
   const owner = 'fields' in target ? target.fields.user_email : await ownerOf(deps, uuid);
   const { jobId, source, bytes } = upload;
   const isSent = CLIENT_SOURCES.some((kind) => kind === source.kind);

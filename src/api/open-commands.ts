@@ -3,7 +3,7 @@ import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import { isSettled, readStatus } from '../domain/dataset.js';
 import { Fault } from '../domain/fault.js';
 import { isFinal } from '../domain/upload.js';
-import { hasDelivery, type JobContext, planRetry } from './repeat.js';
+import { hasDelivery, type JobContext, lackingTargets, planRetry } from './repeat.js';
 
 export type CommandName = 'pause' | 'resume' | 'cancel' | 'retry' | 'convert' | 'seal';
 
@@ -16,7 +16,7 @@ export function openForDataset(
   uploads: readonly JobDocument[],
 ): readonly CommandName[] {
   const status = readStatus(row.status);
-  if (status === 'done') return ['convert'];
+  if (status === 'done') return lackingTargets(row) === undefined ? ['convert'] : ['retry', 'convert'];
   if (status === 'cancelled' || status === 'submitted') return [];
   if (!isSettled(status)) return openWhileRunning(row.sluice?.paused != null);
   return (['retry', 'convert'] as const).filter((name) => whyNotAgain(name, row, uploads) === undefined);
@@ -37,8 +37,12 @@ export function openForUpload(job: JobDocument, { row, siblings }: JobContext): 
     case 'cancelled':
       return [];
     case 'failed':
-      // It is repeated by a new run of its dataset.
-      return row !== null && openForDataset(row, siblings).includes('retry') ? ['retry'] : [];
+      // It is repeated by a new run of its dataset; that of a published one is for targets only.
+      return row !== null &&
+        readStatus(row.status) !== 'done' &&
+        openForDataset(row, siblings).includes('retry')
+        ? ['retry']
+        : [];
     case 'paused':
       return ['resume', 'cancel'];
     case 'processing':
@@ -86,12 +90,17 @@ function whyNotAgain(
   const status = readStatus(row.status);
   const fits =
     command === 'retry' ? isSettled(status) : ['failed', 'conversion error', 'done'].includes(status);
-  if (!fits || status === 'cancelled' || (command === 'retry' && status === 'done')) {
+  if (
+    !fits ||
+    status === 'cancelled' ||
+    (command === 'retry' && status === 'done' && lackingTargets(row) === undefined)
+  ) {
     return { words: `the dataset is "${row.status}"` };
   }
+  if (status === 'done') return undefined;
   const { orders, lost } = planRetry(uploads);
   if (command === 'retry' && lost !== undefined) return lostWords(lost);
-  if (status === 'done' || hasDelivery(row)) return undefined;
+  if (hasDelivery(row)) return undefined;
   if (command === 'convert') return { words: 'no file of the dataset was delivered yet' };
   return orders.length === 0 ? { words: 'the dataset has no upload that could be repeated' } : undefined;
 }

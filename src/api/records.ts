@@ -22,6 +22,8 @@ export interface DatasetFields {
   readonly unpack_nested: boolean;
   readonly keep_archives: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** Publish targets; older clients have no word for them. */
+  readonly publish_to?: readonly string[];
 }
 
 /** The field `output` of a request is a parameter of the conversion. */
@@ -45,6 +47,7 @@ export function describeDataset(fields: DatasetFields): DatasetDescription {
     unpack_nested: fields.unpack_nested,
     keep_archives: fields.keep_archives,
     conversion_parameters: fields.parameters,
+    ...(fields.publish_to?.length ? { publish_to: fields.publish_to } : {}),
   };
 }
 
@@ -122,7 +125,7 @@ export function newUploadJob({ order, uuid, owner, source, bytes, holder }: NewU
 /** What a run of the dataset's workflow is started with. */
 export function datasetInput(
   row: DatasetDocument,
-  run: Pick<DatasetInput, 'fresh' | 'reason' | 'by' | 'quietMs' | 'uploads' | 'priority'>,
+  run: Pick<DatasetInput, 'fresh' | 'reason' | 'by' | 'quietMs' | 'uploads' | 'priority' | 'sendAgain'>,
 ): DatasetInput {
   const { uuid, name, sensor, convert, team_uuid: team, conversion_parameters: parameters } = row;
   return {
@@ -134,6 +137,7 @@ export function datasetInput(
     convert,
     parameters: parameters ?? {},
     ...archiveWishes(row),
+    ...(row.publish_to?.length ? { publishTo: row.publish_to } : {}),
     status: readStatus(row.status),
     ...run,
   };

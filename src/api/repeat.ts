@@ -1,6 +1,6 @@
 // What a dataset that stands still can do again: which uploads, and whether there is anything to convert.
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
-import type { UploadOrder } from '../contracts/workflow.js';
+import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { isSettled, readStatus } from '../domain/dataset.js';
 import { datasetsByUuid } from '../store/datasets.js';
 import { orderOf, unfinishedUploadsOf } from '../store/jobs.js';
@@ -31,6 +31,13 @@ function isLost(job: JobDocument): boolean {
   if (source?.kind === 'awaited') return true;
   if (source?.kind !== 'received') return false;
   return source.fault !== undefined || job.sluice?.failure?.code === 'upload_interrupted';
+}
+
+/** A published dataset of which not every target has the product; undefined: it is another one. */
+export function lackingTargets({ status, sluice }: DatasetDocument): DatasetInput['sendAgain'] {
+  const { product, targets = [] } = sluice ?? {};
+  const lacks = targets.some((row) => row.status !== 'done');
+  return readStatus(status) === 'done' && product && lacks ? { product, targets } : undefined;
 }
 
 /** Whether any file ever came into the dataset; its row counts what was delivered. */

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import type { DatasetDocument, HistoryDocument, JobDocument } from '../contracts/documents.js';
 import type { DatasetDetail, DatasetResource, History, JobResource } from '../contracts/http.js';
 import { readStatus } from '../domain/dataset.js';
+import { targetsState } from '../domain/target.js';
 import { isFinal } from '../domain/upload.js';
 import { orderOf } from '../store/jobs.js';
 import { openForDataset, openForUpload } from './open-commands.js';
@@ -39,6 +40,7 @@ export function datasetView(
     ...datasetProgress(row, uploads),
     failure: sluice?.failure ?? null,
     product: productView(row, config),
+    ...targetsView(row),
     ...verifiedView(row),
     total_size_bytes: row.total_size_bytes ?? 0,
     file_count: row.file_count ?? 0,
@@ -78,6 +80,16 @@ export function datasetDetail(
       return { job_id, upload_status, source, left_out: leftOutView(job) };
     }),
   };
+}
+
+/** Where else the product lies, or is to lie. */
+function targetsView({
+  publish_to = [],
+  sluice,
+}: DatasetDocument): Pick<DatasetResource, 'publish_to' | 'published' | 'targets'> {
+  const rows = sluice?.targets ?? [];
+  const published = rows.map(({ at, ...row }) => ({ ...row, at: new Date(at).toISOString() }));
+  return { publish_to: [...publish_to], published, targets: targetsState(rows) };
 }
 
 /** The last verification, if it was of the product that is published now. */

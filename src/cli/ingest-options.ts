@@ -34,6 +34,8 @@ export interface IngestOptions {
   readonly unpackNested?: boolean | undefined;
   /** false: remove archives when they are unpacked. */
   readonly keepArchives?: boolean | undefined;
+  /** Names of publish targets, divided by commas. */
+  readonly publishTo?: string | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
   /** Form of the product: idx, zarr or both. */
   readonly output?: string | undefined;
@@ -76,6 +78,7 @@ export function checkIngest(options: IngestOptions, config: Config): CheckedInge
     ...given('duplicates', options.duplicates === 'keep' ? undefined : options.duplicates),
     ...given('unpack_nested', options.unpackNested === true ? 'true' : undefined),
     ...given('keep_archives', options.keepArchives === false ? 'false' : undefined),
+    ...given('publish_to', options.publishTo),
     parameters: JSON.stringify(options.parameters ?? {}),
   };
   const checked = newDatasetUploadSchema.safeParse(fields);
@@ -142,6 +145,7 @@ const OPTION_OF_FIELD: Readonly<Record<string, string>> = {
   team_uuid: '--team',
   is_public: '--public',
   parameters: '--param',
+  publish_to: '--publish-to',
 };
 const optionOf = (field: string): string => OPTION_OF_FIELD[field] ?? `--${field}`;
 

@@ -27,6 +27,8 @@ export interface IngestResult {
   readonly duplicate_of: DatasetDetail['duplicate_of'];
   /** What the source of this upload had and was asked to leave out: how many, and the first names. */
   readonly left_out: LeftOut;
+  /** The product at each publish target, where some were asked for. */
+  readonly published?: DatasetDetail['published'];
   readonly failure?: { readonly code: string; readonly say: string; readonly remedy: string };
 }
 
@@ -53,10 +55,12 @@ function record(
 
 /** A settled dataset. */
 export function endOf(dataset: DatasetDetail, job: string | null): IngestEnd {
-  const { uuid, status, product, failure, duplicate_of, uploads } = dataset;
+  const { uuid, status, product, published = [], failure, duplicate_of, uploads } = dataset;
   const left_out = uploads.find(({ job_id }) => job_id === job)?.left_out ?? null;
-  const result = { ...record(uuid, status, job, product), duplicate_of, left_out };
-  if (status === 'done') return { exitCode: EXIT.done, result };
+  const places = published.length === 0 ? {} : { published };
+  const result = { ...record(uuid, status, job, product), duplicate_of, left_out, ...places };
+  // Whoever asked for a target counts on it.
+  if (status === 'done') return { exitCode: dataset.targets === 'partial' ? EXIT.system : EXIT.done, result };
   const { code, say, remedy } = failure ?? CANCELLED;
   const exitCode = failure === null ? EXIT.content : contentOrSystem(EXIT_OF_BLAME[failure.blame]);
   return { exitCode, result: { ...result, failure: { code, say, remedy } } };
@@ -88,6 +92,9 @@ export function printEnd(io: Io, { result }: IngestEnd, json: boolean, temporal?
   if (result.failure !== undefined) {
     for (const line of failureLines(result, result.failure, temporal)) io.err(line);
   }
+  for (const { target, status, say = '' } of result.published ?? []) {
+    if (status === 'failed') io.err(`sluice: not published to ${target}: ${say}`);
+  }
   if (json) io.out(JSON.stringify(result));
   else if (result.product !== null && result.failure === undefined) {
     for (const line of productLines(result)) io.out(line);
@@ -103,6 +110,7 @@ function productLines(result: IngestResult): string[] {
     ['preview', result.preview],
     ['strip', result.strip],
     ['histogram', result.histogram],
+    ...(result.published ?? []).map(({ target, url }) => [`at ${target}`, url] as const),
     ['size', `${bytesWords(bytes)} in ${files} file${files === 1 ? '' : 's'}`],
     ['known', duplicate_of === null ? null : duplicateWords(duplicate_of)],
     ['left out', result.left_out === null ? null : leftOutWords(result.left_out)],

@@ -1,6 +1,7 @@
 // The settings of a Sluice process, read once and handed down. Only src/config/env.ts reads process.env.
 
 import type { S3Keys } from '../contracts/s3-keys.js';
+import type { Target } from '../contracts/targets.js';
 import type { LimitValues } from '../domain/limits.js';
 
 export interface Config {
@@ -45,6 +46,8 @@ export interface Config {
   readonly sshDir?: string;
   /** Configuration of rclone whose remotes requests may name, absolute; its password when it is encrypted. */
   readonly rclone?: { readonly config: string; readonly password?: string };
+  /** Where datasets may ask to be published too; with their secrets. */
+  readonly targets?: readonly Target[];
   readonly worker: {
     readonly queues: readonly ('control' | 'transfer' | 'compute')[];
     readonly computeSlots: number;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from './config.js';
 import { type Settings, settingsSchema } from './settings.js';
 import { gatherVariables, type Variables } from './sources.js';
+import { readTargets } from './targets.js';
 
 /** Settings with mistakes; each problem starts with the name of its variable. */
 export class ConfigError extends Error {
@@ -26,12 +27,13 @@ ${problems.map((problem) => `  ${problem}`).join('\n')}`);
  */
 export function loadConfig(source: Variables = process.env, cwd: string = process.cwd()): Config {
   const problems: string[] = [];
-  const parsed = settingsSchema(cwd).safeParse(gatherVariables(source, cwd, problems));
+  const variables = gatherVariables(source, cwd, problems);
+  const parsed = settingsSchema(cwd).safeParse(variables);
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`));
     throw new ConfigError(problems);
   }
-  const config = assemble(parsed.data, cwd);
+  const config = { ...assemble(parsed.data, cwd), ...targetSettings(parsed.data, variables, problems) };
   problems.push(...contradictions(config, parsed.data));
   if (problems.length > 0) throw new ConfigError(problems);
   return deepFreeze(config);
@@ -98,6 +100,10 @@ function assemble(settings: Settings, cwd: string): Config {
     quietMs: settings.SLUICE_QUIET_MS,
     logLevel: settings.SLUICE_LOG_LEVEL,
   };
+}
+
+function targetSettings({ SLUICE_TARGETS: file }: Settings, variables: Variables, problems: string[]) {
+  return file === undefined ? {} : { targets: readTargets(file, variables, problems) };
 }
 
 const limitSettings = (settings: Settings): Config['limits'] => ({

@@ -109,6 +109,7 @@ const places = ({ path, file }: Paths, cwd: string) => ({
   SLUICE_GOOGLE_ACCOUNTS: googleAccounts(cwd).default([]),
   SLUICE_RCLONE_CONFIG: file.optional(),
   SLUICE_RCLONE_CONFIG_PASS: text.optional(),
+  SLUICE_TARGETS: file.optional(),
   SLUICE_SSH_DIR: path.refine(isDirectory, 'must name a directory that exists').optional(),
 });
 

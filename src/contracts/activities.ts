@@ -136,6 +136,27 @@ export interface JobActivities {
   /** Compares a published product with its checksums and with its proof again; damage is an answer, not a failure. */
   verifyProduct(order: VerifyOrder): Promise<VerifyOutput>;
 }
+export interface PublishToInput {
+  readonly uuid: string;
+  /** Name of the target. */
+  readonly target: string;
+  /** Of the published product. */
+  readonly manifest: Claim;
+}
+export interface PublishToOutput {
+  /** Where it lies there. */
+  readonly url: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Bytes that had to be sent; the others were there. */
+  readonly sent: number;
+  /** Files whose content was read back and hashed. */
+  readonly readBack: number;
+}
+export interface TargetActivities {
+  /** Copies the published product to one more place, and proves that it is there. */
+  publishTo(input: PublishToInput): Promise<PublishToOutput>;
+}
 export interface ControlActivities {
   /** Writes the newest state and all history rows; returns the run id it ran in (a Reset shows as another one). */
   mirror(batch: MirrorBatch): Promise<{ readonly runId: string }>;

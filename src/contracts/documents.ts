@@ -8,6 +8,7 @@ import type { Progress } from '../domain/progress.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { SourceKind } from '../domain/source.js';
 import type { Stage } from '../domain/stage.js';
+import type { TargetRow, TargetsState } from '../domain/target.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { VerifyOutput } from './verification.js';
 import type { LeftOut, ProductSummary } from './workflow.js';
@@ -76,6 +77,8 @@ export interface DatasetDocument {
   /** Rows of other programs have neither; then archives are kept and inner ones left as they are. */
   readonly unpack_nested?: boolean;
   readonly keep_archives?: boolean;
+  /** Names of publish targets; left out: none. */
+  readonly publish_to?: readonly string[];
   readonly source_type: SourceKind;
   /** The latest upload job. */
   readonly job_id: string | null;
@@ -94,6 +97,9 @@ export interface DatasetDocument {
     readonly paused: { readonly by: string; readonly at: number } | null;
     readonly failure: FailureNote | null;
     readonly product: ProductSummary | null;
+    /** The product at each target, and all of them in one word. */
+    readonly targets?: readonly TargetRow[];
+    readonly targetsState?: TargetsState | null;
     readonly progress?: StoredProgress | null;
     readonly duplicateOf?: DuplicateMark | null;
     /** The last verification of a product, by its manifest's digest; says nothing about another product. */

@@ -101,7 +101,7 @@ export const descriptionFields = {
     .meta({ description: 'Archives stay beside what they held; false: removed when they are unpacked' }),
 };
 
-const ignored = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
+export const ignored = z.unknown().optional().meta({ description: 'Not read: the dataset has its own' });
 /** The description beside a dataset that exists: clients that send a whole one each time may go on doing so. */
 export const ignoredDescription = {
   name: ignored,
@@ -116,6 +116,18 @@ export const ignoredDescription = {
   keep_archives: ignored,
   parameters: ignored,
 } satisfies Record<keyof typeof descriptionFields | 'name' | 'sensor' | 'parameters', typeof ignored>;
+
+/** Names divided by commas (forms), or a list. */
+export const publishToField = z
+  .union([z.string().max(1000), z.array(z.string().max(100)).max(20)])
+  .nullish()
+  .transform((value): readonly string[] => {
+    const names = typeof value === 'string' ? value.split(',') : (value ?? []);
+    return [...new Set(names.map((name) => name.trim()).filter((name) => name !== ''))];
+  })
+  .meta({
+    description: 'Publish targets of this server that get the product too, by name; see docs/products.md',
+  });
 
 export const duplicatesField = z
   .enum(DUPLICATE_RULES)

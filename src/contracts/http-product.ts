@@ -14,3 +14,15 @@ export const productSchema = z.object({
   strip: z.string().nullable().meta({ description: 'Absolute path of the picture of several slices' }),
   histogram: z.string().nullable().meta({ description: 'Absolute path of the picture of the histogram' }),
 });
+
+/** The product at each publish target. */
+export const publishedSchema = z.array(
+  z.object({
+    target: z.string(),
+    status: z.enum(['pending', 'done', 'failed']),
+    at: z.iso.datetime(),
+    url: z.string().nullable().meta({ description: 'Where it lies there' }),
+    code: z.string().optional(),
+    say: z.string().optional(),
+  }),
+);

@@ -2,25 +2,26 @@
 import { z } from 'zod';
 import { DATASET_STATUSES } from '../domain/dataset.js';
 import { JOB_STATUSES } from '../domain/job.js';
-import { SENSORS } from '../domain/sensor.js';
 import { STAGES } from '../domain/stage.js';
+import { TARGETS_STATES } from '../domain/target.js';
 import { UPLOAD_STATUSES } from '../domain/upload.js';
 import { outputField } from './formats/output.js';
 import {
   booleanField,
-  countField,
   datasetNameField,
   descriptionFields,
   duplicatesField,
   emailField,
+  ignored,
   ignoredDescription,
   leftOutSchema,
   parametersField,
   priorityField,
+  publishToField,
   sensorField,
   sha256Field,
 } from './http-fields.js';
-import { productSchema } from './http-product.js';
+import { productSchema, publishedSchema } from './http-product.js';
 
 const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
 
@@ -48,6 +49,7 @@ const newDataset = {
   ...descriptionFields,
   parameters: parametersField,
   output: outputField,
+  publish_to: publishToField,
 };
 
 export const createDatasetSchema = z.strictObject(newDataset).meta({ id: 'CreateDataset' });
@@ -70,6 +72,7 @@ export const existingDatasetSchema = z.strictObject({
   user_email: emailField.optional(),
   ...ignoredDescription,
   output: ignoredDescription.parameters,
+  publish_to: ignored,
   ...deliveryFields,
 });
 /** A delivery that makes its dataset. */
@@ -137,6 +140,12 @@ export const datasetSchema = z
     ...progressFields,
     failure: failureSchema.nullable(),
     product: productSchema.nullable(),
+    publish_to: z.array(z.string()),
+    published: publishedSchema,
+    targets: z
+      .enum(TARGETS_STATES)
+      .nullable()
+      .meta({ description: 'All targets in one word; `partial`: published, but one lacks it' }),
     verified: z
       .enum(['whole', 'damaged'])
       .nullable()
@@ -278,27 +287,3 @@ export const readySchema = z
   })
   .meta({ id: 'Ready' });
 export type Ready = z.infer<typeof readySchema>;
-
-const cursor = z.string().max(300).optional();
-const limit = countField(1, 500, 50);
-
-export const datasetQuerySchema = z.object({
-  status: z.enum(DATASET_STATUSES).optional(),
-  user_email: z.string().max(254).optional(),
-  sensor: z.enum(SENSORS).optional(),
-  name: z.string().max(255).optional().meta({ description: 'Part of the name, any case' }),
-  limit,
-  cursor,
-});
-export const jobQuerySchema = z.object({
-  status: z.enum(JOB_STATUSES).optional(),
-  upload_status: z.enum(UPLOAD_STATUSES).optional(),
-  user_email: z.string().max(254).optional(),
-  dataset: z.uuid().optional(),
-  limit,
-  cursor,
-});
-export const eventQuerySchema = z.object({
-  dataset: z.uuid().optional(),
-  user_email: z.string().max(254).optional(),
-});

@@ -5,6 +5,7 @@ import type { Priority } from '../domain/priority.js';
 import type { Sensor } from '../domain/sensor.js';
 import type { Source } from '../domain/source.js';
 import type { Stage } from '../domain/stage.js';
+import type { TargetRow } from '../domain/target.js';
 import type { UploadStatus } from '../domain/upload.js';
 import type { Claim } from './claim.js';
 
@@ -31,6 +32,10 @@ export interface DatasetInput {
   readonly priority?: Priority;
   /** Uploads to take up again (retry: those without a receipt). */
   readonly uploads?: readonly UploadOrder[];
+  /** Names of the targets that the product is copied to. */
+  readonly publishTo?: readonly string[];
+  /** A retry of a published dataset: nothing but the targets that lack this product. */
+  readonly sendAgain?: { readonly product: ProductSummary; readonly targets: readonly TargetRow[] };
   /** Milliseconds without a new upload after which an unsealed dataset counts as sealed. */
   readonly quietMs: number;
   /** Handed from run to run by continue-as-new. */
@@ -184,6 +189,8 @@ export interface MirrorBatch {
     /** Of everything delivered so far. */
     readonly bytes: number;
     readonly files: number;
+    /** Left out: as they are. */
+    readonly targets?: readonly TargetRow[];
   };
   readonly uploads: readonly {
     readonly jobId: string;

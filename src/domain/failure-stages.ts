@@ -118,6 +118,25 @@ export const STAGE_FAILURES = {
     'The published product is not what was published any more.',
     'Restore the files that are named from a copy, or convert the dataset again.',
   ),
+  // publish targets
+  target_unknown: system(
+    'This server has no publish target of that name.',
+    'Name it in the file of SLUICE_TARGETS, then retry it.',
+    false,
+  ),
+  target_unreachable: system(
+    'The publish target cannot be reached.',
+    'It was tried several times; retry it when the target answers.',
+  ),
+  target_refused: system(
+    'The publish target refused the product.',
+    'Check its bucket or path, its credentials and their permissions, then retry it.',
+    false,
+  ),
+  target_differs: system(
+    'What the publish target holds is not what was published.',
+    'Retry it; if it stays so, look at who else writes there.',
+  ),
   // servers on this machine
   port_taken: system(
     'A port that is needed is taken by another program.',

@@ -3,6 +3,7 @@ import type { Filter } from 'mongodb';
 import type { DatasetDocument } from '../contracts/documents.js';
 import type { DatasetStatus } from '../domain/dataset.js';
 import type { Sensor } from '../domain/sensor.js';
+import type { TargetsState } from '../domain/target.js';
 import type { Store } from './mongo.js';
 import { type Cursor, olderThan, type Page, pageOf } from './paging.js';
 
@@ -10,6 +11,7 @@ export interface DatasetFilter {
   readonly status?: DatasetStatus | undefined;
   readonly user_email?: string | undefined;
   readonly sensor?: Sensor | undefined;
+  readonly targets?: TargetsState | undefined;
   /** Part of the name, any case. */
   readonly name?: string | undefined;
 }
@@ -55,6 +57,7 @@ export async function listDatasets(
     ...(filter.status === undefined ? {} : { status: filter.status }),
     ...(filter.user_email === undefined ? {} : { user_email: filter.user_email }),
     ...(filter.sensor === undefined ? {} : { sensor: filter.sensor }),
+    ...(filter.targets === undefined ? {} : { 'sluice.targetsState': filter.targets }),
     ...(filter.name === undefined ? {} : { name: { $regex: escapeRegex(filter.name), $options: 'i' } }),
     ...(after === undefined ? {} : olderThan('uuid', after)),
   };
@@ -92,6 +95,7 @@ export type DatasetDescription = Pick<
   | 'conversion_parameters'
   | 'unpack_nested'
   | 'keep_archives'
+  | 'publish_to'
 >;
 
 /** Changes what describes a dataset, or its latest upload. */

@@ -4,6 +4,7 @@ import type { DatasetDocument, HistoryDocument, JobDocument } from '../contracts
 import type { MirrorBatch } from '../contracts/workflow.js';
 import type { FailureNote } from '../domain/failure.js';
 import { JOB_STATUS_OF_UPLOAD } from '../domain/job.js';
+import { publishedWords, targetsState } from '../domain/target.js';
 import { isFinal } from '../domain/upload.js';
 import type { Store } from './mongo.js';
 
@@ -79,12 +80,12 @@ function shows({ sluice }: Pick<DatasetDocument, 'sluice'>, { revision, dataset 
 }
 
 function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetDocument> {
-  const { status, stage, paused, failure, product, bytes, files } = batch.dataset;
+  const { status, stage, paused, failure, product, bytes, files, targets } = batch.dataset;
   const settledAt = status === 'done' ? new Date() : null;
   return {
     $set: {
       status,
-      status_message: failure?.say ?? (status === 'done' ? 'published' : ''),
+      status_message: failure?.say ?? (status === 'done' ? publishedWords(targets) : ''),
       error_message: failure === null ? null : errorText(failure),
       total_size_bytes: bytes,
       file_count: files,
@@ -97,6 +98,9 @@ function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetD
       'sluice.paused': paused,
       'sluice.failure': failure,
       ...(product === null ? {} : { 'sluice.product': product }),
+      ...(targets === undefined
+        ? {}
+        : { 'sluice.targets': targets, 'sluice.targetsState': targetsState(targets) }),
     },
   };
 }

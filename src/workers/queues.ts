@@ -8,6 +8,7 @@ import { createExtractActivities } from '../activities/extract/index.js';
 import { createFetchActivities } from '../activities/fetch/index.js';
 import { createPublishActivities } from '../activities/publish/index.js';
 import type { Origin } from '../activities/publish/origins.js';
+import { createTargetActivities } from '../activities/publish/targets/index.js';
 import { createStatusActivities } from '../activities/status/index.js';
 import { noteDigests } from '../activities/status/note-digests.js';
 import { createAdmission } from '../activities/support/admission.js';
@@ -84,26 +85,29 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
   const { dirs: roots, localRoots, urlAllow } = config;
   const settings = config.owners ?? {};
   return {
-    activities: createFetchActivities({
-      roots,
-      localRoots,
-      urlAllow,
-      secrets,
-      progress,
-      bandwidth,
-      findSame: async (uuid, files) => {
-        const row = await findDataset(store, uuid);
-        return row === null ? [] : await findSame(store, row, files);
-      },
-      noteDigests: (uuid) => noteDigests(store, roots, uuid),
-      turns,
-      admit: createAdmission({ store, settings, log }),
-      drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
-      ssh: openSshDirectory(config.sshDir),
-      ...(config.rclone === undefined
-        ? {}
-        : { rclone: { ...config.rclone, command: config.tools?.rclone ?? 'rclone' } }),
-    }),
+    activities: {
+      ...createTargetActivities({ roots, progress, targets: config.targets ?? [] }),
+      ...createFetchActivities({
+        roots,
+        localRoots,
+        urlAllow,
+        secrets,
+        progress,
+        bandwidth,
+        findSame: async (uuid, files) => {
+          const row = await findDataset(store, uuid);
+          return row === null ? [] : await findSame(store, row, files);
+        },
+        noteDigests: (uuid) => noteDigests(store, roots, uuid),
+        turns,
+        admit: createAdmission({ store, settings, log }),
+        drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
+        ssh: openSshDirectory(config.sshDir),
+        ...(config.rclone === undefined
+          ? {}
+          : { rclone: { ...config.rclone, command: config.tools?.rclone ?? 'rclone' } }),
+      }),
+    },
     maxConcurrentActivityTaskExecutions: config.worker.transferSlots,
   };
 }

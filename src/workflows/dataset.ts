@@ -15,6 +15,7 @@ import type { DatasetInput, DatasetView, ProductSummary } from '../contracts/wor
 import { ERROR_STATUS_OF_STAGE } from '../domain/dataset.js';
 import { type FailureNote, noteFailure } from '../domain/failure.js';
 import { STAGE_WORDS } from '../domain/stage.js';
+import { publishedWords } from '../domain/target.js';
 import { beCancelled } from './cancellation.js';
 import { listen } from './commands.js';
 import { discardOf } from './discard.js';
@@ -25,6 +26,7 @@ import { Mirror } from './mirror.js';
 import { makeProduct, StageRunner } from './pass.js';
 import { discardDataset, discardUpload, recallDataset } from './proxies.js';
 import { DatasetRecord } from './record.js';
+import { Targets } from './targets.js';
 import { viewOf } from './view.js';
 
 export interface DatasetResult {
@@ -51,6 +53,7 @@ class DatasetRun {
   readonly #mirror: Mirror;
   readonly #intake: Intake;
   readonly #stages: StageRunner;
+  readonly #targets: Targets;
   readonly #root: CancellationScope;
   #seen = 0;
   #cancelled: { by: string; reason: string | undefined } | undefined;
@@ -62,6 +65,7 @@ class DatasetRun {
     this.#mirror = new Mirror(this.#record);
     this.#intake = new Intake(input, this.#record);
     this.#stages = new StageRunner(input, this.#record, () => this.#cancelled !== undefined);
+    this.#targets = new Targets(input, this.#record, this.#stages);
     listen(this.#record, this.#effects(), root);
   }
 
@@ -72,8 +76,11 @@ class DatasetRun {
     this.#intake.open();
     for (;;) {
       try {
-        await this.#bringIn();
-        await this.#processAll();
+        if (this.#targets.sendsAgain) await this.#targets.sendAgain();
+        else {
+          await this.#bringIn();
+          await this.#processAll();
+        }
         this.#finish();
         await this.#mirror.flush('at once');
         if (!this.#hasNews())
@@ -113,7 +120,8 @@ class DatasetRun {
    * not speak for a dataset whose real run may have published it.
    */
   async #hasSomethingToDo(): Promise<boolean> {
-    const known = (): boolean => this.#record.uploads.size > 0 || this.#cancelled !== undefined;
+    const known = (): boolean =>
+      this.#record.uploads.size > 0 || this.#targets.sendsAgain || this.#cancelled !== undefined;
     return known() || (await condition(known, this.#input.quietMs));
   }
 
@@ -173,6 +181,7 @@ class DatasetRun {
       this.#record.product = await makeProduct(this.#stages, deliveries);
       await noting;
       for (const { jobId } of inPass) this.#record.moveUpload(jobId, 'completed', { actor: 'dataset' });
+      if (this.#targets.wanted && !this.#hasNews()) await this.#targets.send();
       if (!this.#hasNews()) return;
       this.#finish();
       await this.#bringIn();
@@ -181,11 +190,12 @@ class DatasetRun {
 
   #finish(): void {
     this.#record.stage = null;
-    const isDone = this.#record.enter('done', { actor: 'dataset', reason: 'published' });
+    const reason = publishedWords(this.#record.targets);
+    const isDone = this.#record.enter('done', { actor: 'dataset', reason });
     this.#record.published = true;
     if (!isDone)
       log.error('published, but no row of the table leads to done', { status: this.#record.status });
-    setCurrentDetails('Published.');
+    setCurrentDetails(reason === 'published' ? 'Published.' : `**${reason}**.`);
   }
 
   /** Ends what is open, words the failure, and shows it. */

@@ -10,6 +10,7 @@ import type {
   ComputeActivities,
   ControlActivities,
   JobActivities,
+  TargetActivities,
   TransferActivities,
 } from '../contracts/activities.js';
 import { QUEUES } from '../domain/ids.js';
@@ -92,7 +93,7 @@ const watching: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 };
 
-export const { fetchSource } = proxyActivities<TransferActivities>(transfer);
+export const { fetchSource, publishTo } = proxyActivities<TransferActivities & TargetActivities>(transfer);
 export const { extractArchives, convertDataset, validateProduct, publishProduct, verifyProduct } =
   proxyActivities<ComputeActivities & JobActivities>(compute);
 export const { mirror, showJob } = proxyActivities<Pick<ControlActivities, 'mirror' | 'showJob'>>(mirroring);

@@ -12,6 +12,7 @@ import type {
 import { DATASET_TRANSITIONS, type DatasetStatus, routeTo } from '../domain/dataset.js';
 import type { FailureNote } from '../domain/failure.js';
 import type { Stage } from '../domain/stage.js';
+import type { TargetRow } from '../domain/target.js';
 import { transition } from '../domain/transition.js';
 import { isFinal, UPLOAD_STATUSES, UPLOAD_TRANSITIONS, type UploadStatus } from '../domain/upload.js';
 
@@ -31,6 +32,8 @@ export class DatasetRecord {
   paused: { readonly by: string; readonly at: number } | null = null;
   failure: FailureNote | null = null;
   product: ProductSummary | null = null;
+  /** How the product stands at each target; null: this run has not come to that. */
+  targets: readonly TargetRow[] | null = null;
   sealed = false;
   /** A product of an earlier pass or run is published. */
   published = false;
@@ -120,6 +123,11 @@ export class DatasetRecord {
     this.touch();
   }
 
+  setTarget(row: TargetRow): void {
+    this.targets = (this.targets ?? []).map((known) => (known.target === row.target ? row : known));
+    this.touch();
+  }
+
   /** Something that is no status changed and must be shown. */
   touch(jobId?: string): void {
     this.revision += 1;
@@ -171,7 +179,7 @@ export class DatasetRecord {
 
   /** What the mirror has to write now; what comes later, or is too much for one message, goes into the next batch. */
   take(): MirrorBatch {
-    const { uuid, revision, status, stage, paused, failure, product } = this;
+    const { uuid, revision, status, stage, paused, failure, product, targets } = this;
     const history = this.#history.splice(0, MOST_ROWS);
     const touched = [...this.#touched].slice(0, MOST_ROWS);
     const uploads = touched.flatMap((jobId) => this.#uploadRow(jobId));
@@ -180,7 +188,8 @@ export class DatasetRecord {
     const deliveries = this.deliveries();
     const bytes = deliveries.reduce((sum, delivery) => sum + delivery.bytes, 0);
     const files = deliveries.reduce((sum, delivery) => sum + delivery.files, 0);
-    const dataset = { status, stage, paused, failure, product, bytes, files };
+    const there = targets === null ? {} : { targets };
+    const dataset = { status, stage, paused, failure, product, bytes, files, ...there };
     return { uuid, revision, dataset, uploads, history };
   }
 

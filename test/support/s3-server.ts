@@ -65,6 +65,11 @@ export class S3Server {
     return server;
   }
 
+  /** Where it keeps an object on disk. */
+  pathOf(key: string, bucket = BUCKET): string {
+    return join(this.dir, 'data', bucket, key);
+  }
+
   async put(key: string, body: Buffer, bucket = BUCKET): Promise<void> {
     await this.client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
   }

@@ -96,6 +96,13 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
         blocks: 1,
       },
     })),
+    publishTo: say('publish to', ({ target }) => ({
+      url: `s3://${target}/`,
+      files: 1,
+      bytes: 1,
+      sent: 1,
+      readBack: 1,
+    })),
     verifyProduct: say('verify', () => ({
       outcome: 'whole' as const,
       files: 1,

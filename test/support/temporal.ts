@@ -8,12 +8,17 @@ import type {
   ComputeActivities,
   ControlActivities,
   JobActivities,
+  TargetActivities,
   TransferActivities,
 } from '../../src/contracts/activities.js';
 import { QUEUES, SEARCH_ATTRIBUTES } from '../../src/domain/ids.js';
 import { WORKFLOW_TASKS } from '../../src/workers/queues.js';
 
-export type AllActivities = TransferActivities & ComputeActivities & ControlActivities & JobActivities;
+export type AllActivities = TransferActivities &
+  TargetActivities &
+  ComputeActivities &
+  ControlActivities &
+  JobActivities;
 
 /** Activities at once; left out: as many as the SDK likes. */
 export interface Slots {

@@ -262,6 +262,15 @@ describe('exit codes', () => {
       end('conversion error', note('system')),
       end('cancelled', null),
     ]).toEqual([0, 1, 1, 3, 1]);
+    const partial = {
+      uuid: 'u',
+      status: 'done',
+      product: null,
+      failure: null,
+      uploads: [],
+      targets: 'partial',
+    };
+    expect(endOf(partial as unknown as DatasetDetail, 'j').exitCode).toBe(3);
   });
 });
 

@@ -149,3 +149,52 @@ test('a description shows the settings and no secret', () => {
   expect(described.MONGO_URL).toContain('mongodb://me:***@db.example/');
   expect(JSON.stringify(described)).not.toMatch(/s3cret|tok3n|k3y/);
 });
+
+test('publish targets: secrets by reference, every mistake told, nothing secret shown', () => {
+  const cwd = scratch();
+  const write = (targets: unknown): string => {
+    const path = join(cwd, 'targets.json');
+    writeFileSync(path, typeof targets === 'string' ? targets : JSON.stringify(targets));
+    return path;
+  };
+  writeFileSync(join(cwd, 'key.txt'), 'from-a-file\n');
+  const keys = { access_key_id: { env: 'KEY_ID' }, secret_access_key: { file: 'key.txt' } };
+  const archive = {
+    type: 's3',
+    bucket: 'products',
+    endpoint: 'https://s.example.org',
+    prefix: '/a/b',
+    ...keys,
+  };
+  const config = loadConfig({ SLUICE_TARGETS: write({ archive }), KEY_ID: 'AKID' }, cwd);
+  expect(config.targets).toEqual([
+    {
+      kind: 's3',
+      name: 'archive',
+      bucket: 'products',
+      prefix: 'a/b/',
+      endpoint: 'https://s.example.org',
+      region: 'us-east-1',
+      pathStyle: true,
+      keys: { accessKeyId: 'AKID', secretAccessKey: 'from-a-file' },
+    },
+  ]);
+  const shown = JSON.stringify(describeConfig(config));
+  expect(shown).toContain('archive = s3://products/a/b/');
+  expect(shown).not.toMatch(/from-a-file|AKID/);
+
+  const bad = {
+    'no name': archive,
+    other: { ...archive, type: 'ftp' },
+    plain: { ...archive, secret_access_key: 'in-the-file' },
+    gone: { ...archive, secret_access_key: { file: 'gone.txt' }, access_key_id: { env: 'NOT_SET' } },
+    typo: { ...archive, bukket: 'x' },
+  };
+  const problems = problemsOf({ SLUICE_TARGETS: write(bad), KEY_ID: 'AKID' }, cwd);
+  expect(problems.every((problem) => problem.startsWith('SLUICE_TARGETS: '))).toBe(true);
+  const text = problems.join('\n');
+  for (const part of ['"no name"', 'other.type', 'plain.secret_access_key', 'NOT_SET', 'gone.txt', 'bukket'])
+    expect(text).toContain(part);
+  expect(text).not.toContain('in-the-file');
+  expect(problemsOf({ SLUICE_TARGETS: write('{"secret": ') }, cwd).join()).toMatch(/not a JSON object/);
+});

@@ -7,9 +7,9 @@ import {
   createDatasetSchema,
   datasetDetailSchema,
   datasetListSchema,
-  datasetQuerySchema,
   historySchema,
 } from '../../contracts/http.js';
+import { datasetQuerySchema } from '../../contracts/http-queries.js';
 import { Fault } from '../../domain/fault.js';
 import { isUuid } from '../../domain/ids.js';
 import { findDataset, insertDataset, listDatasets } from '../../store/datasets.js';
@@ -19,7 +19,7 @@ import { writeCursor } from '../../store/paging.js';
 import { commandDataset } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
 import { answerOnce } from '../idempotency-key.js';
-import { requireParameters } from '../intake.js';
+import { requireParameters, requireTargets } from '../intake.js';
 import { newIds } from '../new-ids.js';
 import { newDataset, withOutput } from '../records.js';
 import { countingUploads } from '../repeat.js';
@@ -95,7 +95,7 @@ function commandRoutes(app: App, deps: ApiDeps): void {
     pause: 'Stop at the next safe point',
     resume: 'Go on',
     cancel: 'Give it up',
-    retry: 'Try a failed dataset again, from where it failed',
+    retry: 'Try a failed dataset again, from where it failed; a published one at the targets that lack it',
     convert: 'Convert again',
     seal: 'Nothing more is coming',
   } as const;
@@ -128,6 +128,7 @@ async function createDataset(c: ApiContext, deps: ApiDeps): Promise<Response> {
   const body = parseJson(await readText(c));
   const fields = withOutput(check(createDatasetSchema, body, 'body'));
   requireParameters(fields);
+  requireTargets(deps, fields);
   return await answerOnce(c, deps, body, newIds(), async ({ uuid }) => {
     const made = newDataset(uuid, fields, { status: 'submitted', sourceType: 'received', jobId: null });
     await insertDataset(deps.store, made);

@@ -3,7 +3,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import type { DatasetDocument, JobDocument } from '../../contracts/documents.js';
 import { COLLECTIONS } from '../../contracts/documents.js';
-import { eventQuerySchema } from '../../contracts/http.js';
+import { eventQuerySchema } from '../../contracts/http-queries.js';
 import { Fault } from '../../domain/fault.js';
 import { type Change, type ChangeFeed, isLostToken, openChanges } from '../../store/changes.js';
 import type { ApiDeps } from '../deps.js';

@@ -1,14 +1,9 @@
 // Jobs: list, show, logs, and the commands on one upload.
 import { z } from 'zod';
 import type { JobDocument } from '../../contracts/documents.js';
-import {
-  commandAnswerSchema,
-  commandBodySchema,
-  jobListSchema,
-  jobQuerySchema,
-  jobSchema,
-} from '../../contracts/http.js';
+import { commandAnswerSchema, commandBodySchema, jobListSchema, jobSchema } from '../../contracts/http.js';
 import { countField } from '../../contracts/http-fields.js';
+import { jobQuerySchema } from '../../contracts/http-queries.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
 import { retryJobSchema } from '../../sources/start.js';

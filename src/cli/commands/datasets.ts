@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CommandAnswer, DatasetDetail, DatasetResource, History } from '../../contracts/http.js';
 import { DATASET_STATUSES } from '../../domain/dataset.js';
 import { SENSORS } from '../../domain/sensor.js';
+import { TARGETS_STATES } from '../../domain/target.js';
 import { EXIT } from '../exit.js';
 import { follow } from '../follow.js';
 import type { Io } from '../io.js';
@@ -18,6 +19,7 @@ import { ageWords, bytesWords, pairs, shortId, spanWords, table } from '../words
 interface ListOptions {
   readonly status?: string;
   readonly sensor?: string;
+  readonly targets?: string;
   readonly owner?: string;
   readonly name?: string;
   readonly limit: number;
@@ -25,7 +27,7 @@ interface ListOptions {
 }
 
 const VERBS = {
-  retry: 'try a failed dataset again, from where it failed',
+  retry: 'try a failed dataset again, from where it failed; a published one at the targets that lack it',
   convert: 'convert it again',
   pause: 'stop at the next safe point',
   resume: 'go on',
@@ -39,6 +41,7 @@ export function registerDatasets(program: Command): void {
     .description('list datasets, newest first')
     .option('--status <status>', 'only these', choice(DATASET_STATUSES))
     .option('--sensor <sensor>', 'only these', choice(SENSORS))
+    .option('--targets <state>', 'only these, by how their publish targets stand', choice(TARGETS_STATES))
     .option('--owner <email>', 'only those of this owner')
     .option('--name <part>', 'only names that hold this')
     .option('--limit <count>', 'how many at most', limit, 50)
@@ -106,8 +109,9 @@ async function show(server: Server, io: Io, text: string, json: boolean): Promis
   const dataset = await server.call((client) => client.datasets.get(uuid));
   const { history } = await server.call((client) => client.datasets.history(uuid));
   if (json) return io.out(JSON.stringify({ ...dataset, history }));
-  for (const line of [...aboutLines(dataset), ...productLines(dataset), ...failureLines(dataset)])
+  for (const line of [...aboutLines(dataset), ...productLines(dataset), ...targetLines(dataset)])
     io.out(line);
+  for (const line of failureLines(dataset)) io.out(line);
   for (const line of uploadLines(dataset)) io.out(line);
   for (const line of historyLines(history)) io.out(line);
 }
@@ -150,6 +154,13 @@ function productLines({ product }: DatasetDetail): string[] {
     ],
   ]);
   return ['', 'Product', ...indent(lines)];
+}
+
+function targetLines({ published, uuid, open }: DatasetDetail): string[] {
+  if (published.length === 0) return [];
+  const lines = published.map((row) => [row.target, row.status, row.url ?? row.say ?? '']);
+  const again = open.includes('retry') ? [`again: sluice datasets retry ${shortId(uuid)}`] : [];
+  return ['', 'Targets', ...indent([...table(['TARGET', 'STATUS', 'WHERE OR WHY'], lines), ...again])];
 }
 
 function failureLines({ failure, uuid, open, job_id: job }: DatasetDetail): string[] {

@@ -22,7 +22,8 @@ Examples:
 
 What each sensor takes, what it gives and its parameters: sluice sensors.
 Results go to stdout, everything else to stderr. With --json the last line of stdout is the result.
-Exit codes: 0 published (--detach: accepted), 1 the content failed, 2 wrong usage, 3 a system broke, 130 Ctrl-C.
+Exit codes: 0 published (--detach: accepted), 1 the content failed, 2 wrong usage, 3 a system broke, or a target of
+--publish-to lacks the product, 130 Ctrl-C.
 Files of 8 MiB and more are sent resumable: the same command given again goes on where one before was cut off.
 Ctrl-C while bytes are being sent stops and throws them away (--detach: keeps them for the same command);
 afterwards it only leaves, and the work goes on.`;
@@ -56,6 +57,10 @@ export function registerIngest(program: Command): void {
     .option('--output <form>', 'form of the product: idx (default), zarr, or both')
     .option('--unpack-nested', 'unpack archives inside archives, too')
     .option('--no-keep-archives', 'remove archives when they are unpacked')
+    .option(
+      '--publish-to <names>',
+      'publish targets of the server that get the product too, divided by commas',
+    )
     .option('--json', 'JSON lines; the last one is the result')
     .option('--detach', 'leave as soon as the server has everything')
     .addHelpText('after', EXAMPLES)

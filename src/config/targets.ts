@@ -1,0 +1,124 @@
+// The file of SLUICE_TARGETS: the publish targets by name. Its secrets stand elsewhere: in variables or files it names.
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Target } from '../contracts/targets.js';
+import type { Variables } from './sources.js';
+
+const SETTING = 'SLUICE_TARGETS';
+const SECRET_WORDS = 'must be {"env": "<variable>"} or {"file": "<path>"}: secrets do not stand in this file';
+
+const text = z.string().min(1).max(1000);
+const secret = z.union([z.strictObject({ env: text }), z.strictObject({ file: text })], {
+  error: SECRET_WORDS,
+});
+type Reference = z.output<typeof secret>;
+const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address' });
+
+const s3 = z.strictObject({
+  type: z.literal('s3'),
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is no name of a bucket'),
+  prefix: z
+    .string()
+    .max(500)
+    .regex(/^[\w!.*'()/-]*$/, "may hold letters, digits and !-_.*'()/")
+    .default('')
+    .transform((value) => value.replace(/^\/+|\/+$/g, ''))
+    .transform((value) => (value === '' ? '' : `${value}/`)),
+  endpoint: webAddress.optional(),
+  region: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, 'is no name of a region')
+    .default('us-east-1'),
+  path_style: z.boolean().optional(),
+  access_key_id: secret,
+  secret_access_key: secret,
+  session_token: secret.optional(),
+  url: webAddress.transform((value) => (value.endsWith('/') ? value : `${value}/`)).optional(),
+});
+const target = z.discriminatedUnion('type', [s3], { error: 'type must be s3' });
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+
+/** All targets of the file; every mistake is added to `problems`, and never repeats what might be a secret. */
+export function readTargets(path: string, variables: Variables, problems: string[]): readonly Target[] {
+  const found: Target[] = [];
+  const tell = (where: string, why: string): void => {
+    problems.push(`${SETTING}: ${where}: ${why}`);
+  };
+  for (const [name, value] of Object.entries(entriesOf(path, tell))) {
+    if (!NAME.test(name)) tell(JSON.stringify(name), 'is no name (letters, digits, - and _, at most 63)');
+    const parsed = target.safeParse(value);
+    for (const { path: at, message } of parsed.error?.issues ?? []) tell([name, ...at].join('.'), message);
+    if (!parsed.success) continue;
+    const reveal = revealer({ name, directory: dirname(path), variables, tell });
+    found.push(asTarget(name, parsed.data, reveal));
+  }
+  return found;
+}
+
+type Tell = (where: string, why: string) => void;
+
+function entriesOf(path: string, tell: Tell): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch {
+    // Said below: a message of the parser would repeat some of the file.
+  }
+  tell(path, 'is not a JSON object that can be read');
+  return {};
+}
+
+interface Surroundings {
+  readonly name: string;
+  /** Relative files are taken from here. */
+  readonly directory: string;
+  readonly variables: Variables;
+  readonly tell: Tell;
+}
+
+/** Looks up what a reference stands for; what is missing is told. */
+function revealer({ name, directory, variables, tell }: Surroundings) {
+  return (field: string, reference: Reference): string => {
+    const value =
+      'env' in reference ? variables[reference.env] : contentOf(resolve(directory, reference.file));
+    if (value !== undefined && value !== '') return value;
+    const what =
+      'env' in reference ? `the variable ${reference.env} is not set` : `${reference.file} cannot be read`;
+    tell(`${name}.${field}`, what);
+    return '';
+  };
+}
+
+function contentOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function asTarget(
+  name: string,
+  fields: z.output<typeof target>,
+  reveal: (field: string, reference: Reference) => string,
+): Target {
+  const { bucket, prefix, endpoint, region, path_style, url, session_token } = fields;
+  const keys = {
+    accessKeyId: reveal('access_key_id', fields.access_key_id),
+    secretAccessKey: reveal('secret_access_key', fields.secret_access_key),
+    ...(session_token === undefined ? {} : { sessionToken: reveal('session_token', session_token) }),
+  };
+  return {
+    kind: 's3',
+    name,
+    bucket,
+    prefix,
+    region,
+    // Stores other than AWS rarely have a name for each bucket.
+    pathStyle: path_style ?? endpoint !== undefined,
+    keys,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(url === undefined ? {} : { url }),
+  };
+}
