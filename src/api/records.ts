@@ -23,7 +23,7 @@ export interface DatasetFields {
   readonly keep_archives: boolean;
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Publish targets; older clients have no word for them. */
-  readonly publish_to?: readonly string[];
+  readonly publish_to?: readonly string[] | undefined;
 }
 
 /** The field `output` of a request is a parameter of the conversion. */
