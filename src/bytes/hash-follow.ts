@@ -1,6 +1,7 @@
 // Hashing a file while it grows: its bytes are read back from the page cache behind the writer.
 import { randomUUID } from 'node:crypto';
-import { type ExtraDigest, type FileHash, hashFile } from './hash.js';
+import { type ExtraDigest, type FileHash, hashFile, type PartsDigest } from './hash.js';
+import { followParts } from './hash-parts.js';
 import { dropQueued, enqueue, type Home, type Job, leaveHome } from './hash-pool.js';
 import type { HashTask } from './hash-thread.js';
 
@@ -22,7 +23,7 @@ export interface Follower {
 }
 
 /**
- * Further digests have a thread beside that of SHA-256, since MD5 takes more than twice its time.
+ * Further digests are made beside SHA-256, since MD5 takes more than twice its time.
  * @param also digests wanted beside SHA-256 @param onProgress called after each slice with the bytes read so far
  */
 export function followHash(
@@ -31,21 +32,27 @@ export function followHash(
   onProgress: (bytes: number) => void = () => undefined,
 ): Follower {
   const main = followDigests(path, ['sha256'], onProgress);
-  if (also.length === 0) return main;
-  const others = followDigests(path, also, () => undefined);
+  const names = also.filter((name) => name.startsWith('md5-parts-')) as PartsDigest[];
+  const parts = names.map((name) => followParts(path, name));
+  const whole = also.filter((name) => !name.startsWith('md5-parts-'));
+  const others = whole.length === 0 ? [] : [followDigests(path, whole, () => undefined)];
+  const all = [main, ...parts, ...others];
   return {
-    advance(upTo) {
-      main.advance(upTo);
-      others.advance(upTo);
-    },
+    advance: (upTo) => all.forEach((one) => void one.advance(upTo)),
     async finish(size) {
-      const [one, two] = await Promise.all([main.finish(size), others.finish(size)]);
-      return { ...one, also: two.also };
+      const [one, ofParts, ofOthers] = await Promise.all([
+        main.finish(size),
+        Promise.all(parts.map((part) => part.finish(size))),
+        Promise.all(others.map((other) => other.finish(size))),
+      ]);
+      if (ofParts.includes(undefined)) return await hashFile(path, { also, onProgress });
+      const found = names.map((name, i) => [name, ofParts[i]] as const);
+      return {
+        ...one,
+        also: Object.assign({}, ...ofOthers.map((other) => other.also), Object.fromEntries(found)),
+      };
     },
-    drop() {
-      main.drop();
-      others.drop();
-    },
+    drop: () => all.forEach((one) => void one.drop()),
   };
 }
 

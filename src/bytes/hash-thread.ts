@@ -11,6 +11,16 @@ interface WholeTask {
   readonly stop: Int32Array;
 }
 
+/** Some bytes of a file, by themselves. */
+interface PartTask {
+  readonly kind: 'part';
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+  readonly algorithm: string;
+  readonly stop: Int32Array;
+}
+
 /** A file that grows: the next bytes of it, from where the last slice ended. */
 interface SliceTask {
   readonly kind: 'slice';
@@ -27,7 +37,7 @@ interface EndTask {
   readonly id: string;
 }
 
-export type HashTask = WholeTask | SliceTask | EndTask;
+export type HashTask = WholeTask | PartTask | SliceTask | EndTask;
 
 export type HashAnswer =
   | { readonly kind: 'progress'; readonly bytes: number }
@@ -96,6 +106,23 @@ function hash({ path, algorithms, stop }) {
   }
 }
 
+function part({ path, from, to, algorithm, stop }) {
+  const hash = createHash(algorithm);
+  const file = openSync(path, 'r');
+  try {
+    for (let at = from; at < to; ) {
+      if (Atomics.load(stop, 0) !== 0) throw new Error('stopped');
+      const count = readSync(file, buffer, 0, Math.min(buffer.length, to - at), at);
+      if (count === 0) throw new Error('the file is shorter than what was written');
+      hash.update(buffer.subarray(0, count));
+      at += count;
+    }
+    return { digests: { [algorithm]: hash.digest('hex') }, size: to - from };
+  } finally {
+    closeSync(file);
+  }
+}
+
 const followed = new Map();
 
 function slice({ id, path, algorithms, upTo, stop }) {
@@ -120,7 +147,7 @@ function end(id) {
   return { digests: Object.fromEntries(one.hashes.map((hash, i) => [one.algorithms[i], hash.digest('hex')])), size: one.at };
 }
 
-const work = { whole: hash, slice, digest: ({ id }) => end(id), drop: ({ id }) => end(id) };
+const work = { whole: hash, part, slice, digest: ({ id }) => end(id), drop: ({ id }) => end(id) };
 
 parentPort.on('message', (task) => {
   try {

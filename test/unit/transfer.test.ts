@@ -160,12 +160,41 @@ describe('hashing behind the writer', () => {
     );
   });
 
+  test.each([
+    ['a last part that is short', 30 * MIB + 7],
+    ['whole parts only', 24 * MIB],
+  ])('the digest of parts, each made by itself: %s', async (_what, size) => {
+    const bytes = randomBytes(size);
+    const path = join(dir, 'parts');
+    await writeFile(path, '');
+    const follower = followHash(path, [`md5-parts-${8 * MIB}`, 'sha1']);
+    for (let at = 0; at < size; at += 5 * MIB) {
+      await appendFile(path, bytes.subarray(at, at + 5 * MIB));
+      follower.advance(Math.min(at + 5 * MIB, size));
+    }
+    const parts = Array.from({ length: Math.ceil(size / (8 * MIB)) }, (_, i) =>
+      createHash('md5')
+        .update(bytes.subarray(i * 8 * MIB, (i + 1) * 8 * MIB))
+        .digest(),
+    );
+    expect(await follower.finish(size)).toEqual({
+      sha256: digest('sha256', bytes),
+      size,
+      also: {
+        sha1: digest('sha1', bytes),
+        [`md5-parts-${8 * MIB}`]: `${digest('md5', Buffer.concat(parts))}-${parts.length}`,
+      },
+    });
+  });
+
   test('a file that is shorter than what was told: the whole is read at the end, and its size is the truth', async () => {
     const path = join(dir, 'short');
     await writeFile(path, randomBytes(9 * MIB));
-    const follower = followHash(path, []);
-    follower.advance(20 * MIB);
-    expect((await follower.finish(20 * MIB)).size).toBe(9 * MIB);
+    for (const also of [[], [`md5-parts-${8 * MIB}`]] as const) {
+      const follower = followHash(path, also);
+      follower.advance(20 * MIB);
+      expect((await follower.finish(20 * MIB)).size).toBe(9 * MIB);
+    }
   });
 
   test('one that is dropped keeps no thread from the others', async () => {
