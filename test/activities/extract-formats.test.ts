@@ -120,16 +120,19 @@ describe('a single compressed file', () => {
   });
 });
 
+/** No compressed stream begins like this: flags and marks that nobody defined. */
+const NONSENSE = Buffer.alloc(500, 0xff);
+
 test('what only looks like an archive stays a file', async () => {
   const word = makeZip([{ name: '[Content_Types].xml', content: A }, { name: 'word/document.xml' }]);
   const blocked = Buffer.from('1f8b08040000000000ff0600424302001b0003000000000000000000', 'hex');
   const files = {
     'report.docx': word,
     'reads.bam': blocked,
-    'raw.bin': Buffer.concat([Buffer.from('1f8b08', 'hex'), randomBytes(500)]),
-    'raw.7z': Buffer.concat([Buffer.from('377abcaf271c', 'hex'), randomBytes(500)]),
-    'raw.xz': Buffer.concat([Buffer.from('fd377a585a00', 'hex'), randomBytes(500)]),
-    'raw.bz2': Buffer.concat([Buffer.from('BZh9'), randomBytes(500)]),
+    'raw.bin': Buffer.concat([Buffer.from('1f8b08', 'hex'), NONSENSE]),
+    'raw.7z': Buffer.concat([Buffer.from('377abcaf271c', 'hex'), NONSENSE]),
+    'raw.xz': Buffer.concat([Buffer.from('fd377a585a00', 'hex'), NONSENSE]),
+    'raw.bz2': Buffer.concat([Buffer.from('BZh9'), NONSENSE]),
     'deflated.z': deflateRawSync(B),
     'data.tar': makeTar([{ name: 'f', content: A }]),
   };

@@ -176,8 +176,8 @@ test('all sources and doors at once, and everything is killed in the middle', as
   const byPut = want('by-put.bin', 8);
   const cut = beginPut(dataset, byPut);
   await until(
-    'all sources are under way',
-    async () => jobs.every((job) => tree(join(stack.in, '.staging', job)).length > 0),
+    'all sources are under way, but for the one that is on this disk and may have ended',
+    async () => jobs.filter((job) => tree(join(stack.in, '.staging', job)).length > 0).length >= 5,
     60_000,
   );
   expect(jobs.some((job) => tree(join(stack.in, '.staging', job)).includes('plan.json'))).toBe(false);

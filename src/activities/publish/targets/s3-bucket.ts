@@ -22,6 +22,8 @@ const CONNECT_MS = 10_000;
 const SILENCE_MS = 60_000;
 /** Clearing up after a cancellation must not hold the worker. */
 const CLEAR_UP_MS = 10_000;
+const ABORT_TRIES = 4;
+const ABORT_PAUSE_MS = 100;
 const AGAIN = [
   'SlowDown',
   'InternalError',
@@ -109,7 +111,15 @@ export class TargetBucket {
   async abortUpload(Key: string, UploadId: string): Promise<void> {
     const command = new AbortMultipartUploadCommand({ Bucket: this.bucket, Key, UploadId });
     const abortSignal = AbortSignal.timeout(CLEAR_UP_MS);
-    await this.#client.send(command, { abortSignal }).catch(() => undefined);
+    // A part that is still on its way may bring the upload back: it is gone when the store says so.
+    for (let tried = 0; tried < ABORT_TRIES; tried++) {
+      const isGone = await this.#client.send(command, { abortSignal }).then(
+        () => false,
+        (error: unknown) => error instanceof Error && error.name === 'NoSuchUpload',
+      );
+      if (isGone) return;
+      await sleep(ABORT_PAUSE_MS * 2 ** tried);
+    }
   }
 
   async remove(Key: string): Promise<void> {
