@@ -7,14 +7,14 @@ import numpy as np
 
 from .digest import little_endian
 from .hdf5_file import opened, resolve, truncated
+from .parts_in_time import PartsInTime
 from .plain import plain
 
 LARGEST_CHUNK_CACHE = 64 << 20
 SMALLEST_CHUNK_CACHE = 1 << 20
-BATCH_BYTES = 8 << 20
 
 
-class Hdf5Source:
+class Hdf5Source(PartsInTime):
     """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored."""
 
     components = 1
@@ -32,14 +32,13 @@ class Hdf5Source:
         self.metadata, self.summary = metadata, summary
         self._parts, self._path, self._timed = parts, dataset_path, timed
         self._number = self._file = self._dataset = None
-        self._batch = (None, 0, 0, None)
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian."""
         part, step = self._locate(timestep)
         dataset = self._use(part)
         try:
-            if self._timed and self._step_bytes() * 2 <= BATCH_BYTES:
+            if self._timed and self._is_small():
                 values = self._from_batch(part, dataset, step).reshape(self.shape)[z0:z1, y0:y1]
             else:
                 lead = (step,) if self._timed else ()
@@ -48,25 +47,6 @@ class Hdf5Source:
         except (OSError, RuntimeError) as error:
             raise truncated(self._parts[part][1], str(error)) from error
         return np.ascontiguousarray(values.reshape(z1 - z0, y1 - y0, self.shape[2]), self.dtype)
-
-    def _step_bytes(self):
-        return int(np.prod(self.shape)) * self.dtype.itemsize
-
-    def _from_batch(self, part, dataset, step):
-        """Small timesteps are read many at once, so that chunks over time are decoded once."""
-        kept, first, last, values = self._batch
-        if kept != part or not first <= step < last:
-            first, last = step, min(step + max(1, BATCH_BYTES // self._step_bytes()), self._parts[part][2])
-            values = dataset[first:last]
-            self._batch = (part, first, last, values)
-        return values[step - first]
-
-    def _locate(self, timestep):
-        for number, (_, _, steps) in enumerate(self._parts):
-            if timestep < steps:
-                return number, timestep
-            timestep -= steps
-        raise IndexError(timestep)
 
     def _use(self, part):
         if self._number != part:

@@ -6,14 +6,14 @@ import numpy as np
 
 from .digest import little_endian
 from .netcdf_pick import coordinate, opened, time_like, truncated
+from .parts_in_time import PartsInTime
 from .plain import plain
 
 MOST_COORDINATES = 4096
-BATCH_BYTES = 8 << 20
 LARGEST_CHUNK_CACHE = 64 << 20
 
 
-class NetcdfSource:
+class NetcdfSource(PartsInTime):
     """`parts` is [(path, name, steps in it)]; `variable` is the first file's, which gives shape and type."""
 
     components = 1
@@ -32,7 +32,6 @@ class NetcdfSource:
         self._timed, self._squeezed = timed, variable.ndim - timed > len(spatial)
         self._parts, self._variable_path = parts, variable_path
         self._open_part = self._dataset = self._variable = None
-        self._batch = (None, 0, 0, None)
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian stored values."""
@@ -46,7 +45,7 @@ class NetcdfSource:
         return np.ascontiguousarray(values, self.dtype)
 
     def _stored(self, part, variable, step, z0, z1, y0, y1):
-        if self._timed and self._step_bytes() * 2 <= BATCH_BYTES:
+        if self._timed and self._is_small():
             return (
                 self._from_batch(part, variable, step)[..., y0:y1, :]
                 if self.flat
@@ -56,27 +55,9 @@ class NetcdfSource:
         depth = () if self.flat else (slice(z0, z1),)
         return variable[(*lead, *((0,) if self._squeezed else ()), *depth, slice(y0, y1))]
 
-    def _step_bytes(self):
-        return int(np.prod(self.shape)) * self.dtype.itemsize
-
-    def _from_batch(self, part, variable, step):
-        """Small timesteps are read many at once, so that chunks over time are decoded once."""
-        kept, first, last, values = self._batch
-        if kept != part or not first <= step < last:
-            count = max(1, BATCH_BYTES // self._step_bytes())
-            first, last = step, min(step + count, self._parts[part][2])
-            values = variable[first:last]
-            if self._squeezed:
-                values = values[:, 0]
-            self._batch = (part, first, last, values)
-        return values[step - first]
-
-    def _locate(self, timestep):
-        for number, (_, _, steps) in enumerate(self._parts):
-            if timestep < steps:
-                return number, timestep
-            timestep -= steps
-        raise IndexError(timestep)
+    def _steps(self, stored, first, last):
+        values = stored[first:last]
+        return values[:, 0] if self._squeezed else values
 
     def _use(self, part):
         if self._open_part != part:

@@ -1,6 +1,6 @@
 // An HTTP client for one server that we started ourselves on this machine: no guard, no redirects.
-import { Agent, type Dispatcher } from 'undici';
-import type { HttpClient } from './http.js';
+import { Agent } from 'undici';
+import { flat, type HttpClient } from './http.js';
 import { writeGet } from './http-head.js';
 import { openLane } from './lane.js';
 
@@ -30,11 +30,4 @@ export function createFixedHttp(port: number, stallMs: number): Pick<HttpClient,
     },
     close: () => agent.destroy(),
   };
-}
-
-function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
-  const entries = Object.entries(headers);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
-  );
 }

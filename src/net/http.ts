@@ -179,7 +179,8 @@ function redirectOf(answer: Dispatcher.ResponseData, from: URL): URL | undefined
   return url;
 }
 
-function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
+/** Headers with one text each. */
+export function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
   const entries = Object.entries(headers);
   return Object.fromEntries(
     entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),

@@ -24,6 +24,18 @@ export const later = (ms: number): Promise<void> => new Promise((resolve) => set
 
 export const claim = (key: string): Claim => ({ store: 'in', key, size: 1, digest: 'ab'.repeat(32) });
 
+/** What stage publish tells of. */
+export const product = {
+  manifest: claim('m'),
+  kind: 'idx',
+  entry: 'visus.idx',
+  bytes: 1,
+  files: 1,
+  preview: null,
+  checked: 1,
+  blocks: 1,
+};
+
 /** What a fetch answers that brought one file. */
 export const delivered = (jobId: string) => ({
   done: true as const,
@@ -84,18 +96,7 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
     extractArchives: say('extract', () => ({ manifest: claim('extracted'), files: 2, bytes: 8 })),
     convertDataset: say('convert', () => ({ product: claim('product') })),
     validateProduct: say('validate', () => ({ report: claim('report') })),
-    publishProduct: say('publish', () => ({
-      product: {
-        manifest: claim('m'),
-        kind: 'idx',
-        entry: 'visus.idx',
-        bytes: 1,
-        files: 1,
-        preview: null,
-        checked: 1,
-        blocks: 1,
-      },
-    })),
+    publishProduct: say('publish', () => ({ product })),
     publishTo: say('publish to', ({ target }) => ({
       url: `s3://${target}/`,
       files: 1,

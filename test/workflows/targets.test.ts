@@ -12,6 +12,7 @@ import {
   inputOf,
   newGate,
   order,
+  product,
   stages,
   start,
   statuses,
@@ -22,17 +23,6 @@ import {
 tellStories('targets');
 
 const publishTo = ['archive', 'mirror'];
-
-const product = {
-  manifest: claim('m'),
-  kind: 'idx',
-  entry: 'visus.idx',
-  bytes: 1,
-  files: 1,
-  preview: null,
-  checked: 1,
-  blocks: 1,
-};
 
 test('a target that fails leaves the dataset done, and says so', async () => {
   const uuid = randomUUID();

@@ -1,11 +1,10 @@
 // The Drive adapter of the transfer engine: ranges of a file's content, or the whole of an export.
 import type { Validator } from '../../../bytes/journal.js';
-import type { Range } from '../../../bytes/ranges.js';
 import { quoteName } from '../../../bytes/safe-names.js';
 import { Fault } from '../../../domain/fault.js';
 import type { Announced } from '../source.js';
 import { type Opened, type RangeOpener, SourceChanged } from '../transfer/port.js';
-import { readDelivery } from '../url/answer.js';
+import { bytesWanted, readDelivery } from '../url/answer.js';
 import type { DriveApi } from './api.js';
 import { type DriveFile, lookAgain } from './tree.js';
 
@@ -23,7 +22,7 @@ const WHO = {
     changed: 'drive_changed',
   },
 } as const;
-const PLAIN = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'sluice' };
+const WHOLE = bytesWanted(undefined);
 
 /**
  * Google tells no version along with bytes: it is the one that the file had when it was looked at last, and is
@@ -39,12 +38,7 @@ export function openContent(api: DriveApi, file: DriveFile): RangeOpener<DriveOp
     ...WHO,
     async open(asked, _validator, signal) {
       if (now.size === 0) throw new Fault('empty_file', `The file ${quoteName(now.path)} is empty.`);
-      const answer = await api.bytes(
-        api.contentOf(now.id),
-        { ...PLAIN, ...rangeHeader(asked) },
-        quoteName(now.path),
-        signal,
-      );
+      const answer = await api.bytes(api.contentOf(now.id), bytesWanted(asked), quoteName(now.path), signal);
       if (answer.status === 416) {
         answer.body.destroy();
         throw await changed();
@@ -67,10 +61,10 @@ export function openExport(api: DriveApi, file: DriveFile): RangeOpener<Opened> 
     ...WHO,
     async open(_asked, _validator, signal) {
       const answer = await api
-        .bytes(api.exportOf(file.id, mimeType), PLAIN, thing, signal)
+        .bytes(api.exportOf(file.id, mimeType), WHOLE, thing, signal)
         .catch(async (error: unknown) => {
           if (link === undefined || !(error instanceof Fault) || error.code !== 'drive_refused') throw error;
-          return await api.bytes(api.linkOf(link), PLAIN, thing, signal);
+          return await api.bytes(api.linkOf(link), WHOLE, thing, signal);
         });
       const { range } = await readDelivery(answer, undefined);
       return { body: answer.body, range, partial: false, validator: {} };
@@ -82,6 +76,3 @@ export function openExport(api: DriveApi, file: DriveFile): RangeOpener<Opened> 
 export function versionOf({ version, size }: DriveFile): Validator {
   return { etag: version, ...(size === undefined ? {} : { size }) };
 }
-
-const rangeHeader = (asked: Range | undefined): Record<string, string> =>
-  asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` };

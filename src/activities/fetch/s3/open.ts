@@ -2,7 +2,7 @@
 import type { Validator } from '../../../bytes/journal.js';
 import type { Range } from '../../../bytes/ranges.js';
 import type { RangeOpener } from '../transfer/port.js';
-import { type Delivery, readAside, readDelivery } from '../url/answer.js';
+import { bytesWanted, type Delivery, readAside, readDelivery } from '../url/answer.js';
 import { S3_CODES } from './problem.js';
 import type { S3Store } from './store.js';
 
@@ -22,10 +22,7 @@ export function openObject(store: S3Store, key: string): RangeOpener<Delivery> {
 
 function headersFor(asked: Range | undefined, validator: Validator | undefined): Record<string, string> {
   return {
-    accept: '*/*',
-    'accept-encoding': 'identity',
-    'user-agent': 'sluice',
-    ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
+    ...bytesWanted(asked),
     ...(validator?.etag === undefined ? {} : { 'if-match': validator.etag }),
   };
 }

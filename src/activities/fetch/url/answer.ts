@@ -56,6 +56,16 @@ export function readAside(body: LaneBody, asked: Range): Aside {
   throw new TryAgain('broken', { cause: new Error(`status ${status}`) });
 }
 
+/** What every GET of bytes says: of this range, and as they are. */
+export function bytesWanted(asked: Range | undefined): Record<string, string> {
+  return {
+    accept: '*/*',
+    'accept-encoding': 'identity',
+    'user-agent': 'sluice',
+    ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
+  };
+}
+
 /** The If-Range header of a version: its strong ETag or its date. */
 export function ifRange(validator: Validator): string | undefined {
   const strong = validator.etag?.startsWith('W/') === true ? undefined : validator.etag;

@@ -3,7 +3,7 @@ import type { Validator } from '../../../bytes/journal.js';
 import type { Range } from '../../../bytes/ranges.js';
 import type { HttpClient } from '../../../net/http.js';
 import type { RangeOpener } from '../transfer/port.js';
-import { type Delivery, ifRange, readAside, readDelivery } from './answer.js';
+import { bytesWanted, type Delivery, ifRange, readAside, readDelivery } from './answer.js';
 
 /** @param target the URL, and the Authorization header for its own origin */
 export function openUrl(
@@ -32,10 +32,7 @@ export function openUrl(
 function headersFor(asked: Range | undefined, validator: Validator | undefined): Record<string, string> {
   const condition = validator === undefined ? undefined : ifRange(validator);
   return {
-    accept: '*/*',
-    'accept-encoding': 'identity',
-    'user-agent': 'sluice',
-    ...(asked === undefined ? {} : { range: `bytes=${asked.start}-${asked.end - 1}` }),
+    ...bytesWanted(asked),
     ...(asked === undefined || condition === undefined ? {} : { 'if-range': condition }),
   };
 }
