@@ -13,6 +13,8 @@ import { type Comparison, compare, type Figure, figure, interleave } from './sta
 const RUNS = 7;
 const MIB_A_SLICE = 0.5;
 const VOLUME_MIB = 256;
+/** Of a MiB each. */
+const IMAGES = 1_000;
 
 export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOptions): Promise<Findings> {
   const home = freshHome();
@@ -20,11 +22,16 @@ export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOpti
     const python = await provideTool('python', loadConfig(childEnvironment({ SLUICE_HOME: home })), say);
     const bench = new ConvertBench(home, python.path);
     say(`writing a volume of ${size} MiB`);
-    await bench.run([peerFile('make_volume.py'), home, String(Math.round(size / MIB_A_SLICE))]);
+    await bench.run([
+      peerFile('make_volume.py'),
+      home,
+      String(Math.round(size / MIB_A_SLICE)),
+      String(IMAGES),
+    ]);
     const comparisons: Comparison[] = [];
     const figures: Figure[] = [];
     for (const input of INPUTS) {
-      const found = await bench.measure(input, runs, size);
+      const found = await bench.measure(input, runs, input.mib ?? size);
       comparisons.push(...found.comparisons);
       figures.push(...found.figures);
       say(`${input.what}: done`);
@@ -47,6 +54,8 @@ interface Input {
   readonly peer: string;
   /** Files or a directory of files, below the bench's directory. */
   readonly path: string;
+  /** Its size where it is another than that of the volume. */
+  readonly mib?: number;
 }
 
 const converter = (name: string): string => join(PROJECT_ROOT, 'converters', name);
@@ -61,6 +70,20 @@ const INPUTS: readonly Input[] = [
     path: 'pages.tif',
   },
   { what: 'NetCDF', program: converter('netcdf.py'), peer: peerFile('plain_netcdf.py'), path: 'volume.nc' },
+  { what: 'HDF5', program: converter('hdf5.py'), peer: peerFile('plain_hdf5.py'), path: 'plain.h5' },
+  {
+    what: 'HDF5 in chunks, gzip',
+    program: converter('hdf5.py'),
+    peer: peerFile('plain_hdf5.py'),
+    path: 'gzip.h5',
+  },
+  {
+    what: `${IMAGES} images of 1 MiB`,
+    program: converter('tiff.py'),
+    peer: converter('peer_plain.py'),
+    path: 'images',
+    mib: IMAGES,
+  },
 ];
 
 interface Ran {
@@ -189,6 +212,6 @@ function pinned(): Record<string, string> {
     const [, name, version] = /^(\w+)==(\S+)/.exec(line) ?? [];
     return name === undefined || version === undefined ? [] : [[name, version] as const];
   });
-  const wanted = ['OpenVisusNoGui', 'numpy', 'tifffile', 'netCDF4', 'isal'];
+  const wanted = ['OpenVisusNoGui', 'numpy', 'tifffile', 'netCDF4', 'h5py', 'isal'];
   return Object.fromEntries(pins.filter(([name]) => wanted.includes(name)));
 }

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Fault } from '../domain/fault.js';
 import { onDisk } from './disk-fault.js';
+import { DigestFollower } from './hash-follow.js';
 import type { Roots } from './layout.js';
 import { type Pace, pump } from './pump.js';
 import { uploadStaging } from './staging.js';
-import { Trail } from './trail.js';
 
 /** One line of the map: 32 bytes of digest, a mark, and room to a power of two, so that none crosses a page. */
 const LINE = 64;
@@ -106,7 +106,7 @@ export class ChunkedFile {
     }
     const at = index * this.#plan.chunkBytes;
     const length = this.lengthOf(index);
-    const trail = new Trail(this.path, 'sha256', at);
+    const follower = new DigestFollower(this.path, ['sha256'], { from: at });
     try {
       const { bytes, failure } = await pump(body, {
         file: this.#file,
@@ -116,19 +116,19 @@ export class ChunkedFile {
         signal,
         ...(mayWrite === undefined ? {} : { mayWrite }),
         ...(pace === undefined ? {} : { pace }),
-        onWritten: (written) => trail.reach(at + written),
+        onWritten: (written) => follower.advance(at + written),
       });
       if (failure !== undefined) throw failure;
       if (bytes !== length) {
         throw new Fault('upload_interrupted', `Piece ${index} has ${bytes} bytes; it must have ${length}.`);
       }
-      const digest = await trail.finish(at + length);
+      const [digest = ''] = await follower.finish(at + length);
       if (sha256 !== undefined && sha256 !== digest) throw differs(index);
       mayWrite?.();
       await this.#confirm(index, digest);
       return digest;
     } catch (error) {
-      trail.drop();
+      follower.drop();
       throw error;
     }
   }

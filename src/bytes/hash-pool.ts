@@ -1,10 +1,17 @@
-// The threads that hash: at most two, so that the main loop stays free for heartbeats.
+// The threads that hash: at most two, so that the main loop stays free for heartbeats. Who reads long gives way to the
+// others between two tasks.
 import { Worker } from 'node:worker_threads';
-import { HASH_THREAD_CODE, type HashAnswer, type HashTask } from './hash-thread.js';
+import type { HashAnswer, HashTask } from './hash-messages.js';
 
 const THREADS = 2;
 
-/** The state of a hash that goes on from task to task lies in one thread. */
+/** From the tests' sources as well: a thread needs a file that Node can run. */
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/src/bytes/hash-thread.js' : './hash-thread.js',
+  import.meta.url,
+);
+
+/** The state of a reading lies in one thread, from its first task on. */
 export interface Home {
   thread: Worker | undefined;
   /** The thread died, and the state with it. */
@@ -13,15 +20,17 @@ export interface Home {
 
 export interface Job {
   readonly task: HashTask;
-  readonly home?: Home;
-  readonly progress: (bytes: number) => void;
-  readonly done: (result: { digests: Record<string, string>; size: number }) => void;
+  readonly home: Home;
+  /** It waits for its turn, and one of those at work has advanced. */
+  readonly waits: () => void;
+  readonly done: (digests: readonly string[]) => void;
   readonly failed: (error: Error) => void;
 }
 
 const queue: Job[] = [];
-const idle: Worker[] = [];
+const idle = new Set<Worker>();
 const busy = new Map<Worker, Job>();
+/** Every thread, with those whose state it keeps. */
 const homes = new Map<Worker, Set<Home>>();
 
 export function enqueue(job: Job): void {
@@ -31,29 +40,25 @@ export function enqueue(job: Job): void {
 
 function dispatch(): void {
   for (const job of [...queue]) {
-    const thread = threadFor(job);
-    if (thread === undefined) continue;
+    const thread = threadFor(job.home);
+    if (thread === undefined || !idle.delete(thread)) continue;
     queue.splice(queue.indexOf(job), 1);
     busy.set(thread, job);
     thread.ref();
-    try {
-      thread.postMessage(job.task);
-    } catch (error) {
-      setIdle(thread);
-      job.failed(error instanceof Error ? error : new Error(String(error)));
-    }
+    thread.postMessage(job.task);
   }
 }
 
-function threadFor({ home }: Job): Worker | undefined {
-  if (home?.thread !== undefined) {
-    const at = idle.indexOf(home.thread);
-    return at < 0 ? undefined : idle.splice(at, 1)[0];
-  }
-  const thread = idle.pop() ?? (busy.size < THREADS ? startThread() : undefined);
-  if (home === undefined || thread === undefined) return thread;
+/** Its own; else the one that keeps the fewest states, or a new one before any keeps two. Undefined = wait. */
+function threadFor(home: Home): Worker | undefined {
+  if (home.thread !== undefined) return home.thread;
+  const load = (thread: Worker): number => homes.get(thread)?.size ?? 0;
+  const [least] = [...idle].sort((a, b) => load(a) - load(b));
+  const isFree = least !== undefined && load(least) === 0;
+  const thread = isFree || homes.size === THREADS ? least : startThread();
+  if (thread === undefined) return undefined;
   home.thread = thread;
-  homes.set(thread, (homes.get(thread) ?? new Set()).add(home));
+  homes.get(thread)?.add(home);
   return thread;
 }
 
@@ -71,39 +76,35 @@ export function dropQueued(job: Job): void {
 }
 
 function startThread(): Worker {
-  const thread = new Worker(HASH_THREAD_CODE, { eval: true, name: 'sluice-hash' });
+  const thread = new Worker(THREAD, {
+    name: 'sluice-hash',
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 32 },
+  });
   thread.on('message', (answer: HashAnswer) => hear(thread, answer));
   thread.on('error', (error) => lost(thread, error));
   thread.on('exit', () => lost(thread, new Error('the hashing thread ended')));
+  homes.set(thread, new Set());
+  idle.add(thread);
   return thread;
 }
 
+/** An idle thread does not keep the process alive. */
 function hear(thread: Worker, answer: HashAnswer): void {
   const job = busy.get(thread);
   if (job === undefined) return;
-  if (answer.kind === 'progress') {
-    job.progress(answer.bytes);
-    for (const waiting of [...queue]) waiting.progress(0);
-    return;
-  }
-  setIdle(thread);
-  dispatch();
-  if (answer.kind === 'done') job.done(answer);
-  else job.failed(Object.assign(new Error(answer.message), { code: answer.code }));
-}
-
-/** Back to the idle ones; an idle thread does not keep the process alive. */
-function setIdle(thread: Worker): void {
   busy.delete(thread);
-  idle.push(thread);
+  idle.add(thread);
   thread.unref();
+  dispatch();
+  for (const waiting of [...queue]) waiting.waits();
+  if (answer.kind === 'done') job.done(answer.digests);
+  else job.failed(Object.assign(new Error(answer.message), { code: answer.code }));
 }
 
 function lost(thread: Worker, error: Error): void {
   const job = busy.get(thread);
   busy.delete(thread);
-  const at = idle.indexOf(thread);
-  if (at >= 0) idle.splice(at, 1);
+  idle.delete(thread);
   for (const home of homes.get(thread) ?? []) Object.assign(home, { thread: undefined, lost: true });
   homes.delete(thread);
   job?.failed(error);

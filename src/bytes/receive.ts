@@ -5,12 +5,12 @@ import { type Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Fault } from '../domain/fault.js';
 import { diskFault, isErrno, onDisk } from './disk-fault.js';
+import { DigestFollower } from './hash-follow.js';
 import { readJson, writeJson } from './json-file.js';
 import type { Roots } from './layout.js';
 import { dropBytes, type Pace, type PumpOptions, pump, takePaced } from './pump.js';
 import { quoteName, safeRelativePath } from './safe-names.js';
 import { uploadStaging } from './staging.js';
-import { Trail } from './trail.js';
 
 /** One file of the marker: its path inside the dataset and its bytes. */
 export interface ReceivedFile {
@@ -67,7 +67,7 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
       const path = safeRelativePath(name);
       const place = join(staging.files, path);
       const handle = await create(place, name);
-      const stream = new FileSink(handle, hash ? new Trail(place) : undefined, pace);
+      const stream = new FileSink(handle, hash ? new DigestFollower(place, ['sha256']) : undefined, pace);
       coming.set(path, stream);
       const close = async (): Promise<number> => {
         if (!stream.writableEnded) stream.end();
@@ -146,7 +146,7 @@ async function create(path: string, name: string): Promise<FileHandle> {
 }
 
 async function destroyed(stream: FileSink): Promise<void> {
-  stream.trail?.drop();
+  stream.follower?.drop();
   if (stream.closed) return;
   const closed = new Promise((resolve) => stream.once('close', resolve));
   stream.on('error', () => undefined);
@@ -157,14 +157,14 @@ async function destroyed(stream: FileSink): Promise<void> {
 /** Writes a file from its beginning; chunks that wait are written with one system call. */
 class FileSink extends Writable {
   bytesWritten = 0;
-  readonly trail: Trail | undefined;
+  readonly follower: DigestFollower | undefined;
   private readonly handle: FileHandle;
   private readonly pace: Pace;
 
-  constructor(handle: FileHandle, trail: Trail | undefined, pace: Pace = () => undefined) {
+  constructor(handle: FileHandle, follower: DigestFollower | undefined, pace: Pace = () => undefined) {
     super({ highWaterMark: 1024 * 1024, decodeStrings: true });
     this.handle = handle;
-    this.trail = trail;
+    this.follower = follower;
     this.pace = pace;
   }
 
@@ -180,7 +180,7 @@ class FileSink extends Writable {
       pace: this.pace,
       onWritten: (bytes) => {
         this.bytesWritten = at + bytes;
-        this.trail?.reach(this.bytesWritten);
+        this.follower?.advance(this.bytesWritten);
         onWritten?.(bytes);
       },
     });
@@ -189,7 +189,7 @@ class FileSink extends Writable {
 
   /** Hex; nothing when it is not hashed. */
   async digest(): Promise<string | undefined> {
-    return await this.trail?.finish(this.bytesWritten);
+    return (await this.follower?.finish(this.bytesWritten))?.[0];
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -214,7 +214,7 @@ class FileSink extends Writable {
       while (rest.length > 0) {
         const { bytesWritten } = await this.handle.writev(rest);
         this.bytesWritten += bytesWritten;
-        this.trail?.reach(this.bytesWritten);
+        this.follower?.advance(this.bytesWritten);
         rest = dropBytes(rest, bytesWritten);
       }
     }

@@ -1,6 +1,6 @@
 // What doors and the receiving core say to each other. How a door uses it stands at the top of session.ts.
 import type { Readable } from 'node:stream';
-import type { TrailAlgorithm } from '../../bytes/trail.js';
+import type { StretchDigest } from '../../bytes/hash.js';
 import type { JobDocument } from '../../contracts/documents.js';
 
 /** What a door must know of an upload at its next request; kept in the row of the job, so it holds no secret. */
@@ -26,7 +26,7 @@ export interface FoundSession {
 
 /** A checksum that was announced for the bytes of one request. */
 export interface PartDigest {
-  readonly algorithm: TrailAlgorithm;
+  readonly algorithm: StretchDigest;
   readonly hex: string;
 }
 

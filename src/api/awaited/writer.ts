@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno, onDisk } from '../../bytes/disk-fault.js';
+import { DigestFollower } from '../../bytes/hash-follow.js';
 import { pump } from '../../bytes/pump.js';
 import { uploadStaging } from '../../bytes/staging.js';
-import { Trail } from '../../bytes/trail.js';
 import { Fault } from '../../domain/fault.js';
 import { showReceived } from '../../store/receivers.js';
 import { releaseWriter, renewWriter, takeWriter, WRITER_LEASE_MS } from '../../store/writers.js';
@@ -35,7 +35,7 @@ export class Writer implements HeldWriter {
   readonly #deps: ApiDeps;
   readonly #jobId: string;
   #file: FileHandle | undefined;
-  #trail: Trail | undefined;
+  #follower: DigestFollower | undefined;
   #fence = 0;
   /** Until then no other process writes, by our own clock. */
   #mineUntil = 0;
@@ -85,7 +85,8 @@ export class Writer implements HeldWriter {
     const from = this.offset;
     this.#stop = new AbortController();
     this.#movedAt = performance.now();
-    const part = digest === undefined ? undefined : new Trail(this.path, digest.algorithm, from);
+    const part =
+      digest === undefined ? undefined : new DigestFollower(this.path, [digest.algorithm], { from });
     const signal = AbortSignal.any([this.#deps.closing, this.#stop.signal]);
     const { job_id: jobId, user_email: owner } = this.found.job;
     const pacing = startPacing(this.#deps, { jobId, owner, signal }, () => {
@@ -102,13 +103,13 @@ export class Writer implements HeldWriter {
       onWritten: (written) => {
         this.offset = from + written;
         this.#movedAt = performance.now();
-        (part ?? this.#trail)?.reach(this.offset);
+        (part ?? this.#follower)?.advance(this.offset);
       },
     }).finally(() => pacing.leave());
     this.offset = from + bytes;
     try {
       if (failure !== undefined && part !== undefined) throw failure;
-      if (part !== undefined && (await part.finish(this.offset)) !== digest?.hex)
+      if (part !== undefined && (await part.finish(this.offset))[0] !== digest?.hex)
         throw new Fault('part_mismatch');
     } catch (error) {
       part?.drop();
@@ -116,7 +117,7 @@ export class Writer implements HeldWriter {
       if (this.isHeld) await file.truncate(from);
       throw error;
     }
-    this.#trail?.reach(this.offset);
+    this.#follower?.advance(this.offset);
     if (failure !== undefined) throw failure;
   }
 
@@ -128,9 +129,9 @@ export class Writer implements HeldWriter {
   }
 
   async digest(): Promise<string | undefined> {
-    const trail = this.#trail;
-    this.#trail = undefined;
-    return await trail?.finish(this.offset);
+    const follower = this.#follower;
+    this.#follower = undefined;
+    return (await follower?.finish(this.offset))?.[0];
   }
 
   async confirm(): Promise<void> {
@@ -165,8 +166,8 @@ export class Writer implements HeldWriter {
   }
 
   async close(): Promise<void> {
-    this.#trail?.drop();
-    this.#trail = undefined;
+    this.#follower?.drop();
+    this.#follower = undefined;
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
@@ -196,7 +197,7 @@ export class Writer implements HeldWriter {
     this.#file = file;
     this.offset = (await file.stat()).size;
     this.#shown = this.offset;
-    if (this.offset === 0) this.#trail = new Trail(this.path);
+    if (this.offset === 0) this.#follower = new DigestFollower(this.path, ['sha256']);
   }
 
   /** The clean-up after a cancellation removes the file under our hands. @throws Fault upload_gone */

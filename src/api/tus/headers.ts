@@ -1,11 +1,11 @@
 // The headers of tus 1.0, read strictly: what they say, or a refusal that names the header.
-import type { TrailAlgorithm } from '../../bytes/trail.js';
+import type { StretchDigest } from '../../bytes/hash.js';
 import { Fault } from '../../domain/fault.js';
 import type { PartDigest } from '../awaited/port.js';
 import type { ApiContext } from '../route.js';
 
 export const VERSION = '1.0.0';
-export const ALGORITHMS: readonly TrailAlgorithm[] = ['sha256', 'sha1', 'md5'];
+export const ALGORITHMS: readonly StretchDigest[] = ['sha256', 'sha1', 'md5'];
 const HEX_LENGTH = { sha256: 64, sha1: 40, md5: 32 } as const;
 
 /** A whole number of bytes; undefined when the header is missing. @throws Fault invalid_field */

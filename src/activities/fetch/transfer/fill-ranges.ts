@@ -1,6 +1,5 @@
 // The missing ranges of a file by several streams, whose number follows the rate that they bring together.
-import type { FileHash } from '../../../bytes/hash.js';
-import type { Follower } from '../../../bytes/hash-follow.js';
+import type { FileFollower, FileHash } from '../../../bytes/hash.js';
 import type { PartialFile } from '../../../bytes/partial-file.js';
 import { runCrew } from './crew.js';
 import type { TransferJob } from './job.js';
@@ -58,7 +57,7 @@ interface Beside {
   readonly total: number;
   readonly count: StreamCount;
   readonly watch: Watch;
-  readonly follower: Follower | undefined;
+  readonly follower: FileFollower | undefined;
 }
 
 class Filling<O extends Opened> {

@@ -1,6 +1,5 @@
 // A file of which no ranges can be had, or none that provably belong together: one stream, from the start at every try.
-import type { FileHash } from '../../../bytes/hash.js';
-import type { Follower } from '../../../bytes/hash-follow.js';
+import type { FileFollower, FileHash } from '../../../bytes/hash.js';
 import type { PartialFile } from '../../../bytes/partial-file.js';
 import type { TransferJob } from './job.js';
 import { request } from './open.js';
@@ -47,7 +46,7 @@ interface OneTry {
   readonly first: Opened;
   readonly body: Opened;
   readonly watch: Watch;
-  readonly follower: Follower | undefined;
+  readonly follower: FileFollower | undefined;
 }
 
 async function once<O extends Opened>(

@@ -1,6 +1,6 @@
 // Whether a file is hashed while it comes, and with which digests.
 import type { ExtraDigest } from '../../../bytes/hash.js';
-import { type Follower, followHash } from '../../../bytes/hash-follow.js';
+import { type FileFollower, followHash } from '../../../bytes/hash.js';
 import type { Announced } from '../source.js';
 
 /** Smaller files are hashed when they are whole: that takes no time to speak of. */
@@ -11,7 +11,7 @@ export function followFile(
   path: string,
   size: number | undefined,
   announced: readonly Announced[],
-): Follower | undefined {
+): FileFollower | undefined {
   if (size !== undefined && size < FOLLOW_ABOVE) return undefined;
   return followHash(path, extraDigests(announced));
 }

@@ -1,5 +1,5 @@
 // What one transfer works with.
-import type { Follower } from '../../../bytes/hash-follow.js';
+import type { FileFollower } from '../../../bytes/hash.js';
 import type { Owner } from '../../../bytes/journal.js';
 import type { TransferSettings } from '../source.js';
 import type { Opened, RangeOpener } from './port.js';
@@ -17,5 +17,5 @@ export interface TransferJob<O extends Opened> {
   /** See FetchContext.admit; left out: it was asked for all files together. */
   admit?(bytes: number): Promise<void>;
   /** Hashes the file while it grows; asked for anew when it begins anew. */
-  follow?(first: O): Follower | undefined | Promise<Follower | undefined>;
+  follow?(first: O): FileFollower | undefined | Promise<FileFollower | undefined>;
 }
