@@ -1,11 +1,11 @@
 // The order of the test files: the longest first, so that no core waits for the other at the end.
 import { relative } from 'node:path';
-import Sequencer from '@jest/test-sequencer';
+import TestSequencer from '@jest/test-sequencer';
 
 /** A minute and more each, longest first. Jest puts the others in order of their size. */
 const LONG = ['test/e2e/kills.test.ts', 'test/converters/programs.test.ts'];
 
-export default class LongestFirst extends Sequencer.default {
+export default class LongestFirst extends TestSequencer {
   sort(tests) {
     const place = ({ path, context }) => {
       const at = LONG.indexOf(relative(context.config.rootDir, path));
