@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from '../src/activities/validate/sample.js';
 import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { startDaemon } from '../src/process/daemon.js';
@@ -163,7 +164,7 @@ class ConvertBench {
 
   async #prove(product: string): Promise<Ran> {
     const work = join(this.#home, 'work');
-    const sample = { all_below_bytes: 256 * 2 ** 20, count: 64, seed: 1 };
+    const sample = { all_below_bytes: COMPARE_ALL_BELOW, count: SAMPLE_BLOCKS, seed: 1 };
     const preview = join(product, 'sluice', 'preview.png');
     const request = {
       product,

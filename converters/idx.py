@@ -8,7 +8,7 @@ import os
 import shutil
 
 from sluice_convert import idx_input, plan
-from sluice_convert.digest import block_record, wider
+from sluice_convert.digest import slab_records, wider
 from sluice_convert.report import Fault, run_program
 
 COPY_BYTES = 64 << 20
@@ -49,20 +49,15 @@ def digests(dataset, root, name, limit, told):
                 values = read_box(dataset, access, [lower, upper], timestep, field_name)
                 told(values.nbytes)
                 values = values[None] if len(low) == 2 else values
-                records += slab_records(timestep, (z0, z1, y0, y1), values, block_bytes, low, field_name, name)
+                found = slab_records(timestep, (z0, z1, y0, y1), values, shape, block_bytes)
+                records += [placed(record, low) | {"field": field_name, "entry": name} for record in found]
     return records, check.absent
 
 
-def slab_records(timestep, slab, values, limit, low, field_name, name):
-    """Proof records of one slab, in the coordinates of the dataset."""
-    z0, _, y0, _ = slab
-    records, voxel_bytes = [], values[0, 0, 0].nbytes
-    for a, b, c, d in plan.blocks(slab, values.shape[:3], voxel_bytes, limit):
-        record = block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0])
-        depth_low = low[2] if len(low) == 3 else 0
-        record["box"] = [[low[0], low[1] + c, depth_low + a], [low[0] + values.shape[2], low[1] + d, depth_low + b]]
-        records.append(record | {"field": field_name, "entry": name})
-    return records
+def placed(record, low):
+    """A proof record in the coordinates of a dataset whose first voxel is `low`, x first."""
+    first = [*low, 0][:3]
+    return record | {"box": [[place + start for place, start in zip(corner, first)] for corner in record["box"]]}
 
 
 def copy_files(files, output, entry, told):

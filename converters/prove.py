@@ -6,6 +6,7 @@ nothing is drawn, and what differs is the answer, not a failure.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from sluice_convert import checking
 from sluice_convert.confidence import statement
@@ -41,13 +42,17 @@ def prove(request, reporter, strict):
         sum(checking.volume(form.blocks[index]["box"]) for index in drawn) * form.voxel_bytes
         for form, drawn in zip(forms, chosen)
     ]
-    total, records = sum(sizes), []
-    for number, (form, drawn) in enumerate(zip(forms, chosen)):
-        told = counting(reporter, sum(sizes[:number]), total)
-        records.append(prove_form(form, drawn, proof, limits, sample["seed"], told, strict))
-    reporter.progress(total, total, "checked")
-    record = records[0] if [form.kind for form in forms] == ["idx"] else together(forms, records)
-    return record | (pictures(forms[0].shown(), proof, request["preview"]) if "preview" in request else {})
+    total, records, pictured = sum(sizes), [], None
+    with ThreadPoolExecutor(max(1, limits["threads"])) as pool:
+        if "preview" in request:
+            pictured = pool.submit(pictures, forms[0], proof, request["preview"])
+        for number, (form, drawn) in enumerate(zip(forms, chosen)):
+            told = counting(reporter, sum(sizes[:number]), total)
+            groups = checking.grouped(form.blocks, drawn, form.voxel_bytes, limits["slab_bytes"])
+            records.append(prove_form(form, drawn, groups, proof, sample["seed"], pool, told, strict))
+        reporter.progress(total, total, "checked")
+        record = records[0] if [form.kind for form in forms] == ["idx"] else together(forms, records)
+        return record | (pictured.result() if pictured is not None else {})
 
 
 def counting(reporter, before, total):
@@ -55,13 +60,11 @@ def counting(reporter, before, total):
     return lambda done: reporter.progress(before + done, total, "checking")
 
 
-def prove_form(form, chosen, proof, limits, seed, told, strict):
+def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
     """The record of one form of the product."""
     blocks, checker = form.blocks, checking.Checker(form.opened, proof)
     told(0)
-    checker.check_all(
-        checking.grouped(blocks, chosen, form.voxel_bytes, limits["slab_bytes"]), limits["threads"], told
-    )
+    checker.check_all(groups, pool, told)
     if strict:
         checker.differences.refuse(checker.checked)
     sure = statement(len(blocks), checker.checked, seed)
@@ -99,9 +102,9 @@ def source_range(proof):
     return {"field": proof["field"], "min": low_high[0], "max": low_high[1]}
 
 
-def pictures(reader, proof, path):
+def pictures(form, proof, path):
     """Draw them; the preview's size stands by itself."""
-    drawn = draw(reader, proof["field"], proof["ignored"], proof["y_up"], path)
+    drawn = draw(form.shown(), proof["field"], proof["ignored"], proof["y_up"], path)
     return {"preview": drawn.pop(os.path.basename(path)), "pictures": drawn}
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import random
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 from . import blockfiles
 from .differences import Differences, differs
@@ -136,17 +136,18 @@ class Checker:
         self._opened, self._proof = opened, proof
         self._local = threading.local()  # an OpenVisus dataset serves one thread
 
-    def check_all(self, groups, threads, told):
-        """Check every group, `told(bytes)` after each; what differs is collected in `differences`."""
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            jobs = [pool.submit(self._check, *group) for group in groups]
-            try:
-                for job in as_completed(jobs):
-                    self._note(*job.result())
-                    told(self.bytes_checked)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    def check_all(self, groups, pool, told):
+        """Check every group on the threads of `pool`, `told(bytes)` after each; what differs is collected in
+        `differences`.
+        """
+        jobs = [pool.submit(self._check, *group) for group in groups]
+        try:
+            for job in as_completed(jobs):
+                self._note(*job.result())
+                told(self.bytes_checked)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
     def fields(self):
         """Per field (and part of a joined dataset): blocks compared and the range of their values as read now."""

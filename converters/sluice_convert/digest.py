@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+from . import plan
+
 
 def little_endian(dtype):
     """The dtype in the byte order that digests and products use."""
@@ -46,14 +48,21 @@ def sha256_of(values):
     return hashlib.sha256(memoryview(data).cast("B")).hexdigest()
 
 
-def block_record(timestep, box, values, ignored=()):
-    """One proof entry. `box` = (z0, z1, y0, y1) of a full-width block, written as [[x0,y0,z0],[x1,y1,z1]]."""
-    z0, z1, y0, y1 = box
-    low, high = finite_range(values, ignored)
+def slab_records(timestep, slab, values, shape, limit, ignored=()):
+    """The proof entries of the blocks of one slab (z0, z1, y0, y1) in memory; a box is [[x0,y0,z0],[x1,y1,z1]].
+
+    `shape` is that of the volume, `limit` the most bytes of a block.
+    """
+    return [
+        _record(timestep, box, values, slab, ignored)
+        for box in plan.blocks(slab, shape, values[0, 0, 0].nbytes, limit)
+    ]
+
+
+def _record(timestep, box, values, slab, ignored):
+    (z0, z1, y0, y1, x0, x1), (slab_z, _, slab_y, _) = box, slab
+    block = values[z0 - slab_z : z1 - slab_z, y0 - slab_y : y1 - slab_y, x0:x1]
+    low, high = finite_range(block, ignored)
     return {
-        "timestep": timestep,
-        "box": [[0, y0, z0], [values.shape[2], y1, z1]],
-        "sha256": sha256_of(values),
-        "min": low,
-        "max": high,
-    }
+        "timestep": timestep, "box": [[x0, y0, z0], [x1, y1, z1]], "sha256": sha256_of(block), "min": low, "max": high,
+    }  # fmt: skip

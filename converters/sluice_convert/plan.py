@@ -1,7 +1,8 @@
 """How a volume is cut: slabs are read and written in one piece, blocks are what the proof has digests of.
 
-Shapes are (depth, height, width) in voxels; a 2-D image has depth 1. Boxes are half open: (z0, z1, y0, y1),
-always over the full width. Starts and thicknesses are powers of two, so slabs meet OpenVisus block borders.
+Shapes are (depth, height, width) in voxels; a 2-D image has depth 1. Boxes are half open: slabs (z0, z1, y0, y1) go
+over the full width, proof blocks are (z0, z1, y0, y1, x0, x1). Starts and sides are powers of two, so both meet
+OpenVisus block borders.
 """
 
 FEWEST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 20, 8 << 20
@@ -20,21 +21,26 @@ def power_of_two_above(number):
     return 1 << (max(1, int(number)) - 1).bit_length()
 
 
-def block_thickness(shape):
-    """Slices that a block of the finest level spans, by the order in which OpenVisus divides a volume.
+def block_span(shape):
+    """Voxels along each axis that a block of the finest level spans, by the order in which OpenVisus divides a volume.
 
-    From the finest division to the coarsest it halves the axis that is longest by then, on a tie the last one. A
-    thinner slab would meet every block several times: to write it, and to read and decompress it for the proof.
+    From the finest division to the coarsest it halves the axis that is longest by then, on a tie the last one.
     """
-    sizes = [power_of_two_above(size) for size in shape]
-    thickness = 1
+    sizes, span = [power_of_two_above(size) for size in shape], [1, 1, 1]
     for _ in range(BLOCK_BITS + 1):  # the finest level holds every second voxel
         axis = sizes.index(max(sizes))
         if sizes[axis] == 1:
             break
         sizes[axis] //= 2
-        thickness *= 2 if axis == 0 else 1
-    return thickness
+        span[axis] *= 2
+    return span
+
+
+def block_thickness(shape):
+    """Slices of a finest block. A thinner slab would meet every block several times: to write it, and to read and
+    decompress it for the proof.
+    """
+    return block_span(shape)[0]
 
 
 def slab_size(shape, voxel_bytes, limit, row_access):
@@ -77,12 +83,19 @@ def proof_block_bytes(raw):
 
 
 def blocks(slab, shape, voxel_bytes, limit):
-    """The proof blocks of one slab, of at most `limit` bytes where a row is no larger: as thick as OpenVisus's own
-    blocks, since a thinner one costs as much to read.
+    """The proof blocks of one slab, of at most `limit` bytes: whole blocks of OpenVisus side by side, since a part of
+    one costs as much to read.
     """
     z0, z1, y0, y1 = slab
-    row = shape[2] * voxel_bytes
-    thickness = min(power_of_two_above(z1 - z0), block_thickness(shape))
-    while thickness > 1 and row * thickness > limit:
-        thickness //= 2
-    return list(cut(slab, thickness, min(y1 - y0, power_of_two_below(limit // (row * thickness)))))
+    most = [power_of_two_above(extent) for extent in (z1 - z0, y1 - y0, shape[2])]
+    sides = [min(span, side) for span, side in zip(block_span(shape), most)]
+    while voxel_bytes * sides[0] * sides[1] * sides[2] > limit and max(sides) > 1:
+        sides[sides.index(max(sides))] //= 2
+    for axis in (2, 1, 0):  # neighbours in a row first
+        while sides[axis] < most[axis] and 2 * voxel_bytes * sides[0] * sides[1] * sides[2] <= limit:
+            sides[axis] *= 2
+    return [
+        (*box, x, min(x + sides[2], shape[2]))
+        for box in cut(slab, sides[0], sides[1])
+        for x in range(0, shape[2], sides[2])
+    ]

@@ -7,6 +7,7 @@ values occur. Colour where a voxel has three or four samples; contrast between t
 
 import json
 import os
+from functools import cached_property
 
 import numpy as np
 
@@ -66,7 +67,10 @@ class Look:
 
     def plane(self, axis, place, side, most_pixels, timestep=None):
         """(values, mask of the valid ones) of a slice, shrunk by averaging."""
-        values = self._slice(axis, place, most_pixels, timestep)
+        return self._shrunk(self._slice(axis, place, most_pixels, timestep), axis, side)
+
+    def _shrunk(self, values, axis, side):
+        """(values, mask of the valid ones) of one slice in its true proportions, whatever strides it was read with."""
         mask = valid_mask(values, self._ignored)
         plane = np.where(mask, values, 0).astype(np.float64)
         if plane.ndim == 3 and plane.shape[2] in COLOURS:
@@ -74,20 +78,19 @@ class Look:
         elif plane.ndim == 3:  # bands that are no colours: their mean
             plane, mask = plane.mean(axis=2), mask.all(axis=2)
         across = [self.size(k) for k in (Z, Y, X) if k != axis]
-        return shrink(plane, mask, *target_size(*across, side))
+        return shrink(plane, mask, *target_size(*across, side, plane.shape))
 
     def strip(self):
         """Slices along z, or the timesteps of a flat dataset, side by side with one contrast; None when there is one."""
-        deep = self.rank == 3
-        first, count = (self._low[Z], self.size(Z)) if deep else (0, len(self._steps))
-        shown = min(STRIP_SLICES, count)
+        sample, _ = self._sample if self.rank == 3 else (self._steps, None)
+        shown = min(STRIP_SLICES, len(sample))
         if shown < 2:
             return None
         # In the middle of equal parts, so the very ends, often empty, are left out.
-        places = [first + (2 * k + 1) * count // (2 * shown) for k in range(shown)]
+        chosen = [sample[(2 * k + 1) * len(sample) // (2 * shown)] for k in range(shown)]
         planes = [
-            self.plane(Z, place if deep else 0, STRIP_SIDE, STRIP_PIXELS, None if deep else self._steps[place])
-            for place in places
+            self._shrunk(one, Z, STRIP_SIDE) if self.rank == 3 else self.plane(Z, 0, STRIP_SIDE, STRIP_PIXELS, one)
+            for one in chosen
         ]
         limits = contrast(np.concatenate([plane[mask].ravel() for plane, mask in planes]))
         tiles = [stretch(plane, mask, limits)[:: -1 if self._y_up else 1] for plane, mask in planes]
@@ -96,7 +99,7 @@ class Look:
 
     def histogram(self):
         """Counts of a regular sample of all voxels (all of them where they are few), for each sample of a voxel."""
-        values, strides = self._sample()
+        values, strides = self._sample
         samples = values.reshape(-1, values.shape[-1]) if values.ndim > self.rank else values.reshape(-1, 1)
         counts = [counted(samples[:, k], self._ignored) for k in range(samples.shape[1])]
         return {
@@ -104,7 +107,9 @@ class Look:
             "complete": all(stride == 1 for stride in strides), "samples": counts,
         }  # fmt: skip
 
+    @cached_property
     def _sample(self):
+        """(values, strides) of the finest resolution that has few voxels."""
         dropped, strides = 0, [1] * self.rank
         while dropped < len(self._halvings) and self._voxels(strides) > MOST_PIXELS:
             strides[self._halvings[dropped]] *= 2
@@ -140,9 +145,11 @@ class Look:
         return self._reader.read(low, high, timestep, self._field, dropped)
 
 
-def target_size(height, width, side=LONGEST_SIDE):
-    """The size of a picture: never enlarged, at most `side` on the longer side."""
-    scale = min(1.0, side / max(height, width))
+def target_size(height, width, side, read):
+    """The size of a picture: never enlarged, at most `side` on the longer side, in proportion; `read` is what there is
+    of its rows and columns.
+    """
+    scale = min(1.0, side / max(height, width), read[0] / height, read[1] / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata as packages
 
 from . import PROGRAM, VERSION, blockfiles, outputs, plan
-from .digest import block_record, wider
+from .digest import slab_records, wider
 from .report import Fault, disk_full
 from .visus import check_dims, dtype_name, openvisus
 
@@ -124,6 +124,7 @@ def copy_voxels(source, writer, slab_bytes, told, field=0):
     """
     voxel_bytes = source.dtype.itemsize * source.components
     boxes = plan.slabs(source.shape, voxel_bytes, slab_bytes, source.row_access)
+    block_bytes = plan.proof_block_bytes(raw_bytes(source) * source.timesteps)
     todo = [(timestep, box) for timestep in range(source.timesteps) for box in boxes]
     records, done = [], 0
     with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as digesting:
@@ -133,22 +134,12 @@ def copy_voxels(source, writer, slab_bytes, told, field=0):
             if index + 1 < len(todo):
                 following = todo[index + 1]
                 upcoming = reading.submit(source.read, following[0], *following[1])
-            digests = digesting.submit(digest_slab, source, timestep, box, values, voxel_bytes)
+            digests = digesting.submit(slab_records, timestep, box, values, source.shape, block_bytes, source.ignored)
             writer.write(timestep, box, values, field)
             records += digests.result()
             done += values.nbytes
             told(done)
     return records
-
-
-def digest_slab(source, timestep, slab, values, voxel_bytes):
-    """The proof records of the blocks of one slab in memory."""
-    z0, _, y0, _ = slab
-    limit = plan.proof_block_bytes(raw_bytes(source) * source.timesteps)
-    return [
-        block_record(timestep, (a, b, c, d), values[a - z0 : b - z0, c - y0 : d - y0], source.ignored)
-        for a, b, c, d in plan.blocks(slab, source.shape, voxel_bytes, limit)
-    ]
 
 
 class Writer:

@@ -41,7 +41,8 @@ class IdxForm:
         return IdxReader(checking.open_product(self._product, entry or self.entry))
 
     def shown(self):
-        return IdxReader(self._dataset)
+        """A reader for the thread that draws."""
+        return self.opened(None)
 
     def check_levels(self, block):
         return check_levels(self._dataset, self._proof, block)
@@ -76,7 +77,7 @@ class ZarrForm:
     def open(self, _strict):
         """Open every image and hold its description against the proof. Raises `product_differs`."""
         readers = {field: self._open(self._product, path, self._proof) for field, path in self._paths.items()}
-        first = self._first = readers[self._proof["field"]]
+        first = readers[self._proof["field"]]
         if first.dtype != self._proof["dtype"]:
             raise differs(f"The product's voxel type should be {self._proof['dtype']} and is {first.dtype}.")
         for image in self._proof["zarr"]["fields"]:
@@ -89,7 +90,8 @@ class ZarrForm:
         return self._open(self._product, entry.removesuffix(FINEST), self._proof)
 
     def shown(self):
-        return self._first
+        """A reader for the thread that draws."""
+        return self._open(self._product, self._paths[self._proof["field"]], self._proof)
 
     def check_levels(self, block):
         """Of every field at the place of the block; the fewest levels that one has."""
