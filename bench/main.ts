@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   'transfer-url': async () => (await import('./transfer-url.js')).transferUrl,
   'transfer-s3': async () => (await import('./transfer-s3.js')).transferS3,
   'many-files': async () => (await import('./many-files.js')).manyFiles,
+  'small-datasets': async () => (await import('./small-datasets.js')).smallDatasets,
   status: async () => (await import('./status.js')).status,
 };
 
