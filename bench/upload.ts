@@ -13,12 +13,12 @@ import { compare, figure, interleave } from './stats.js';
 
 const RUNS = 7;
 const DEFAULT_MIB = 1024;
-/** A body this large is sent once: it is there to show that memory does not grow. */
-const ONCE_ABOVE_MIB = 2048;
+/** A body this large shows that memory does not grow, instead. */
+const FLAT_ABOVE_MIB = 4096;
+const SMALL_MIB = 1024;
 const API_LIMIT_MB = 200;
 
-export async function upload({ runs, size = DEFAULT_MIB, say }: BenchOptions): Promise<Findings> {
-  const rounds = runs ?? (size > ONCE_ABOVE_MIB ? 1 : RUNS);
+export async function upload({ runs = RUNS, size = DEFAULT_MIB, say }: BenchOptions): Promise<Findings> {
   return await withStack(say, async (stack) => {
     // What happens to the bytes afterwards is another matter: without a worker they stay where they were received.
     await stack.worker.stop(20_000);
@@ -28,7 +28,9 @@ export async function upload({ runs, size = DEFAULT_MIB, say }: BenchOptions): P
     const [chunks8, chunks64] = [await startChunkApi(stack, 8), await startChunkApi(stack, 64)];
     const peers = { pipe, busboy, tus, chunks8, chunks64 };
     try {
-      return await measure(stack, peers, { rounds, size, say });
+      return size > FLAT_ABOVE_MIB
+        ? await flatness(stack, peers, { size, say })
+        : await measure(stack, peers, { rounds: runs, size, say });
     } finally {
       await Promise.all(Object.values(peers).map(({ daemon }) => daemon.stop(5_000)));
     }
@@ -141,6 +143,40 @@ async function measure(
       ...stack.versions,
       ...packageVersions('@fastify/busboy', 'hono', '@hono/node-server', '@tus/server', '@tus/file-store'),
     },
+  };
+}
+
+/** Memory after files of 1 GiB and after much larger ones, by one door after the other. */
+async function flatness(
+  stack: Stack,
+  peers: Peers,
+  { size, say }: { size: number; say: (text: string) => void },
+): Promise<Findings> {
+  const servers = { API: stack.api.daemon.pid, 'API of chunks': peers.chunks64.daemon.pid };
+  const peaks: Record<keyof typeof servers, number>[] = [];
+  for (const mib of [SMALL_MIB, size]) {
+    const doors = contestants(stack, peers, mib);
+    for (const door of ['native', 'put', 'tus 8', 'chunks 64'] as const) {
+      await doors[door]();
+      say(`${door}: ${mib} MiB`);
+    }
+    const [API, chunks] = [await peakMemory(servers.API), await peakMemory(servers['API of chunks'])];
+    peaks.push({ API, 'API of chunks': chunks });
+  }
+  const [small = { API: 0, 'API of chunks': 0 }, large = small] = peaks;
+  const growth = (name: keyof typeof servers): number =>
+    (100 * Math.max(0, large[name] - small[name])) / ((size - SMALL_MIB) * 1.048576);
+  return {
+    comparisons: [],
+    figures: (['API', 'API of chunks'] as const).flatMap((name) => [
+      figure(`${name}: peak memory after files of ${SMALL_MIB} MiB`, 'MB', [small[name]], API_LIMIT_MB),
+      figure(`${name}: peak memory after files of ${size} MiB`, 'MB', [large[name]], API_LIMIT_MB),
+      figure(`${name}: growth of memory over size`, '%', [growth(name)], 1),
+    ]),
+    notes: [
+      'One file of each size by form, PUT and tus (parts of 8 MiB), and by chunks of 64 MiB, all hashed.',
+    ],
+    versions: stack.versions,
   };
 }
 
