@@ -30,8 +30,8 @@ def stacked(tiffs, log):
 
     scans, facts = [], None
     for number, item in enumerate(tiffs):
-        pages, first = scan(item["path"], item["name"])
-        facts = facts or first
+        pages, first = scan(item["path"], item["name"], with_facts=facts is None)
+        facts = first if facts is None else facts
         scans.append(pages)
         check_alike(tiffs[0], scans[0][0], item, pages)
         if number % 1000 == 999:

@@ -56,8 +56,10 @@ class _Complaints(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def scan(path, name):
-    """The slices of a file and a metadata record of its first page. Raises Fault with a sentence naming the file."""
+def scan(path, name, with_facts=True):
+    """The slices of a file and a metadata record of its first page (or none). Raises Fault with a sentence naming the
+    file.
+    """
     if os.path.getsize(path) == 0:
         raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
     logger, complaints = logging.getLogger("tifffile"), _Complaints()
@@ -69,7 +71,7 @@ def scan(path, name):
                     _page(path, name, tif, page, index) for index, page in enumerate(tif.pages) if not _reduced(page)
                 ]
                 pages = _expand_single_directory(tif, pages, name)
-                facts = _facts(tif) if pages else {}
+                facts = _facts(tif) if pages and with_facts else {}
             except DAMAGED as error:
                 raise truncated(name, str(error)) from error
     finally:

@@ -28,6 +28,7 @@ class TiffSource:
         self.metadata, self.summary = metadata, summary
         self._steps, self._names = steps, names
         self._tif = self._tif_path = None
+        self._raw = self._raw_path = None
         self._decoded = (None, None)
 
     def read(self, timestep, z0, z1, y0, y1):
@@ -51,18 +52,19 @@ class TiffSource:
         """Close the file that is open."""
         if self._tif is not None:
             self._tif.close()
-        self._tif = self._tif_path = None
+        if self._raw is not None:
+            self._raw.close()
+        self._tif = self._tif_path = self._raw = self._raw_path = None
 
     def _read_raw(self, page, y0, y1, target):
         row_bytes = target[0].nbytes
-        file = self._open(page.path).filehandle
+        file = self._open_raw(page.path)
         file.seek(page.offset + y0 * row_bytes)
-        if page.stored == self.dtype:
-            if file.readinto(memoryview(target).cast("B")) != target.nbytes:
-                raise truncated(self._names[page.path], f"page {page.index + 1} ends early")
-            return
-        raw = file.read(target.nbytes)
-        target[...] = np.frombuffer(raw, page.stored).reshape(target.shape)
+        stored = target if page.stored == self.dtype else np.empty(target.shape, page.stored)
+        if file.readinto(memoryview(stored).cast("B")) != target.nbytes:
+            raise truncated(self._names[page.path], f"page {page.index + 1} ends early")
+        if stored is not target:
+            target[...] = stored
 
     def _read_packed(self, page, y0, y1):
         whole = y0 == 0 and y1 == self.shape[1]
@@ -84,6 +86,14 @@ class TiffSource:
                 self._tif.close()
             self._tif, self._tif_path = tifffile.TiffFile(path), path
         return self._tif
+
+    def _open_raw(self, path):
+        """Where the pixels lie is known, so the directories need not be read again."""
+        if self._raw_path != path:
+            if self._raw is not None:
+                self._raw.close()
+            self._raw, self._raw_path = open(path, "rb", buffering=0), path
+        return self._raw
 
     def _unreadable(self, page, error):
         name = self._names[page.path]
