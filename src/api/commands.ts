@@ -2,6 +2,7 @@
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { CommandAnswer, CommandBody } from '../contracts/http.js';
 import type { DatasetInput } from '../contracts/workflow.js';
+import { readStatus } from '../domain/dataset.js';
 import { Fault } from '../domain/fault.js';
 import { mostUrgent, NORMAL_PRIORITY } from '../domain/priority.js';
 import type { RetryJob } from '../sources/start.js';
@@ -38,9 +39,11 @@ export async function commandDataset(
   const refused = async (): Promise<Fault> =>
     refuseDataset(command, row, await uploadsOfDataset(deps.store, row.uuid));
   switch (command) {
+    case 'cancel':
+      if (await isUnbegun(deps, row)) return await cancelUnbegun(deps, row, { ...body, by });
+      return await tell(deps, row.uuid, command, { ...body, by }, refused);
     case 'pause':
     case 'resume':
-    case 'cancel':
       return await tell(deps, row.uuid, command, { ...body, by }, refused);
     case 'seal':
       if (!(await deps.engine.seal(row.uuid, { by }))) throw await refused();
@@ -99,6 +102,21 @@ async function tell(
     case 'closed':
       throw await refused();
   }
+}
+
+/** A record to which nothing was delivered yet; a run that was just started for it may be ahead of its row. */
+const isUnbegun = async ({ engine }: ApiDeps, { uuid, status }: DatasetDocument): Promise<boolean> =>
+  readStatus(status) === 'submitted' && (await engine.describe(uuid))?.status !== 'RUNNING';
+
+async function cancelUnbegun(
+  deps: ApiDeps,
+  row: DatasetDocument,
+  { by, reason }: CommandBody & { by: string },
+): Promise<CommandOutcome> {
+  const { quietMs } = deps.config;
+  const input = datasetInput(row, { fresh: false, reason: 'delivery', by, quietMs });
+  await deps.engine.cancelUnbegun(input, { by, ...(reason === undefined ? {} : { reason }) });
+  return await accepted(deps);
 }
 
 /** A new run of a dataset that stands still. @throws Fault conflict when there is nothing that it could do */

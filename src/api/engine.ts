@@ -42,6 +42,8 @@ export interface Engine {
   deliver(input: DatasetInput, order: UploadOrder): Promise<void>;
   /** @throws Fault conflict when the present state refuses it, in the workflow's words */
   command(uuid: string, verb: Verb, command: Command): Promise<CommandResult>;
+  /** Cancels a dataset that no run knows yet: one starts for it and ends so. */
+  cancelUnbegun(input: DatasetInput, command: Command): Promise<void>;
   /** Returns false when nothing runs for this dataset. */
   seal(uuid: string, command: Command): Promise<boolean>;
   /** A new run of a dataset whose last one failed or ended. @throws Fault conflict while one runs */
@@ -95,6 +97,18 @@ class TemporalEngine implements Engine {
     const run = await this.describe(uuid);
     if (run === undefined || run.status !== 'RUNNING') return { result: 'closed' };
     return await this.#tell(uuid, verb, { ...command, runId: command.runId ?? run.runId });
+  }
+
+  async cancelUnbegun(input: DatasetInput, command: Command): Promise<void> {
+    await this.#registered(() =>
+      this.#client.workflow.signalWithStart(WORKFLOW_TYPES.dataset, {
+        ...datasetStart(input),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        signal: cancelSignal,
+        signalArgs: [command],
+      }),
+    );
   }
 
   async seal(uuid: string, command: Command): Promise<boolean> {

@@ -17,7 +17,8 @@ export function openForDataset(
 ): readonly CommandName[] {
   const status = readStatus(row.status);
   if (status === 'done') return lackingTargets(row) === undefined ? ['convert'] : ['retry', 'convert'];
-  if (status === 'cancelled' || status === 'submitted') return [];
+  if (status === 'cancelled') return [];
+  if (status === 'submitted') return ['cancel'];
   if (!isSettled(status)) return openWhileRunning(row.sluice?.paused != null);
   return (['retry', 'convert'] as const).filter((name) => whyNotAgain(name, row, uploads) === undefined);
 }

@@ -33,7 +33,7 @@ export function datasetProgress(row: DatasetDocument, uploads: readonly JobDocum
   const stage = row.sluice?.stage ?? STAGE_OF_STATUS[status] ?? null;
   if (stage === null) return still(0, null);
   const measured =
-    at(row.sluice?.progress, stage) ?? uploads.map(({ sluice }) => at(sluice?.progress, stage)).find(Boolean);
+    at(ofThisRun(row), stage) ?? uploads.map(({ sluice }) => at(sluice?.progress, stage)).find(Boolean);
   const part = stage === 'fetch' ? fetchFraction(uploads, measured) : measured ? fraction(measured) : 0;
   return shown(row, stage, part, measured);
 }
@@ -44,7 +44,7 @@ export function uploadProgress(job: JobDocument, row: DatasetDocument | null): S
   const fetching = FETCHING.includes(job.upload_status);
   const later = fetching ? null : (row?.sluice?.stage ?? null);
   const stage = later ?? (job.upload_status === 'processing' ? 'extract' : 'fetch');
-  const measured = at(stage === 'fetch' ? job.sluice?.progress : row?.sluice?.progress, stage);
+  const measured = at(stage === 'fetch' ? job.sluice?.progress : row && ofThisRun(row), stage);
   const part = stage === 'fetch' ? fetchFraction([job], measured) : measured ? fraction(measured) : 0;
   return shown(row, stage, part, measured);
 }
@@ -86,6 +86,12 @@ const still = (percent: number, stage: Stage | null): ShownProgress => ({
   eta_seconds: null,
   current_file: null,
 });
+
+/** What a stage of an earlier run measured says nothing of this one. */
+function ofThisRun({ sluice }: DatasetDocument): StoredProgress | null {
+  const { progress = null, runId = null } = sluice ?? {};
+  return runId === null || progress?.runId === runId ? progress : null;
+}
 
 const at = (progress: StoredProgress | null | undefined, stage: Stage): StoredProgress | undefined =>
   progress?.stage === stage ? progress : undefined;

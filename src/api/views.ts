@@ -147,7 +147,7 @@ export function jobView(
     file_count: job.file_count,
     ...progress,
     attempts: job.attempts,
-    max_attempts: job.max_attempts,
+    max_attempts: Math.max(job.max_attempts, job.attempts),
     worker_id: job.worker_id,
     pid: null,
     lock_file: null,

@@ -3,6 +3,7 @@
 //   <in>/<uuid>/...                         received files of a dataset
 //   <in>/.staging/<jobId>/                  files on their way in, each with its journal; removed when the upload ends
 //   <in>/.receipts/<uuid>/<stage>-<key>.json what a finished stage left
+//   <in>/.receipts/<uuid>/cancelled-<jobId>.json an upload that somebody cancelled
 //   <in>/.manifests/<uuid>/<name>.json      lists of files, by claim
 //   <in>/.secrets/<jobId>                   sealed secrets of a source
 //   <out>/.staging/<uuid>/                  work directories and unpublished products

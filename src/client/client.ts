@@ -61,7 +61,7 @@ export interface SluiceClient {
   readonly tus: TusCalls;
   readonly jobs: {
     list(query?: Query): Promise<JobList>;
-    get(jobId: string): Promise<JobResource>;
+    get(jobId: string): Promise<JobResource | Verification>;
     command(jobId: string, command: JobCommand, body?: CommandBody): Promise<CommandAnswer>;
     /** What the programs of this job wrote, the last `tail` bytes. */
     logs(jobId: string, tail?: number): Promise<string>;
@@ -91,7 +91,8 @@ export function createClient(baseUrl: string): SluiceClient {
   const call = new Caller(base, agent);
   const jobs = {
     list: (query?: Query) => call.json<JobList>('GET', `/api/v1/jobs${search(query)}`),
-    get: (jobId: string) => call.json<JobResource>('GET', `/api/v1/jobs/${encodeURIComponent(jobId)}`),
+    get: (jobId: string) =>
+      call.json<JobResource | Verification>('GET', `/api/v1/jobs/${encodeURIComponent(jobId)}`),
     command: (jobId: string, command: JobCommand, body: CommandBody = {}) =>
       call.json<CommandAnswer>('POST', `/api/v1/jobs/${encodeURIComponent(jobId)}/${command}`, { body }),
     logs: (jobId: string, tail?: number) =>
@@ -104,7 +105,7 @@ export function createClient(baseUrl: string): SluiceClient {
       sendFiles: (files, fields, options = {}) => sendFiles(call, files, fields, options),
       start: (body, key) => call.json<UploadAnswer>('POST', '/api/v1/uploads', { body, key }),
       list: (query) => call.json<JobList>('GET', `/api/v1/uploads${search(query)}`),
-      get: jobs.get,
+      get: (jobId) => call.json<JobResource>('GET', `/api/v1/uploads/${encodeURIComponent(jobId)}`),
     },
     tus: tusCalls(base, agent),
     jobs,

@@ -34,12 +34,14 @@ export type FetchOutput =
   | {
       readonly done: false;
       readonly confirmed: number;
-      /** Nobody paused it: its owner has as many transfers at once as one may have. */
+      /** Nobody paused it: its owner has as many transfers, or bytes on their way, at once as one may have. */
       readonly waits?: true;
     };
 
 /** An upload whose bytes a client sends. */
 export interface LookInput {
+  /** Runs of an earlier version do not say it. */
+  readonly uuid?: string;
   readonly jobId: string;
   readonly expiresAfterMs: number;
   /** When the waiting began, ms since 1970: the last byte is not older. */
@@ -173,12 +175,13 @@ export interface ControlActivities {
   noteDigests(input: { readonly uuid: string }): Promise<void>;
   /**
    * Removes what an upload left in staging; its secret too, when it will never be asked for again. `awaited`: no
-   * client may write to it any more.
+   * client may write to it any more. `cancelledIn`: the dataset of one that was cancelled, which is noted there.
    */
   discardUpload(input: {
     readonly jobId: string;
     readonly forgetSecret: boolean;
     readonly awaited?: true;
+    readonly cancelledIn?: string;
   }): Promise<void>;
   /** Whether the bytes of an upload have come meanwhile, and how long one may still wait for the next. */
   lookAtUpload(input: LookInput): Promise<LookOutput>;

@@ -214,9 +214,12 @@ export const jobSchema = z
     bytes_total: z.int(),
     file_count: z.int(),
     ...progressFields,
-    attempts: z.int(),
+    attempts: z.int().meta({ description: 'From 1; each retry is one more' }),
     max_attempts: z.int(),
-    worker_id: z.string().nullable(),
+    worker_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'The worker that moved its bytes last, as Temporal Web names it' }),
     pid: z.int().nullable(),
     lock_file: z.string().nullable(),
     parameters: z.record(z.string(), z.unknown()),
@@ -228,7 +231,7 @@ export const jobSchema = z
     left_out: leftOutSchema,
     logs: z.array(z.object({ timestamp: time, message: z.string() })),
     created_at: time,
-    started_at: time.nullable(),
+    started_at: time.nullable().meta({ description: 'Of the present attempt' }),
     completed_at: time.nullable(),
     updated_at: time,
     dataset_info: z

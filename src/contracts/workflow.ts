@@ -199,6 +199,8 @@ export interface MirrorBatch {
     readonly bytes: number | null;
     readonly files: number | null;
     readonly leftOut?: LeftOut;
+    /** It was taken up again after a failure: so many times since the last write, the last time at (ms since 1970). */
+    readonly again?: { readonly times: number; readonly at: number };
   }[];
   readonly history: readonly HistoryRow[];
 }

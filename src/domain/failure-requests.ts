@@ -90,7 +90,7 @@ export const REQUEST_FAILURES = {
   too_many_open_bytes: caller(
     429,
     'As many bytes of the owner are on their way as one may have.',
-    'Wait until some uploads have ended, and send it again.',
+    'Wait until some uploads have ended and send it again; one that is larger than all of it needs a higher limit.',
   ),
   quota_reached: row(
     'caller',

@@ -26,7 +26,8 @@ export interface ChangeFilter {
 }
 
 /** Fields whose change is progress; anything else is state. */
-const PROGRESS = /^(updated_at|bytes_uploaded|bytes_total|file_count|receiver(\.|$)|sluice\.progress(\.|$))/;
+const PROGRESS =
+  /^(updated_at|worker_id|bytes_uploaded|bytes_total|file_count|receiver(\.|$)|sluice\.progress(\.|$))/;
 
 /** Opens the feed at the token, or now. @throws the server's error for a token it does not know (isLostToken) */
 export async function openChanges(store: Store, filter: ChangeFilter, after?: string): Promise<ChangeFeed> {

@@ -107,20 +107,40 @@ function datasetUpdate(batch: MirrorBatch, runId: string): UpdateFilter<DatasetD
 
 async function writeUploads(store: Store, batch: MirrorBatch, runId: string): Promise<void> {
   if (batch.uploads.length === 0) return;
+  const newer = [{ 'sluice.runId': { $ne: runId } }, { 'sluice.revision': { $lt: batch.revision } }];
+  const begunAnew = batch.uploads.flatMap((upload) => beginAnew(upload, newer));
+  if (begunAnew.length > 0) await store.jobs.bulkWrite(begunAnew, { ordered: false });
   const rows = batch.uploads.map((upload): AnyBulkWriteOperation<JobDocument> => {
-    const newer = [{ 'sluice.runId': { $ne: runId } }, { 'sluice.revision': { $lt: batch.revision } }];
+    const { jobId, again } = upload;
+    const update = { $set: uploadFields(upload, batch, runId) };
     return {
       updateOne: {
-        filter: { job_id: upload.jobId, $or: newer },
-        update: { $set: uploadFields(upload, batch, runId) },
+        filter: { job_id: jobId, $or: newer },
+        update: again === undefined ? update : { ...update, $inc: { attempts: again.times } },
       },
     };
   });
   await store.jobs.bulkWrite(rows, { ordered: false });
 }
 
-function uploadFields(upload: MirrorBatch['uploads'][number], batch: MirrorBatch, runId: string) {
-  const { status, failure, bytes, files, leftOut } = upload;
+/** What was measured before an upload was taken up again says nothing of this attempt; what was since, stays. */
+function beginAnew(
+  { jobId, again, bytes }: UploadRow,
+  newer: Filter<JobDocument>[],
+): AnyBulkWriteOperation<JobDocument>[] {
+  if (again === undefined) return [];
+  const at = new Date(again.at);
+  const filter = { job_id: jobId, $or: newer, 'sluice.progress.at': { $lt: at } };
+  const fields = {
+    'sluice.progress': null,
+    worker_id: null,
+    ...(bytes === null ? { bytes_uploaded: 0 } : {}),
+  };
+  return [{ updateOne: { filter, update: { $set: fields } } }];
+}
+
+function uploadFields(upload: UploadRow, batch: MirrorBatch, runId: string) {
+  const { status, failure, bytes, files, leftOut, again } = upload;
   const now = new Date();
   return {
     status: JOB_STATUS_OF_UPLOAD[status],
@@ -131,11 +151,14 @@ function uploadFields(upload: MirrorBatch['uploads'][number], batch: MirrorBatch
     'sluice.runId': runId,
     'sluice.revision': batch.revision,
     'sluice.failure': failure,
+    ...(again === undefined ? {} : { started_at: new Date(again.at) }),
     ...(bytes === null ? {} : { bytes_uploaded: bytes, bytes_total: bytes }),
     ...(files === null ? {} : { file_count: files }),
     ...(leftOut === undefined ? {} : { 'sluice.leftOut': leftOut }),
     ...(status === 'completed' ? { result: { status: 'success', product: batch.dataset.product } } : {}),
   };
 }
+
+type UploadRow = MirrorBatch['uploads'][number];
 
 const errorText = (failure: FailureNote): string => `${failure.say} ${failure.remedy}`;

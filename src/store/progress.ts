@@ -14,17 +14,18 @@ const guard = (progress: StoredProgress) => ({
   ],
 });
 
-/** Shows how far an upload is. */
+/** Shows how far an upload is, and which worker brings it. */
 export async function writeUploadProgress(
   store: Store,
   jobId: string,
   progress: StoredProgress,
+  workerId: string,
 ): Promise<void> {
   // A total that is not known yet says nothing against one that was told before.
   const total = progress.total > 0 ? { bytes_total: progress.total } : {};
   const bytes = progress.unit === 'bytes' ? { bytes_uploaded: progress.done, ...total } : {};
   const update: UpdateFilter<JobDocument> = {
-    $set: { ...bytes, 'sluice.progress': progress, updated_at: progress.at },
+    $set: { ...bytes, worker_id: workerId, 'sluice.progress': progress, updated_at: progress.at },
   };
   await store.jobs.updateOne({ job_id: jobId, ...guard(progress) }, update);
 }

@@ -19,6 +19,8 @@ export interface Waiting {
   readonly owner: string;
   readonly workflowId: string;
   readonly priority: Priority;
+  /** Bytes that need room before it may go on. */
+  readonly bytes?: number;
 }
 
 interface WaitingDocument extends Omit<Waiting, 'jobId'> {
@@ -84,11 +86,25 @@ export async function leaveLine(store: Store, jobId: string): Promise<void> {
 
 /** The next in the owner's line, taken out of it: the most urgent, of those the one that waits longest. */
 export async function nextInLine(store: Store, owner: string): Promise<Waiting | undefined> {
-  const row = await waiting(store).findOneAndDelete({ owner }, { sort: { priority: 1, at: 1 } });
-  if (row === null) return undefined;
-  const { _id: jobId, workflowId, priority } = row;
-  return { jobId, owner, workflowId, priority };
+  const row = await waiting(store).findOneAndDelete({ owner }, { sort: FIRST });
+  return row === null ? undefined : waitingOf(row);
 }
+
+/** Bytes that the next in the owner's line needs room for; nothing when nobody waits. */
+export async function nextBytes(store: Store, owner: string): Promise<number | undefined> {
+  const row = await waiting(store).findOne({ owner }, { sort: FIRST });
+  return row === null ? undefined : (row.bytes ?? 0);
+}
+
+const FIRST = { priority: 1, at: 1 } as const;
+
+const waitingOf = ({ _id: jobId, owner, workflowId, priority, bytes }: WaitingDocument): Waiting => ({
+  jobId,
+  owner,
+  workflowId,
+  priority,
+  ...(bytes === undefined ? {} : { bytes }),
+});
 
 /** Owners of whom somebody waits. */
 export const ownersInLine = async (store: Store): Promise<readonly string[]> =>

@@ -84,13 +84,18 @@ export async function reserve(
 export async function reserveMore(
   store: Store,
   owner: string,
-  { jobId, bytes: total, stored_bytes }: { jobId: string; bytes: number; stored_bytes: number },
+  {
+    jobId,
+    bytes: total,
+    ...most
+  }: { readonly jobId: string } & Pick<EffectiveLimits, 'stored_bytes' | 'open_bytes'> & {
+      readonly bytes: number;
+    },
 ): Promise<LimitReached | undefined> {
   const row = await store.jobs.findOne({ job_id: jobId }, { projection: { bytes_total: 1 } });
   const bytes = total - (row?.bytes_total ?? total);
   if (bytes <= 0) return undefined;
-  // Who waits until others have ended, waits at the request; here only what does not pass by counts.
-  const limits = { ...effectiveLimits({}, {}, {}), stored_bytes };
+  const limits = { ...effectiveLimits({}, {}, {}), ...most };
   const refused = await reserve(store, owner, { jobId, jobs: 0, uploads: 0, bytes, total }, limits);
   if (refused !== undefined) return refused;
   await store.jobs.updateOne({ job_id: jobId }, { $max: { bytes_total: total } });

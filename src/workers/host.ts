@@ -1,6 +1,7 @@
 // One worker process: connects, runs the workers of its queues and the keeper, until it is told to stop.
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -85,9 +86,10 @@ async function openPorts(config: Config, log: Log): Promise<Ports> {
   const store = openStore(mongoUrl(config.mongo), config.mongo.db);
   const client = await connectTemporal(config);
   const secrets = openVault(config.home, config.dirs);
-  const progress = createProgressSink(store, (error) =>
-    log('progress was not shown', { error: String(error) }),
-  );
+  // As Temporal Web shows it.
+  const workerId = `${process.pid}@${hostname()}`;
+  const onError = (error: unknown): void => log('progress was not shown', { error: String(error) });
+  const progress = createProgressSink(store, onError, workerId);
   const holder = `worker-${process.pid}-${randomBytes(4).toString('hex')}`;
   const bandwidth = createBandwidth({ store, holder, log });
   const turns = createTurns({ store, client, settings: config.owners ?? {}, log });

@@ -1,22 +1,28 @@
 // An upload whose bytes a client sends piece by piece: it waits until they are whole, and not for ever.
 import { condition, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { UploadOrder } from '../contracts/workflow.js';
+import type { UploadInput, UploadOrder } from '../contracts/workflow.js';
 import { noteFailure } from '../domain/failure.js';
 import { closingFailure } from './failures.js';
 import { bytesWholeSignal } from './messages.js';
 import { lookAtUpload } from './proxies.js';
 
-/** The first look comes soon, because a word of the API may be lost; each further one after twice the time. */
-const FIRST_LOOK_MS = 300_000;
+/**
+ * The first look comes soon: whoever cancelled it may have done so before a Reset. The next one comes because a word of
+ * the API may be lost, each further one after twice the time.
+ */
+const FIRST_LOOK_MS = 10_000;
+const NEXT_LOOK_MS = 300_000;
 
 export class ClientBytes {
   /** What is to be fetched: what was received, as soon as that is known. */
   order: UploadOrder;
+  readonly #uuid: string;
   #lookInMs = FIRST_LOOK_MS;
   #leftMs = Number.POSITIVE_INFINITY;
 
-  constructor(order: UploadOrder) {
+  constructor({ uuid, order }: Pick<UploadInput, 'uuid' | 'order'>) {
     this.order = order;
+    this.#uuid = uuid;
     if (order.source.kind === 'awaited') this.#leftMs = order.source.expiresAfterMs;
     setHandler(bytesWholeSignal, (source) => {
       if (this.awaited) this.order = { ...this.order, source };
@@ -42,8 +48,8 @@ export class ClientBytes {
 
   async #look(jobId: string, expiresAfterMs: number): Promise<void> {
     const since = workflowInfo().startTime.getTime();
-    const seen = await lookAtUpload({ jobId, expiresAfterMs, since });
-    this.#lookInMs *= 2;
+    const seen = await lookAtUpload({ uuid: this.#uuid, jobId, expiresAfterMs, since });
+    this.#lookInMs = Math.max(NEXT_LOOK_MS, this.#lookInMs * 2);
     if (!this.awaited) return;
     if (seen.state === 'expired') throw closingFailure(noteFailure('upload_expired'), 'fetch');
     if (seen.state === 'whole') this.order = { ...this.order, source: seen.source };

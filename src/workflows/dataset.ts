@@ -18,7 +18,7 @@ import { STAGE_WORDS } from '../domain/stage.js';
 import { publishedWords } from '../domain/target.js';
 import { beCancelled } from './cancellation.js';
 import { listen } from './commands.js';
-import { discardOf } from './discard.js';
+import { discardCancelled } from './discard.js';
 import { closingFailure, StageFailed } from './failures.js';
 import { Intake } from './intake.js';
 import { mergeSingle, noteFiles } from './lists.js';
@@ -134,7 +134,8 @@ class DatasetRun {
     this.#intake.close('dataset');
     const late = this.#record.open();
     await this.#intake.tell('cancel', 'dataset');
-    for (const { jobId, order } of late) await discardUpload(discardOf(order ?? { jobId }, true));
+    for (const { jobId, order } of late)
+      await discardUpload(discardCancelled(order ?? { jobId }, this.#input.uuid));
     await this.#mirror.flush();
     return this.#unchanged();
   }

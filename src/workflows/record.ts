@@ -46,6 +46,7 @@ export class DatasetRecord {
 
   readonly #history: HistoryRow[] = [];
   readonly #touched = new Set<string>();
+  readonly #again = new Map<string, { times: number; at: number }>();
   #dirty = false;
 
   constructor(input: DatasetInput) {
@@ -113,7 +114,10 @@ export class DatasetRecord {
     if (upload === undefined || upload.status === to) return;
     const from = upload.status;
     upload.status = transition(UPLOAD_TRANSITIONS, from, to);
-    if (from === 'failed') delete upload.failure;
+    if (from === 'failed') {
+      delete upload.failure;
+      this.#again.set(jobId, { times: (this.#again.get(jobId)?.times ?? 0) + 1, at: Date.now() });
+    }
     this.#touched.add(jobId);
     this.#note(`upload:${jobId}`, from, to, cause);
   }
@@ -183,7 +187,10 @@ export class DatasetRecord {
     const history = this.#history.splice(0, MOST_ROWS);
     const touched = [...this.#touched].slice(0, MOST_ROWS);
     const uploads = touched.flatMap((jobId) => this.#uploadRow(jobId));
-    for (const jobId of touched) this.#touched.delete(jobId);
+    for (const jobId of touched) {
+      this.#touched.delete(jobId);
+      this.#again.delete(jobId);
+    }
     this.#dirty = this.#history.length > 0 || this.#touched.size > 0;
     const deliveries = this.deliveries();
     const bytes = deliveries.reduce((sum, delivery) => sum + delivery.bytes, 0);
@@ -198,7 +205,9 @@ export class DatasetRecord {
     if (upload === undefined) return [];
     const { status, failure = null, delivery } = upload;
     const { bytes = null, files = null, leftOut } = delivery ?? {};
-    return [{ jobId, status, failure, bytes, files, ...(leftOut ? { leftOut } : {}) }];
+    const again = this.#again.get(jobId);
+    const more = { ...(leftOut ? { leftOut } : {}), ...(again ? { again } : {}) };
+    return [{ jobId, status, failure, bytes, files, ...more }];
   }
 
   #note(entity: string, from: string, to: string, cause: Cause): void {

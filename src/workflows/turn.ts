@@ -4,7 +4,11 @@ import type { TurnKind } from '../domain/turn.js';
 import { turnSignal } from './messages.js';
 
 /** What of an owner runs at once. */
-const WORDS = { transfers: 'transfers', conversions: 'datasets in conversion' } as const;
+const WORDS = {
+  transfers: 'transfers',
+  conversions: 'datasets in conversion',
+  open_bytes: 'bytes on their way',
+} as const;
 /** Somebody calls as a rule; after this time it asks again by itself. */
 const ASK_AGAIN = '10 minutes';
 

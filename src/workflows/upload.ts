@@ -16,7 +16,7 @@ import { datasetWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { beCancelled } from './cancellation.js';
 import { ClientBytes } from './client-bytes.js';
-import { discardOf } from './discard.js';
+import { discardCancelled, discardFailed } from './discard.js';
 import { closingFailure, noteOf } from './failures.js';
 import { cancelSignal, pauseSignal, resumeSignal, uploadPausedSignal } from './messages.js';
 import { discardUpload, fetchSource } from './proxies.js';
@@ -37,7 +37,7 @@ export async function upload(input: UploadInput): Promise<UploadReport> {
 async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Promise<UploadReport> {
   const { jobId } = input.order;
   const wish = listen(root);
-  const bytes = new ClientBytes(input.order);
+  const bytes = new ClientBytes(input);
   const turn = new Turn('transfers');
   const isInterrupted = (): boolean => wish.cancelled || wish.pausedBy !== undefined;
   try {
@@ -63,7 +63,7 @@ async function fetchUntilEnded(input: UploadInput, root: CancellationScope): Pro
     log.warn(`upload ended: ${failure.code}`, { say: failure.say });
     // What a system broke, and what other credentials mend, goes on from its partial files; of what can never be
     // delivered nothing is kept but the secret, for a retry when the source was mended.
-    if (!keepsBytes(failure)) await discardUpload(discardOf(input.order, false));
+    if (!keepsBytes(failure)) await discardUpload(discardFailed(input.order));
     return { jobId, outcome: 'failed', failure };
   }
 }
@@ -74,8 +74,8 @@ function keepsBytes({ code, blame }: FailureNote): boolean {
   return failureRow(code).keepsBytes && patched('keeps bytes');
 }
 
-async function cancelled({ order }: UploadInput): Promise<UploadReport> {
-  await discardUpload(discardOf(order, true));
+async function cancelled({ uuid, order }: UploadInput): Promise<UploadReport> {
+  await discardUpload(discardCancelled(order, uuid));
   return { jobId: order.jobId, outcome: 'cancelled' };
 }
 

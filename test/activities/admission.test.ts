@@ -1,12 +1,14 @@
 // What a pull turns out to be counts before it is moved, on a real database: two at once cannot exceed what their owner may have.
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { createAdmission } from '../../src/activities/support/admission.js';
+import { type Admit, createAdmission } from '../../src/activities/support/admission.js';
+import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
 import { newUploadJob } from '../../src/api/records.js';
 import type { UrlSource } from '../../src/domain/source.js';
 import { insertJob } from '../../src/store/jobs.js';
 import { changeLimits } from '../../src/store/limits.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
+import { writeUploadProgress } from '../../src/store/progress.js';
 import { Bench, failure, MIB, someBytes, UUID } from '../contract/sources/bench.js';
 import { type Behaviour, type FaultServer, startFaultServer } from '../support/fault-server.js';
 
@@ -15,13 +17,15 @@ const content = someBytes(12 * MIB);
 let store: Store;
 let bench: Bench;
 let server: FaultServer;
+let admit: Admit;
 beforeAll(() => {
   store = openStore(process.env['SLUICE_TEST_MONGO'] ?? '', `admission_${randomBytes(4).toString('hex')}`);
 });
 beforeEach(async () => {
   await store.db.dropDatabase();
   bench = await Bench.open({ backOffMs: 10 });
-  bench.extend({ admit: createAdmission({ store, settings: {}, log: () => undefined }) });
+  admit = createAdmission({ store, settings: {}, log: () => undefined });
+  bench.extend({ admit });
 });
 afterEach(async () => {
   await server.close();
@@ -69,7 +73,6 @@ test('of several at once so many are let in as have room together; each only onc
   await mayHave(2.5 * content.length);
   const jobs = [1, 2, 3, 4, 5].map((number) => `upload_1_0000000${number}`);
   await Promise.all(jobs.map((jobId) => record(jobId, source)));
-  const admit = createAdmission({ store, settings: {}, log: () => undefined });
   const other = createAdmission({ store, settings: {}, log: () => undefined });
   const ask = (jobId: string, at: number) =>
     (at % 2 === 0 ? admit : other)({ jobId, owner: ADA }, content.length).then(
@@ -85,6 +88,20 @@ test('of several at once so many are let in as have room together; each only onc
 test('a source that tells no size is looked at when it is whole, and then not asked again', async () => {
   const source = await serve({ ranges: false, tellsLength: false });
   const jobId = 'upload_1_0000000a';
+  // Also when what it moved was shown meanwhile.
+  let last: ProgressReport | undefined;
+  bench.extend({
+    progress: {
+      report(progress) {
+        last = progress;
+      },
+    },
+    admit: async (...asked) => {
+      if (last !== undefined)
+        await writeUploadProgress(store, jobId, { ...last, at: new Date() }, 'a worker');
+      await admit(...asked);
+    },
+  });
   await record(jobId, source);
   await mayHave(MIB);
   await expect(bench.run(source, { jobId })).rejects.toEqual(failure('quota_reached'));

@@ -8,10 +8,11 @@ import { archiveKind } from '../../src/activities/fetch/archive-kind.js';
 import { asFailure } from '../../src/activities/support/failures.js';
 import { startHeart } from '../../src/activities/support/heartbeat.js';
 import { runStage } from '../../src/activities/support/run-stage.js';
+import { markCancelled } from '../../src/bytes/cancelled.js';
 import { onDisk } from '../../src/bytes/disk-fault.js';
 import { readManifest } from '../../src/bytes/store.js';
 import { Fault } from '../../src/domain/fault.js';
-import { Bench, someBytes, UUID } from '../contract/sources/bench.js';
+import { Bench, failure, someBytes, UUID } from '../contract/sources/bench.js';
 
 const JOB = 'upload_1_0000000a';
 const FILES = { a: someBytes(10), 'd/b': someBytes(20), 'd/e/c': someBytes(30) };
@@ -170,4 +171,9 @@ test('what is no archive is not taken for one', async () => {
     await writeFile(path, bytes);
     expect(await archiveKind(path)).toBeUndefined();
   }
+});
+
+test('an upload that was cancelled is not fetched when its run is started once more', async () => {
+  await markCancelled(bench.roots, UUID, JOB);
+  await expect(bench.run(source)).rejects.toEqual(failure('cancelled'));
 });

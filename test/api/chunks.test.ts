@@ -76,8 +76,10 @@ test('chunks in any order, several at once, through two processes become the fil
   expect(await readReceived(at.config.dirs, job)).toEqual([
     { path: 'day 1/a.bin', size: bytes.length, sha256: sha256(bytes) },
   ]);
-  const kinds = (await deliveredOrders(at.client, uuid)) as { source: { kind: string } }[];
-  expect(kinds.map(({ source }) => source.kind)).toEqual(['awaited', 'received']);
+  // Their client may come back for seven days.
+  const expiresAfterMs = 7 * 86_400_000;
+  const orders = [{ source: { kind: 'awaited', expiresAfterMs } }, { source: { kind: 'received' } }];
+  expect(await deliveredOrders(at.client, uuid)).toMatchObject(orders);
 
   expect((await status(id)).body).toMatchObject({ is_complete: true, progress_percentage: 100 });
   expect((await resume(id)).body).toMatchObject({ can_resume: false });

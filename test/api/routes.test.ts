@@ -86,7 +86,7 @@ test('datasets are made, listed page by page, filtered and shown', async () => {
     status: 'submitted',
     progress_percentage: 0,
     uploads: [],
-    open: [],
+    open: ['cancel'],
   });
   expect((await get(`${at.url}/api/v1/datasets/${crypto.randomUUID()}`)).status).toBe(404);
   expect((await get(`${at.url}/api/v1/datasets/x`)).status).toBe(404);
@@ -207,6 +207,17 @@ test('commands that the state does not allow are refused with what is open', asy
   const gone = await putRows(at.store, { status: 'uploading' });
   expect((await post(`${at.url}/api/v1/datasets/${gone.uuid}/cancel`)).status).toBe(409);
 });
+
+test('a dataset to which nothing was delivered can be cancelled: a run starts and hears it', async () => {
+  const made = await post(`${at.url}/api/v1/datasets`, FIELDS);
+  const cancel = () => post(`${at.url}/api/v1/datasets/${made.body.uuid}/cancel`, { reason: 'a mistake' });
+  expect((await cancel()).status).toBe(202);
+  const { events } = await at.client.workflow.getHandle(`dataset:${made.body.uuid}`).fetchHistory();
+  const signals = (events ?? []).flatMap(
+    (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+  );
+  expect(signals).toEqual(['cancel']);
+}, 60_000);
 
 test('retry and convert start a new run', async () => {
   const failed = await putRows(at.store, { status: 'failed' }, { upload_status: 'failed', status: 'failed' });

@@ -1,11 +1,12 @@
 // Uploads in chunks on a whole Sluice whose API and worker are killed again and again: the file ends up whole.
+import { execFileSync } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ask, type ChunkAnswer, sendChunk, sha256, shared } from '../support/chunks.js';
+import { ask, begin, type ChunkAnswer, sendChunk, sha256, shared } from '../support/chunks.js';
 import { tree } from '../support/data.js';
 import { kill, Stack, until } from '../support/stack.js';
 
@@ -175,3 +176,30 @@ test('a cancelled upload leaves nothing, whatever comes late', async () => {
   await until('its bytes are gone', async () => tree(join(stack.in, '.staging')).length === 0);
   expect((await ask('DELETE', `${stack.apiUrl}/api/upload/large/cancel/${id}`)).status).toBe(404);
 }, 90_000);
+
+test('what has no place on the disk is refused before its first chunk; a disk that fills up costs the chunk under way', async () => {
+  const disk = '/tmp/sluice-chunks-disk';
+  mkdirSync(disk, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
+  try {
+    const api = await stack.startSecondApi({ VISUS_DATASETS: disk });
+    const bytes = Buffer.concat([chunk(0), chunk(1), chunk(2, CHUNK / 2)]);
+    const large = await begin(api, Buffer.alloc(30 * MIB));
+    expect([large.status, large.body.code]).toEqual([507, 'disk_full']);
+    const { upload_id: id, job_id: job } = (await begin(api, bytes)).body;
+    const send = async (index: number) =>
+      (await sendChunk(api, id, index, bytes.subarray(index * CHUNK, (index + 1) * CHUNK))).status;
+    expect(await send(0)).toBe(200);
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(10 * MIB));
+    expect(await send(1)).toBe(507);
+    const there = await ask('GET', `${api}/api/upload/large/status/${id}`);
+    expect(there.body.uploaded_chunks).toEqual([0]);
+    execFileSync('mount', ['-o', 'remount,size=64m', disk]);
+    expect([await send(2), await send(1)]).toEqual([200, 200]);
+    expect((await ask('POST', `${api}/api/upload/large/complete/${id}`)).status).toBe(200);
+    expect(await hashOf(join(disk, 'upload/.staging', job, 'files/a.bin'))).toBe(sha256(bytes));
+  } finally {
+    execFileSync('umount', ['--lazy', disk]);
+    rmSync(disk, { recursive: true, force: true });
+  }
+}, 60_000);

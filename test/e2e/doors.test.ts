@@ -1,5 +1,6 @@
 // The API dies at seeded moments while the same file comes by all doors: tus goes on, a form and a PUT fail cleanly and
 // are sent again, and every file is whole in the end.
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ClientRequest, request } from 'node:http';
@@ -28,6 +29,8 @@ const digest = createHash('sha256').update(bytes).digest('hex');
 interface Sending {
   /** Bytes of the file that left this process. */
   sent(): number;
+  /** Of those, what the system still holds for a server that has not read it. */
+  unread(): number;
   /** The answer's status, or nothing when the connection broke. */
   readonly ended: Promise<{ status: number; body: string } | undefined>;
 }
@@ -67,7 +70,18 @@ function send(
     }
     going.end(tail);
   })().catch(() => undefined);
-  return { sent: () => at, ended };
+  return { sent: () => at, unread: () => queued(going.socket?.localPort ?? 0), ended };
+}
+
+/** What lies in the buffers of both ends of the connection that has this port at its beginning. */
+function queued(port: number): number {
+  const portOf = (address = ''): number => Number.parseInt(address.split(':')[1] ?? '', 16);
+  const rows = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
+  return rows.reduce((sum, row) => {
+    const [, local, remote, , queues = ''] = row.trim().split(/\s+/);
+    const [unsent = 0, unread = 0] = queues.split(':').map((hex) => Number.parseInt(hex, 16));
+    return sum + (portOf(local) === port ? unsent : 0) + (portOf(remote) === port ? unread : 0);
+  }, 0);
 }
 
 const QUERY = new URLSearchParams(NATIVE).toString();
@@ -80,6 +94,13 @@ function byForm(): Sending {
   const file = '--b\r\nContent-Disposition: form-data; name="file"; filename="data.bin"\r\n\r\n';
   const frame = { lead: `${fields.join('')}${file}`, tail: '\r\n--b--\r\n' };
   return send('POST', '/api/v1/uploads', { 'content-type': 'multipart/form-data; boundary=b' }, frame);
+}
+
+/** Stops it where it stands, so that what was read can be told from what was not. */
+async function stand(child: ChildProcess | undefined): Promise<void> {
+  child?.kill('SIGSTOP');
+  const state = (): string => /\) (\w)/.exec(readFileSync(`/proc/${child?.pid}/stat`, 'utf8'))?.[1] ?? '';
+  await until('it stands', async () => state() === 'T', 5_000, 1);
 }
 
 async function expectPublished(uuid: string): Promise<void> {
@@ -100,6 +121,7 @@ test(
       sha256: digest,
     });
     const path = new URL(url).pathname;
+    const lost: { twice: number; unread: number }[] = [];
     let state = 20_261_125;
     for (let moment = 0; moment < MOMENTS; moment += 1) {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -112,16 +134,19 @@ test(
       const tus = send('PATCH', path, headers, { from });
       const others = [byPut(), byForm()];
       await until('the transfer is there', async () => tus.sent() >= goal, 60_000, 2);
+      await stand(stack.api);
+      const [sent, unread] = [tus.sent(), tus.unread()];
       await kill(stack.api);
-      const sent = tus.sent();
       expect(await Promise.all([tus.ended, ...others.map(({ ended }) => ended)])).toEqual([
         undefined,
         undefined,
         undefined,
       ]);
       await stack.startApi();
+      // A busy server leaves much with the system, which forgets it: only what it had read is its own loss.
       const twice = sent - (await offsetOf(url));
-      expect(twice).toBeLessThanOrEqual(8 * MIB);
+      expect(twice - unread).toBeLessThanOrEqual(8 * MIB);
+      lost.push({ twice, unread });
     }
     await until('the lease of the dead ran out', async () => {
       const offset = await offsetOf(url);
@@ -147,6 +172,12 @@ test(
       60_000,
     );
     await until('nothing is left over', async () => tree(join(stack.in, '.staging')).length === 0);
+    const most = (of: 'twice' | 'unread'): string =>
+      (Math.max(...lost.map((one) => one[of])) / MIB).toFixed(1);
+    const all = lost.reduce((sum, { twice }) => sum + twice, 0) / MIB;
+    process.stdout.write(
+      `doors: ${MOMENTS} kills; ${all.toFixed(1)} MiB moved twice by tus, at most ${most('twice')} at once, ${most('unread')} of it unread\n`,
+    );
   },
   300_000 + MOMENTS * 60_000,
 );

@@ -1,4 +1,5 @@
 // Credentials that run out half-way, on a whole Sluice: the upload fails by name, and a retry with new ones brings the rest.
+import { hostname } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { removeAged } from '../../src/workers/ageing.js';
 import { sha256sumCheck, tree } from '../support/data.js';
@@ -99,6 +100,8 @@ test.each(Object.entries(sources))(
     await until('it runs again', async () => (await stack.dataset(sent.uuid)).status !== 'failed');
     await stack.settled(sent.uuid, 'done');
     sha256sumCheck(`${stack.out}/${sent.uuid}`);
+    const worker_id = `${stack.worker?.pid}@${hostname()}`;
+    expect(await stack.job(sent.job)).toMatchObject({ attempts: 2, worker_id });
     expect(given()).toBeLessThanOrEqual(SIZE + TWICE);
     expect(tree(`${stack.in}/.staging`)).toEqual([]);
     expect(tree(`${stack.in}/.secrets`)).toEqual([]);

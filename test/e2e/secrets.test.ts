@@ -1,11 +1,14 @@
 // Credentials of every source on a whole Sluice: they are found nowhere but sealed, and a retry may bring new ones.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { begin, sendChunk } from '../support/chunks.js';
+import { RCLONE, startWebDav, type WebDav, webDavRemote } from '../support/rclone-server.js';
 import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rsync-servers.js';
 import { Stack, until } from '../support/stack.js';
+import { ask, create, NATIVE, PART } from '../support/tus.js';
 
 const MARKS = {
   password: 'mark-of-a-password',
@@ -15,13 +18,34 @@ const MARKS = {
   session: 'mark-of-a-session',
   drive: 'mark-of-a-drive-token',
   rsync: PASSWORD,
+  rclone: 'mark-of-an-rclone-word',
+  wrongRclone: 'mark-of-a-wrong-rclone-word',
+  rcloneConfig: 'mark-of-an-rclone-configuration',
+  door: 'mark-of-a-bearer',
+  cookie: 'mark-of-a-cookie',
 } as const;
+/** What stands for a password in the configuration of rclone, which is as good as the word. */
+const obscured: string[] = [];
+const marks = () => [
+  ...Object.entries(MARKS),
+  ...obscured.map((word): [string, string] => ['an obscured word', word]),
+];
 
 let stack: Stack;
 let web: Server;
 let daemon: TestServer;
+let dav: WebDav;
+// The operator's: it holds passwords, and lies where nothing of ours is looked through.
+const remotes = join('/tmp', `sluice-remotes-${process.pid}.conf`);
 beforeAll(async () => {
-  stack = await Stack.start({ SLUICE_URL_ALLOW: '127.0.0.0/8' });
+  writeFileSync(remotes, '');
+  stack = await Stack.start({
+    SLUICE_URL_ALLOW: '127.0.0.0/8',
+    SLUICE_LOG_LEVEL: 'debug',
+    SLUICE_RCLONE_CONFIG: remotes,
+    SLUICE_RCLONE_CONFIG_PASS: MARKS.rcloneConfig,
+    SLUICE_RCLONE_BIN: RCLONE,
+  });
   const right = `Basic ${Buffer.from(`${USER}:${MARKS.newPassword}`).toString('base64')}`;
   web = createServer((request, response) => {
     const isRight = request.headers.authorization === right && request.url?.includes(MARKS.query);
@@ -32,10 +56,18 @@ beforeAll(async () => {
   mkdirSync(data);
   writeFileSync(join(data, 'a.bin'), 'content of a file');
   daemon = await startRsyncDaemon(join('/tmp', `sluice-rsyncd-${process.pid}`), data);
+  dav = await startWebDav(data, MARKS.rclone);
+  const sections = [
+    webDavRemote('dav', dav.port, MARKS.rclone),
+    webDavRemote('shut', dav.port, MARKS.wrongRclone),
+  ];
+  writeFileSync(remotes, sections.join('\n'));
+  for (const [, word = ''] of sections.join().matchAll(/pass = (\S+)/g)) obscured.push(word);
 }, 120_000);
 afterAll(async () => {
   web.close();
-  await daemon.stop();
+  await Promise.all([daemon.stop(), dav.stop()]);
+  rmSync(remotes);
   await stack.close();
 }, 60_000);
 
@@ -82,8 +114,13 @@ test('no credential of any source shows in histories, rows, logs, files, answers
   const from = `rsync://${USER}@127.0.0.1:${daemon.port}/closed/a.bin`;
   const rsync = await send({ type: 'rsync', from, password: MARKS.rsync });
   const drive = await send({ type: 'google_drive', id: 'abcd1234', oauth: { access_token: MARKS.drive } });
+  const cloud = await send({ type: 'rclone', from: 'dav:a.bin' });
+  const shut = await send({ type: 'rclone', from: 'shut:a.bin' });
+  const doors = await throughDoors();
 
   await stack.settled(rsync.uuid, 'done');
+  for (const uuid of [cloud.uuid, ...doors]) await stack.settled(uuid, 'done');
+  await stack.settled(shut.uuid, 'failed');
   await stack.settled(url.uuid, 'failed');
   await stack.settled(s3.uuid, 'failed');
   // Google cannot be reached from everywhere; that it was asked is enough.
@@ -109,6 +146,31 @@ test('no credential of any source shows in histories, rows, logs, files, answers
   expect(kept).not.toContain(url.jobId);
   expect(kept).not.toContain(rsync.jobId);
 }, 180_000);
+
+/** The same file by every door, from clients that say who they are: this version does not ask, and must not keep it. */
+async function throughDoors(): Promise<string[]> {
+  const who = { authorization: `Bearer ${MARKS.door}`, cookie: `session=${MARKS.cookie}` };
+  const bytes = Buffer.from('a file');
+  const json = async (answer: Response) => (await answer.json()) as { dataset_uuid: string };
+  const form = new FormData();
+  for (const [name, value] of Object.entries(NATIVE)) form.append(name, value);
+  form.append('file', new Blob([new Uint8Array(bytes)]), 'a.bin');
+  const post = { method: 'POST', headers: who };
+  const byForm = await json(await fetch(`${stack.apiUrl}/api/v1/uploads`, { ...post, body: form }));
+  const path = `/api/v1/files/a.bin?${new URLSearchParams(NATIVE)}`;
+  const put = { method: 'PUT', headers: who, body: new Uint8Array(bytes) };
+  const byPut = await json(await fetch(`${stack.apiUrl}${path}`, put));
+  // One that is refused, too.
+  expect((await fetch(`${stack.apiUrl}/api/v1/files/a.bin`, put)).status).toBe(422);
+  const tus = await create(stack.apiUrl, bytes.length, { ...NATIVE, filename: 'a.bin' }, who);
+  expect((await ask('PATCH', tus.url, { ...PART, ...who, 'upload-offset': '0' }, bytes)).status).toBe(204);
+  const large = await begin(stack.apiUrl, bytes, {}, who);
+  const { upload_id: id } = large.body;
+  expect((await sendChunk(stack.apiUrl, id, 0, bytes, undefined, who)).status).toBe(200);
+  const complete = await fetch(`${stack.apiUrl}/api/upload/large/complete/${id}`, post);
+  expect(complete.status).toBe(200);
+  return [byForm.dataset_uuid, byPut.dataset_uuid, tus.uuid, large.body.dataset_uuid];
+}
 
 const isFailed = async (jobId: string): Promise<boolean> =>
   (await stack.job(jobId)).upload_status === 'failed';
@@ -139,7 +201,7 @@ async function findNothing(): Promise<void> {
   ).toBe(true);
   for (const file of files) places.set(file, readFileSync(file, 'latin1'));
   const found = [...places].flatMap(([place, text]) =>
-    Object.entries(MARKS).flatMap(([name, mark]) => (holds(text, mark) ? [`${name} in ${place}`] : [])),
+    marks().flatMap(([name, mark]) => (holds(text, mark) ? [`${name} in ${place}`] : [])),
   );
   expect(found).toEqual([]);
 }
@@ -179,7 +241,7 @@ function watchArguments(): { end(): string[] } {
       } catch {
         continue;
       }
-      for (const mark of Object.values(MARKS)) if (line.includes(mark)) found.add(line.replaceAll('\0', ' '));
+      for (const [, mark] of marks()) if (line.includes(mark)) found.add(line.replaceAll('\0', ' '));
     }
   };
   const timer = setInterval(look, 15);

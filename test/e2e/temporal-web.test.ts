@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readProduct, tree, volume, writeStack } from '../support/data.js';
 import { postJson, type Sent, sendDirectory } from '../support/send.js';
 import { kill, Stack, until } from '../support/stack.js';
+import { create, NATIVE, send } from '../support/tus.js';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -159,4 +160,49 @@ test('the story of a run can be read: summaries, details, search attributes', as
     for await (const one of found) if (one.workflowId === `dataset:${sent.uuid}`) return true;
     return false;
   });
+}, 60_000);
+
+test('Reset to before an upload was cancelled: it stays cancelled, and the dataset is published without it', async () => {
+  const made = await postJson(`${stack.apiUrl}/api/v1/datasets`, NATIVE);
+  const fields = { dataset: made.uuid, seal: 'false' };
+  const { jobId, url } = await create(stack.apiUrl, 1_000, { ...fields, filename: 'unwanted.bin' });
+  expect((await send(url, 0, Buffer.alloc(500))).status).toBe(204);
+  const put = await fetch(`${stack.apiUrl}/api/v1/files/kept.bin?${new URLSearchParams(fields)}`, {
+    method: 'PUT',
+    body: 'kept',
+  });
+  expect(put.status).toBe(201);
+  expect((await postJson(`${stack.apiUrl}/api/v1/jobs/${jobId}/cancel`, {})).status).toBe(200);
+  await stack.settled(made.uuid);
+  expect(tree(join(stack.out, made.uuid))).toEqual(expect.arrayContaining(['kept.bin']));
+  const { events } = await stack.workflow(made.uuid).fetchHistory();
+  const begun = (events ?? []).find(
+    ({ startChildWorkflowExecutionInitiatedEventAttributes: child }) =>
+      child?.workflowId === `upload:${jobId}`,
+  )?.startChildWorkflowExecutionInitiatedEventAttributes?.workflowTaskCompletedEventId;
+  const { runId } = await stack.workflow(made.uuid).describe();
+  const reset = await stack.client.connection.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: `dataset:${made.uuid}`, runId },
+    reason: 'test',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: begun ?? null,
+  });
+  await until(
+    'the row follows the new run',
+    async () => (await stack.dataset(made.uuid)).sluice.runId === reset.runId,
+  );
+  await stack.settled(made.uuid);
+  expect((await stack.job(jobId)).upload_status).toBe('cancelled');
+}, 90_000);
+
+test('a dataset to which nothing was delivered is cancelled, and takes nothing afterwards', async () => {
+  const made = await postJson(`${stack.apiUrl}/api/v1/datasets`, NATIVE);
+  expect((await stack.dataset(made.uuid)).status).toBe('submitted');
+  const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${made.uuid}/cancel`, {});
+  expect(answer.status).toBe(200);
+  await stack.settled(made.uuid, 'cancelled');
+  expect(await stack.history(`dataset:${made.uuid}`)).toEqual(['submitted', 'cancelled']);
+  const again = await postJson(`${stack.apiUrl}/api/v1/datasets/${made.uuid}/cancel`, {});
+  expect(again).toMatchObject({ status: 409, body: { code: 'conflict' } });
 }, 60_000);

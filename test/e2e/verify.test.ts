@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Verification } from '../../src/contracts/http-verify.js';
+import { startCli } from '../support/cli.js';
 import { tree, volume, writeStack } from '../support/data.js';
 import { sendDirectory } from '../support/send.js';
 import { Stack } from '../support/stack.js';
@@ -117,6 +118,19 @@ test('a whole product is proven again; one flipped byte is found in its file and
   expect(first.job.result).toMatchObject({ damaged: 0, added: [], proof: { complete: true, different: 0 } });
   expect(await shown()).toMatchObject({ verified: 'whole', verified_at: first.job.completed_at });
   expect(await stack.history(`job:${first.job.job_id}`)).toEqual(['running', 'completed']);
+  const byJob = `${stack.apiUrl}/api/v1/jobs/${first.job.job_id}`;
+  expect(await (await fetch(byJob)).json()).toEqual(first.job);
+  const refused = async (verb: string) => (await fetch(`${byJob}/${verb}`, { method: 'POST' })).status;
+  expect([await refused('cancel'), await refused('pause')]).toEqual([409, 409]);
+  expect((await fetch(`${byJob.slice(0, -1)}_`)).status).toBe(404);
+  const shownJob = await startCli(['jobs', 'show', first.job.job_id], {
+    SLUICE_HOME: stack.home,
+    SLUICE_URL: stack.apiUrl,
+  }).ended;
+  expect([shownJob.code, shownJob.out]).toEqual([
+    0,
+    expect.stringMatching(/status +completed, 100%[\s\S]*outcome +whole/),
+  ]);
 
   const [block = ''] = tree(product).filter((path) => path.endsWith('.bin'));
   const path = join(product, block);

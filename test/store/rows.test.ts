@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { createProgressSink } from '../../src/activities/support/mongo-progress.js';
+import { datasetProgress } from '../../src/api/progress.js';
 import { NO_CONTEXT } from '../../src/api/repeat.js';
 import { jobView } from '../../src/api/views.js';
 import type { MirrorBatch } from '../../src/contracts/workflow.js';
@@ -14,6 +15,7 @@ import { writeDatasetProgress } from '../../src/store/progress.js';
 import { repairTerminated, suspects } from '../../src/store/repair.js';
 import { required } from '../api/support/harness.js';
 import { putRows } from '../api/support/rows.js';
+import { until } from '../support/stack.js';
 
 let store: Store;
 beforeAll(() => {
@@ -24,6 +26,9 @@ afterAll(async () => {
   await store.client.close();
 });
 
+const fail = (error: unknown): never => {
+  throw error;
+};
 const mark = { runId: 'r', revision: 3, paused: null, failure: null, product: null } as const;
 const writer = { runId: 'r', isCurrent: async () => true };
 const batchOf = (uuid: string, jobId: string): MirrorBatch => ({
@@ -110,9 +115,7 @@ test('late progress sets no stage on a settled row', async () => {
 test('a stage that says many times that it is at its end writes it once', async () => {
   const { uuid } = await putRows(store, { status: 'converting' });
   const updates = jest.spyOn(store.datasets, 'updateOne');
-  const sink = createProgressSink(store, (error) => {
-    throw error;
-  });
+  const sink = createProgressSink(store, fail, 'worker 1');
   sink.report({ ...progress, done: 1, uuid });
   await sleep(100);
   for (let at = 0; at < 50; at++) {
@@ -122,4 +125,61 @@ test('a stage that says many times that it is at its end writes it once', async 
   expect(updates.mock.calls).toHaveLength(2);
   expect((await findDataset(store, uuid))?.sluice.progress).toMatchObject({ done: 5 });
   updates.mockRestore();
+});
+
+test('an upload that is taken up again counts an attempt and begins anew; what its new attempt measured stays', async () => {
+  const before = new Date(Date.now() - 60_000);
+  const measured = {
+    ...progress,
+    stage: 'fetch',
+    unit: 'bytes',
+    runId: 'an upload',
+    mbPerSecond: 90,
+  } as const;
+  const old = {
+    upload_status: 'failed',
+    status: 'failed',
+    started_at: before,
+    worker_id: 'worker 0',
+    bytes_uploaded: 50,
+    sluice: { ...mark, progress: { ...measured, at: before } },
+  } as const;
+  const sluice = { ...mark, status: 'uploading', stage: 'fetch' } as const;
+  const batch = (uuid: string, jobId: string, at: number): MirrorBatch => {
+    const upload = { jobId, status: 'uploading', failure: null, bytes: null, files: null } as const;
+    return { ...batchOf(uuid, jobId), uploads: [{ ...upload, again: { times: 1, at } }] };
+  };
+  const first = await putRows(store, { sluice }, old);
+  const at = Date.now();
+  // A worker may be faster than the mirror.
+  const second = await putRows(store, { sluice }, { ...old, attempts: 7 });
+  const sink = createProgressSink(store, fail, 'worker 1');
+  sink.report({ ...measured, done: 4, uuid: second.uuid, jobId: second.jobId, runId: 'another' });
+  await until('it is shown', async () => (await findJob(store, second.jobId))?.worker_id === 'worker 1');
+  for (const { uuid, jobId } of [first, second]) {
+    expect(await writeMirror(store, batch(uuid, jobId, at), writer)).toBe(true);
+    expect(await writeMirror(store, batch(uuid, jobId, at), writer)).toBe(true);
+  }
+  const begun = { status: 'running', started_at: new Date(at), completed_at: null };
+  expect(await findJob(store, first.jobId)).toMatchObject({
+    ...begun,
+    ...{ attempts: 2, worker_id: null, bytes_uploaded: 0, sluice: { progress: null } },
+  });
+  const row = await findJob(store, second.jobId);
+  expect(row).toMatchObject({ ...begun, attempts: 8, worker_id: 'worker 1', bytes_uploaded: 4 });
+  expect(row?.sluice.progress).toMatchObject({ done: 4, runId: 'another' });
+  expect(row && jobView(row, NO_CONTEXT)).toMatchObject({ attempts: 8, max_attempts: 8 });
+});
+
+test('what a stage of an earlier run measured is not shown of this one', async () => {
+  const shown = { ...mark, status: 'converting', stage: 'convert' } as const;
+  const measured = { ...progress, done: 4, at: new Date() };
+  const { uuid } = await putRows(store, { status: 'converting', sluice: { ...shown, progress: measured } });
+  const percent = async () => {
+    const row = await findDataset(store, uuid);
+    return row && datasetProgress(row, []).progress_percentage;
+  };
+  const far = await percent();
+  await store.datasets.updateOne({ uuid }, { $set: { 'sluice.runId': 'a retry' } });
+  expect(await percent()).toBeLessThan(far ?? 0);
 });

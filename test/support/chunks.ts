@@ -9,9 +9,16 @@ export interface ChunkAnswer {
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-export async function ask(method: string, url: string, body?: unknown): Promise<ChunkAnswer> {
+type Headers = Readonly<Record<string, string>>;
+
+export async function ask(
+  method: string,
+  url: string,
+  body?: unknown,
+  more: Headers = {},
+): Promise<ChunkAnswer> {
   const json = body === undefined ? {} : { body: JSON.stringify(body) };
-  const headers = { 'content-type': 'application/json' };
+  const headers = { 'content-type': 'application/json', ...more };
   return await answerOf(await fetch(url, { method, headers, ...json }));
 }
 
@@ -22,12 +29,13 @@ export async function sendChunk(
   index: number | string,
   bytes: Uint8Array,
   hash: string | null = sha256(bytes),
+  headers: Headers = {},
 ): Promise<ChunkAnswer> {
   const form = new FormData();
   if (hash !== null) form.append('chunk_hash', hash);
   form.append('chunk', new Blob([new Uint8Array(bytes)]), 'chunk');
   const url = `${api}/api/upload/large/chunk/${uploadId}/${index}`;
-  return await answerOf(await fetch(url, { method: 'POST', body: form }));
+  return await answerOf(await fetch(url, { method: 'POST', headers, body: form }));
 }
 
 async function answerOf(response: Response): Promise<ChunkAnswer> {
@@ -44,14 +52,15 @@ export const shared = {
   team_uuid: null,
 };
 
-export const begin = (api: string, bytes: Uint8Array, more: object = {}): Promise<ChunkAnswer> =>
-  ask('POST', `${api}/api/upload/large/initiate`, {
-    ...shared,
-    filename: 'a.bin',
-    file_size: bytes.length,
-    file_hash: sha256(bytes),
-    ...more,
-  });
+export function begin(
+  api: string,
+  bytes: Uint8Array,
+  more: object = {},
+  headers: Headers = {},
+): Promise<ChunkAnswer> {
+  const file = { filename: 'a.bin', file_size: bytes.length, file_hash: sha256(bytes) };
+  return ask('POST', `${api}/api/upload/large/initiate`, { ...shared, ...file, ...more }, headers);
+}
 
 export const chunkOf = (bytes: Uint8Array, index: number, chunkBytes: number): Uint8Array =>
   bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes);

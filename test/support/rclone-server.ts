@@ -13,13 +13,13 @@ export interface WebDav {
   stop(): Promise<void>;
 }
 
-export async function startWebDav(data: string): Promise<WebDav> {
+export async function startWebDav(data: string, password = PASSWORD): Promise<WebDav> {
   mkdirSync(data, { recursive: true });
   const args = ['serve', 'webdav', '--addr=127.0.0.1:0', '--dir-cache-time=0', '--log-level=NOTICE', data];
   const env = {
     ...process.env,
     RCLONE_USER: USER,
-    RCLONE_PASS: PASSWORD,
+    RCLONE_PASS: password,
     RCLONE_CONFIG: join(data, '../none.conf'),
   };
   const child = spawn(RCLONE, args, { stdio: ['ignore', 'ignore', 'pipe'], env });

@@ -244,7 +244,9 @@ test('a retry of a failed fetch shows in the row of the upload', async () => {
     'processing',
     'completed',
   ]);
-  expect(acts.batches[0]?.uploads[0]).toMatchObject({ status: 'uploading', failure: null });
+  const begun = { status: 'uploading', failure: null, again: { times: 1 } };
+  expect(acts.batches[0]?.uploads[0]).toMatchObject(begun);
+  expect(acts.batches.flatMap(({ uploads }) => uploads.filter(({ again }) => again))).toHaveLength(1);
 });
 
 test('Reset behind a failed fetch fetches again, once', async () => {

@@ -125,6 +125,6 @@ test('it is cancelled while it waits, alone or with its dataset; what comes late
     await upload(`${uuid}-b`).signal(bytesWholeSignal, { kind: 'received', files: 1, bytes: 4 });
     expect(await handle.result()).toMatchObject({ status: 'done' });
   });
-  expect(discards).toEqual([{ jobId: `${uuid}-a`, forgetSecret: true, awaited: true }]);
+  expect(discards).toEqual([{ jobId: `${uuid}-a`, forgetSecret: true, awaited: true, cancelledIn: uuid }]);
   expect(statuses(stage.batches, `upload:${uuid}-a`)).toEqual(['cancelled']);
 }, 60_000);

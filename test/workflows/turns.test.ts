@@ -5,19 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Context, heartbeat } from '@temporalio/activity';
-import { createFetchActivities } from '../../src/activities/fetch/index.js';
+import { createFetchActivities, type FetchDeps } from '../../src/activities/fetch/index.js';
+import { createAdmission } from '../../src/activities/support/admission.js';
 import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
 import { inTurn } from '../../src/activities/support/in-turn.js';
 import { createTurns, type Turns } from '../../src/activities/support/turns.js';
 import { createEngine } from '../../src/api/engine.js';
+import { newUploadJob } from '../../src/api/records.js';
 import type { ConvertInput } from '../../src/contracts/activities.js';
 import { COLLECTIONS } from '../../src/contracts/documents.js';
 import { datasetWorkflowId } from '../../src/domain/ids.js';
 import type { Priority } from '../../src/domain/priority.js';
 import { openSshDirectory } from '../../src/secrets/ssh-directory.js';
 import { openVault } from '../../src/secrets/vault.js';
+import { insertJob } from '../../src/store/jobs.js';
 import { changeLimits } from '../../src/store/limits.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
+import { until } from '../support/stack.js';
 import { claim, inputOf, later, newGate, order, stages, tellStories, temporal } from '../support/story.js';
 
 tellStories('turns');
@@ -55,7 +59,7 @@ function count(owner: string, by: number): void {
 }
 
 /** The real fetch, whose transfers last a while; every other one asks as another worker process would. */
-function fetching(lasts?: Promise<void>) {
+function fetching(lasts?: Promise<void>, more: Partial<FetchDeps> = {}) {
   const roots = { in: join(home, 'in'), out: join(home, 'out') };
   const processes = [newTurns(), newTurns()];
   const take: Turns['take'] = async (job) => {
@@ -82,7 +86,8 @@ function fetching(lasts?: Promise<void>) {
     ssh: openSshDirectory(join(home, 'ssh')),
     secrets: openVault(home, roots),
     progress: { report: () => undefined },
-    turns: { take },
+    turns: { take, wait: (job) => newTurns().wait(job) },
+    ...more,
   });
   return stages({ fetchSource });
 }
@@ -93,6 +98,10 @@ async function pull(owner: string, priority: Priority = 2) {
   const uuid = randomUUID();
   const source = { kind: 'local', path: join(home, 'local/a.bin') } as const;
   const one = order(`upload_50_${jobs}`, { by: owner, priority, source });
+  await insertJob(
+    store,
+    newUploadJob({ order: one, uuid, owner, source: 'a file', bytes: 0, holder: 'an API' }),
+  );
   await createEngine(temporal.client).deliver(inputOf(uuid, { owner, by: owner }), one);
   return {
     uuid,
@@ -231,6 +240,29 @@ test('an owner has no more conversions at once than it may; those who wait say s
   );
   expect(seen.most.get(ADA)).toBe(1);
   expect(await store.db.collection(COLLECTIONS.waiting).countDocuments()).toBe(0);
+}, 60_000);
+
+test('a pull whose bytes have no room beside those on their way waits in line; one that never fits fails', async () => {
+  await changeLimits(store, `owner:${ADA}`, { open_bytes: 8 }, 'ops');
+  const admit = createAdmission({ store, settings: {}, log: () => undefined });
+  const waiting = (): Promise<number> => store.db.collection(COLLECTIONS.waiting).countDocuments();
+  await temporal.run(fetching(Promise.resolve(), { admit }), async () => {
+    // Five bytes each. That those of the first are in, nobody tells the rows yet.
+    const first = await pull(ADA);
+    await first.result();
+    const second = await pull(ADA);
+    await until('it waits', async () => (await waiting()) === 1);
+    await newTurns().sweep();
+    expect(await waiting()).toBe(1);
+    await store.jobs.updateOne({ job_id: first.jobId }, { $set: { upload_status: 'completed' } });
+    await newTurns().sweep();
+    await second.result();
+    expect(await waiting()).toBe(0);
+    await changeLimits(store, `owner:${ADA}`, { open_bytes: 4 }, 'ops');
+    await store.jobs.updateOne({ job_id: second.jobId }, { $set: { upload_status: 'completed' } });
+    const third = await pull(ADA);
+    await expect(third.result()).rejects.toMatchObject({ cause: { type: 'too_many_open_bytes' } });
+  });
 }, 60_000);
 
 /** What happens in workers comes about; not within half a minute, it never will. */

@@ -1,6 +1,6 @@
 // Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
-import { Context } from '@temporalio/activity';
 import type { Bandwidth } from '../../bandwidth/bandwidth.js';
+import { isCancelled } from '../../bytes/cancelled.js';
 import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
 import { keys, pathOf } from '../../bytes/layout.js';
@@ -18,11 +18,12 @@ import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
 import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
 import type { Vault } from '../../secrets/vault.js';
-import type { Admit } from '../support/admission.js';
+import { type Admit, roomWanted } from '../support/admission.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
-import { type ProgressSink, SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
-import { inTurn } from '../support/in-turn.js';
+import { type ProgressSink, SLOW_DISK_MS } from '../support/heartbeat.js';
+import { inTurn, waitForRoom } from '../support/in-turn.js';
 import type { Turns } from '../support/turns.js';
+import { contextOf } from './context.js';
 import { type FindSame, heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
 import { leftOutOf } from './left-out.js';
@@ -59,7 +60,7 @@ export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ss
   /** The limits on bandwidth; left out: none. */
   readonly bandwidth?: Pick<Bandwidth, 'join'>;
   /** How many transfers of an owner run at once; left out: any number. */
-  readonly turns?: Pick<Turns, 'take'>;
+  readonly turns?: Pick<Turns, 'take' | 'wait'>;
   /** Whether an owner may have what a pull turns out to be; left out: anything. */
   readonly admit?: Admit;
 }
@@ -106,6 +107,7 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
   const staging = uploadStaging(deps.roots, jobId);
   try {
     const receipt = await findReceipt<Delivery>(deps.roots, uuid, 'fetch', jobId);
+    if (receipt === undefined && (await isCancelled(deps.roots, uuid, jobId))) throw new Fault('cancelled');
     const result = receipt?.output ?? (await deliverInTurn(deps, sources, input));
     if ('waits' in result) return { done: false, confirmed: 0, waits: true };
     if ('paused' in result) return ended(result.confirmed);
@@ -136,7 +138,14 @@ async function deliverInTurn(
   const work = (): Promise<Delivery | Paused> => deliver(deps, sources, input);
   if (CLIENT_SOURCES.some((kind) => kind === order.source.kind)) return await work();
   const { priority = NORMAL_PRIORITY } = order;
-  return await inTurn(deps, { uuid, jobId, owner, priority }, 'fetch', work);
+  const job = { uuid, jobId, owner, priority };
+  try {
+    return await inTurn(deps, job, 'fetch', work);
+  } catch (error) {
+    const bytes = roomWanted(error);
+    if (bytes === undefined || deps.turns === undefined) throw error;
+    return await waitForRoom({ ...deps, turns: deps.turns }, job, bytes);
+  }
 }
 
 function ended(confirmed: number): FetchOutput {
@@ -239,56 +248,6 @@ async function place(
   await context.waiting(together(crew, context.signal), SLOW_DISK_MS);
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
-
-function contextOf(deps: FetchDeps, input: FetchInput): Running {
-  const { uuid, jobId, order, owner } = input;
-  const { info, cancellationSignal: signal } = Context.current();
-  const heart = startHeart(deps.progress, { uuid, jobId }, deps.beatsApartMs);
-  let last: [done: number, total: number, note: string] = [0, 0, ''];
-  const advance = (...now: typeof last): void => {
-    last = now;
-    const [done, total, note] = now;
-    heart.beat({ stage: 'fetch', done, total, unit: 'bytes', note });
-  };
-  const alive = (): void => advance(...last);
-  const joined = deps.bandwidth?.join({ jobId, owner: owner ?? order.by, signal, alive });
-  const context: FetchContext = {
-    uuid,
-    jobId,
-    source: order.source,
-    staging: uploadStaging(deps.roots, jobId),
-    owner: {
-      runId: info.workflowExecution?.runId ?? '',
-      attempt: info.attempt,
-      since: info.currentAttemptScheduledTimestampMs,
-    },
-    signal,
-    confirmed: () => last[0],
-    advance,
-    pace: joined?.pace ?? unlimited,
-    admit: admissionOf(deps, input),
-    leaveOut: () => undefined,
-    waiting: heart.waiting,
-  };
-  return { context, leave: joined?.leave ?? (() => undefined) };
-}
-
-interface Running {
-  readonly context: FetchContext;
-  leave(): void;
-}
-
-/** What clients send was asked for at its beginning. */
-function admissionOf(
-  { admit }: FetchDeps,
-  { jobId, order, owner = order.by }: FetchInput,
-): FetchContext['admit'] {
-  const isSent = CLIENT_SOURCES.some((kind) => kind === order.source.kind);
-  if (admit === undefined || isSent) return unlimited;
-  return (bytes) => admit({ jobId, owner }, bytes);
-}
-
-const unlimited = async (): Promise<void> => undefined;
 
 /** The registry is keyed by kind, so the fetcher found takes this very source. */
 function sourceOf(sources: Sources, source: Source): SourceFetcher {

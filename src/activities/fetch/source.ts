@@ -74,7 +74,7 @@ export interface FetchContext<S extends Source = Source> {
   pace(bytes: number): Promise<void>;
   /**
    * Says how many bytes the delivery has, as soon as that is known and before they are moved.
-   * @throws Fault `quota_reached` when its owner may not have so many
+   * @throws Fault `quota_reached`, `too_many_open_bytes` when its owner may not have so many (now)
    */
   admit(bytes: number): Promise<void>;
   /** Names what is not brought, because it was asked to be left out; what is said last holds. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { markCancelled } from '../../bytes/cancelled.js';
 import { removeTree } from '../../bytes/files.js';
 import { keys, pathOf, type Roots } from '../../bytes/layout.js';
 import { listReceipts } from '../../bytes/receipts.js';
@@ -15,6 +16,7 @@ import { datasetWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
+import { leaveLine } from '../../store/turns.js';
 import { writeJobChange } from '../../store/verifications.js';
 import { closeWriter } from '../../store/writers.js';
 import { runStage } from '../support/run-stage.js';
@@ -95,11 +97,15 @@ async function recall(
 
 async function discardUpload(
   { roots, secrets, store }: StatusDeps,
-  { jobId, forgetSecret, awaited }: Parameters<ControlActivities['discardUpload']>[0],
+  { jobId, forgetSecret, awaited, cancelledIn }: Parameters<ControlActivities['discardUpload']>[0],
 ): Promise<void> {
   if (awaited) await closeWriter(store, jobId);
   await removeTree(pathOf(roots, 'in', keys.uploadStaging(jobId)));
-  if (forgetSecret) await secrets.forget(jobId);
+  if (forgetSecret) {
+    await secrets.forget(jobId);
+    await leaveLine(store, jobId);
+  }
+  if (cancelledIn !== undefined) await markCancelled(roots, cancelledIn, jobId);
 }
 
 async function discardDataset(

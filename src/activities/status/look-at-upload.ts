@@ -1,8 +1,10 @@
 // Whether the bytes that an upload waits for have come, or no more will come in time.
+import { isCancelled } from '../../bytes/cancelled.js';
 import { lastByteAt } from '../../bytes/last-byte.js';
 import type { Roots } from '../../bytes/layout.js';
 import { readReceived, totals } from '../../bytes/receive.js';
 import type { LookInput, LookOutput } from '../../contracts/activities.js';
+import { Fault } from '../../domain/fault.js';
 import type { Store } from '../../store/mongo.js';
 import { closeWriter, releaseWriter, takeWriter } from '../../store/writers.js';
 
@@ -15,9 +17,13 @@ interface LookDeps {
   readonly roots: Roots;
 }
 
-/** Takes the writer's lease to look, so that no byte comes between the look and the end of the upload. */
+/**
+ * Takes the writer's lease to look, so that no byte comes between the look and the end of the upload.
+ * @throws Fault `cancelled` when it was cancelled before its run was started once more
+ */
 export async function lookAtUpload({ store, roots }: LookDeps, input: LookInput): Promise<LookOutput> {
-  const { jobId, expiresAfterMs, since } = input;
+  const { uuid, jobId, expiresAfterMs, since } = input;
+  if (uuid !== undefined && (await isCancelled(roots, uuid, jobId))) throw new Fault('cancelled');
   const received = await readReceived(roots, jobId);
   if (received !== undefined) return { state: 'whole', source: { kind: 'received', ...totals(received) } };
   const leftMs = async (): Promise<number> =>

@@ -13,15 +13,12 @@ interface InTurnDeps {
   readonly turns?: Pick<Turns, 'take'>;
 }
 
+type Subject = TurnWish & { readonly uuid: string; readonly jobId?: string };
+
 /** The stage's work, or the word that it waits in line, which frees the slot. */
 export async function inTurn<T>(
   { turns, progress }: InTurnDeps,
-  {
-    uuid,
-    jobId,
-    owner,
-    priority = NORMAL_PRIORITY,
-  }: TurnWish & { readonly uuid: string; readonly jobId?: string },
+  { uuid, jobId, owner, priority = NORMAL_PRIORITY }: Subject,
   stage: Stage,
   work: () => Promise<T>,
 ): Promise<T | Waits> {
@@ -32,14 +29,33 @@ export async function inTurn<T>(
     { jobId: jobId ?? uuid, owner, workflowId, priority },
     stage === 'fetch' ? 'transfers' : 'conversions',
   );
-  if (turn === undefined) {
-    const nothing = { stage, done: 0, total: 0, unit: 'bytes', note: WAITS_FOR_TURN } as const;
-    startHeart(progress, { uuid, ...(jobId === undefined ? {} : { jobId }) }).beat(nothing);
-    return { waits: true };
-  }
+  if (turn === undefined)
+    return sayItWaits(progress, stage, { uuid, ...(jobId === undefined ? {} : { jobId }) });
   try {
     return await work();
   } finally {
     await turn.end();
   }
+}
+
+/** Puts the upload in line until there is room for its bytes. */
+export async function waitForRoom(
+  { turns, progress }: { readonly progress: ProgressSink; readonly turns: Pick<Turns, 'wait'> },
+  {
+    uuid,
+    jobId,
+    owner,
+    priority = NORMAL_PRIORITY,
+  }: Subject & { readonly jobId: string; readonly owner: string },
+  bytes: number,
+): Promise<Waits> {
+  const workflowId = Context.current().info.workflowExecution?.workflowId ?? '';
+  await turns.wait({ jobId, owner, workflowId, priority, bytes });
+  return sayItWaits(progress, 'fetch', { uuid, jobId });
+}
+
+function sayItWaits(progress: ProgressSink, stage: Stage, subject: { uuid: string; jobId?: string }): Waits {
+  const nothing = { stage, done: 0, total: 0, unit: 'bytes', note: WAITS_FOR_TURN } as const;
+  startHeart(progress, subject).beat(nothing);
+  return { waits: true };
 }

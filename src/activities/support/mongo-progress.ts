@@ -22,8 +22,12 @@ interface Track {
   endedAt: number | undefined;
 }
 
-/** A sink that writes to MongoDB; an outage of the database drops reports and disturbs nothing. */
-export function createProgressSink(store: Store, onError: (error: unknown) => void): ProgressSink {
+/** A sink that writes to MongoDB; an outage of the database drops reports and disturbs nothing; `workerId` is shown in jobs. */
+export function createProgressSink(
+  store: Store,
+  onError: (error: unknown) => void,
+  workerId: string,
+): ProgressSink {
   const tracks = new Map<string, Track>();
   return {
     report(progress) {
@@ -37,7 +41,7 @@ export function createProgressSink(store: Store, onError: (error: unknown) => vo
       track.writing = true;
       track.writtenAt = now;
       if (ended) track.endedAt = progress.done;
-      void write(store, progress, stored(progress, track, now))
+      void write(store, workerId, progress, stored(progress, track, now))
         .catch(onError)
         .finally(() => {
           track.writing = false;
@@ -67,9 +71,14 @@ function stored(progress: ProgressReport, track: Track, now: number): StoredProg
   return { ...measured, ...speed, at: new Date(now) };
 }
 
-function write(store: Store, { uuid, jobId }: ProgressReport, progress: StoredProgress): Promise<void> {
+function write(
+  store: Store,
+  workerId: string,
+  { uuid, jobId }: ProgressReport,
+  progress: StoredProgress,
+): Promise<void> {
   if (jobId === undefined) return writeDatasetProgress(store, uuid, progress);
   return jobTypeOf(jobId) === 'verify'
     ? writeVerificationProgress(store, jobId, progress)
-    : writeUploadProgress(store, jobId, progress);
+    : writeUploadProgress(store, jobId, progress, workerId);
 }

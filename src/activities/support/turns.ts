@@ -8,6 +8,7 @@ import type { Store } from '../../store/mongo.js';
 import {
   endTurn,
   leaveLine,
+  nextBytes,
   nextInLine,
   ownersInLine,
   renewTurn,
@@ -17,6 +18,7 @@ import {
   type Waiting,
   waitForTurn,
 } from '../../store/turns.js';
+import { countUsage } from '../../store/usage.js';
 
 export interface TurnDeps {
   readonly store: Store;
@@ -33,6 +35,8 @@ export interface Turns {
    * @param kind default: transfers
    */
   take(job: Waiting, kind?: TurnKind): Promise<{ end(): Promise<void> } | undefined>;
+  /** Puts a job in line whose bytes have no room yet; its workflow hears the signal `turn` when they have. */
+  wait(job: Waiting): Promise<void>;
   /** Calls those for whom there is a turn although nobody's end called them: the limit was raised, a worker died. */
   sweep(): Promise<void>;
 }
@@ -90,24 +94,37 @@ export function createTurns(deps: TurnDeps): Turns {
       return turn;
     },
 
+    async wait({ owner, ...rest }) {
+      await waitForTurn(store, { ...rest, owner: lineOf('open_bytes', owner) });
+    },
+
     async sweep() {
-      for (const owner of await ownersInLine(store)) {
-        const most = await mostOf(owner);
-        const room = most === 0 ? Number.MAX_SAFE_INTEGER : most - (await runningTurns(store, owner));
-        await callNext(deps, owner, room);
+      for (const line of await ownersInLine(store)) {
+        const most = await mostOf(line);
+        await callNext(deps, line, most === 0 ? Number.MAX_SAFE_INTEGER : await roomIn(store, line, most));
       }
     },
   };
 }
 
 /** One document and one line for each kind; that of transfers has the owner's own name. */
-const CONVERSIONS = 'conversions of ';
+const PREFIXES = { conversions: 'conversions of ', open_bytes: 'bytes of ' } as const;
 const lineOf = (kind: TurnKind, owner: string): string =>
-  kind === 'conversions' ? `${CONVERSIONS}${owner}` : owner;
-const ofLine = (line: string): { kind: TurnKind; owner: string } =>
-  line.startsWith(CONVERSIONS)
-    ? { kind: 'conversions', owner: line.slice(CONVERSIONS.length) }
-    : { kind: 'transfers', owner: line };
+  kind === 'transfers' ? owner : `${PREFIXES[kind]}${owner}`;
+function ofLine(line: string): { kind: TurnKind; owner: string } {
+  for (const kind of ['conversions', 'open_bytes'] as const) {
+    if (line.startsWith(PREFIXES[kind])) return { kind, owner: line.slice(PREFIXES[kind].length) };
+  }
+  return { kind: 'transfers', owner: line };
+}
+
+/** How many of the line may be called. Of those that wait for room for their bytes, one at a time: it takes its room itself. */
+async function roomIn(store: Store, line: string, most: number): Promise<number> {
+  const { kind, owner } = ofLine(line);
+  if (kind !== 'open_bytes') return most - (await runningTurns(store, line));
+  const { open_bytes: used } = await countUsage(store, owner);
+  return used + ((await nextBytes(store, line)) ?? 0) <= most ? 1 : 0;
+}
 
 /** Tells so many of the owner's line that it is their turn. */
 async function callNext({ store, client }: TurnDeps, owner: string, count: number): Promise<void> {

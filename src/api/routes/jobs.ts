@@ -1,20 +1,24 @@
 // Jobs: list, show, logs, and the commands on one upload.
 import { z } from 'zod';
-import type { JobDocument } from '../../contracts/documents.js';
+import type { JobDocument, VerificationDocument } from '../../contracts/documents.js';
 import { commandAnswerSchema, commandBodySchema, jobListSchema, jobSchema } from '../../contracts/http.js';
 import { countField } from '../../contracts/http-fields.js';
 import { jobQuerySchema } from '../../contracts/http-queries.js';
+import { verificationSchema } from '../../contracts/http-verify.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
+import { jobTypeOf } from '../../domain/job.js';
 import { retryJobSchema } from '../../sources/start.js';
 import { historyOfUpload } from '../../store/history-read.js';
 import { findJob, listJobs } from '../../store/jobs.js';
 import { readCursor, writeCursor } from '../../store/paging.js';
+import { findVerification } from '../../store/verifications.js';
 import { commandJob } from '../commands.js';
 import type { ApiDeps } from '../deps.js';
 import { readJobLogs } from '../job-logs.js';
 import { contextsOf, NO_CONTEXT } from '../repeat.js';
 import { type ApiContext, type App, check, checkQuery, mount, parseJson, readText } from '../route.js';
+import { cancelVerification, verificationView } from '../verification.js';
 import { jobView } from '../views.js';
 
 export const jobQuery = jobQuerySchema;
@@ -28,7 +32,7 @@ export function jobRoutes(app: App, deps: ApiDeps): void {
       method: 'get',
       path: '/api/v1/jobs',
       tag,
-      summary: 'List jobs, newest first',
+      summary: 'List uploads, newest first',
       query: jobQuery,
       answers: { 200: { description: 'A page', schema: jobListSchema } },
       refusals: [422, 503],
@@ -41,12 +45,15 @@ export function jobRoutes(app: App, deps: ApiDeps): void {
       method: 'get',
       path: '/api/v1/jobs/{job_id}',
       tag,
-      summary: 'Show a job',
+      summary: 'Show a job: an upload, or a verification',
       params,
-      answers: { 200: { description: 'The job', schema: jobSchema } },
+      answers: { 200: { description: 'The job', schema: z.union([jobSchema, verificationSchema]) } },
       refusals: [404, 503],
     },
-    (c) => showJob(c, deps),
+    async (c) => {
+      const verification = await verificationOf(c, deps);
+      return verification === undefined ? await showJob(c, deps) : c.json(verificationView(verification));
+    },
   );
   mount(
     app,
@@ -61,7 +68,7 @@ export function jobRoutes(app: App, deps: ApiDeps): void {
       refusals: [404, 503],
     },
     async (c) => {
-      const job = await requireJob(c, deps);
+      const job = (await verificationOf(c, deps)) ?? (await requireJob(c, deps));
       const { tail } = checkQuery(c, logQuery);
       return c.text(await readJobLogs(deps.config.home, job.dataset_uuid, tail));
     },
@@ -86,14 +93,26 @@ function commandRoutes(app: App, deps: ApiDeps): void {
         },
         refusals: verb === 'retry' ? [403, 404, 409, 422, 503] : [404, 409, 503],
       },
-      async (c) => {
-        const schema = verb === 'retry' ? retryJobSchema : commandBodySchema;
-        const body = check<typeof schema>(schema, parseJson(await readText(c)), 'body');
-        const { status, answer } = await commandJob(deps, await requireJob(c, deps), verb, body);
-        return c.json(answer, status);
-      },
+      (c) => command(c, deps, verb),
     );
   }
+}
+
+async function command(
+  c: ApiContext,
+  deps: ApiDeps,
+  verb: 'pause' | 'resume' | 'cancel' | 'retry',
+): Promise<Response> {
+  const schema = verb === 'retry' ? retryJobSchema : commandBodySchema;
+  const body = check<typeof schema>(schema, parseJson(await readText(c)), 'body');
+  const verification = await verificationOf(c, deps);
+  if (verification === undefined) {
+    const { status, answer } = await commandJob(deps, await requireJob(c, deps), verb, body);
+    return c.json(answer, status);
+  }
+  if (verb !== 'cancel') throw new Fault('conflict', `cannot ${verb}: a verification can only be cancelled`);
+  await cancelVerification(deps, verification, body.by);
+  return c.json({ done: true }, 202);
 }
 
 /** Lines of a job's history that are shown with it. */
@@ -117,6 +136,15 @@ export async function showJob(c: ApiContext, deps: ApiDeps): Promise<Response> {
     historyOfUpload(deps.store, job.job_id, LOG_LINES),
   ]);
   return c.json(jobView(job, context, history));
+}
+
+/** The verification that the path names; nothing when its id is that of another type. @throws Fault not_found */
+async function verificationOf(c: ApiContext, { store }: ApiDeps): Promise<VerificationDocument | undefined> {
+  const id = c.req.param('job_id') ?? '';
+  if (jobTypeOf(id) !== 'verify') return undefined;
+  const row = isJobId(id) ? await findVerification(store, id) : null;
+  if (row === null) throw new Fault('not_found', 'There is no job with this id.');
+  return row;
 }
 
 /** @throws Fault not_found */

@@ -11,7 +11,6 @@ import {
 import type { VerifyOrder } from '../../contracts/verification.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId, verifyJobId } from '../../domain/ids.js';
-import { JOB_TRANSITIONS } from '../../domain/job.js';
 import {
   findVerification,
   forgetVerification,
@@ -21,6 +20,7 @@ import {
 import type { ApiDeps } from '../deps.js';
 import { queueNotice, servedQueues } from '../queues.js';
 import { type ApiContext, type App, check, mount, parseJson, readText } from '../route.js';
+import { cancelVerification, verificationView } from '../verification.js';
 import { requireDataset, uuidParam } from './datasets.js';
 
 const tag = 'datasets';
@@ -97,8 +97,7 @@ function jobRoutes(app: App, deps: ApiDeps): void {
     async (c) => {
       const { by } = check(commandBodySchema, parseJson(await readText(c)), 'body');
       const row = await requireVerification(c, deps);
-      const running = await deps.engine.cancelJob(row.job_id, { by: by ?? row.user_email });
-      if (!running) throw new Fault('conflict', `cannot cancel: the job is "${row.status}"`);
+      await cancelVerification(deps, row, by);
       return c.json({ done: true }, 202);
     },
   );
@@ -139,29 +138,4 @@ async function requireVerification(c: ApiContext, deps: ApiDeps): Promise<Verifi
   if (row === null || row.dataset_uuid !== uuid)
     throw new Fault('not_found', 'There is no such verification.');
   return row;
-}
-
-function verificationView(row: VerificationDocument): Verification {
-  const { job_id, dataset_uuid, status, result, sluice } = row;
-  const { progress, failure } = sluice;
-  const isOver = !JOB_TRANSITIONS[status].includes('completed');
-  const share = progress && progress.total > 0 ? (progress.done / progress.total) * 100 : 0;
-  const self = `/api/v1/datasets/${dataset_uuid}/verify/${job_id}`;
-  return {
-    job_id,
-    dataset_uuid,
-    job_type: 'verify',
-    status,
-    by: row.user_email,
-    progress_percentage: status === 'completed' ? 100 : Math.min(100, Math.max(0, share)),
-    speed_mbps: isOver ? null : (progress?.mbPerSecond ?? null),
-    eta_seconds: isOver ? null : Math.round(progress?.etaSeconds ?? 0) || null,
-    current_file: isOver ? null : (progress?.note ?? null),
-    result: result as Verification['result'],
-    failure,
-    created_at: row.created_at.toISOString(),
-    started_at: row.started_at?.toISOString() ?? null,
-    completed_at: row.completed_at?.toISOString() ?? null,
-    links: { self, cancel: `${self}/cancel`, dataset: `/api/v1/datasets/${dataset_uuid}` },
-  };
 }

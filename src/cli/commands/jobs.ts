@@ -1,6 +1,7 @@
-// sluice jobs: uploads as units of work: list, show, steer, and read their logs.
+// sluice jobs: uploads and verifications as units of work: list, show, steer, and read their logs.
 import type { Command } from 'commander';
 import type { JobResource } from '../../contracts/http.js';
+import type { Verification } from '../../contracts/http-verify.js';
 import { UPLOAD_STATUSES } from '../../domain/upload.js';
 import type { Io } from '../io.js';
 import { choice, limit, tailBytes } from '../option-values.js';
@@ -8,6 +9,7 @@ import { leftOutWords } from '../outcome.js';
 import type { Server } from '../server.js';
 import { printAnswer, resolveDataset, withServer } from '../with-server.js';
 import { ageWords, bytesWords, pairs, shortId, spanWords, table } from '../words.js';
+import { foundLines } from './verify.js';
 
 interface ListOptions {
   readonly status?: string;
@@ -43,7 +45,7 @@ export function registerJobs(program: Command): void {
       withServer(async (server, io) => {
         const job = await server.call((client) => client.jobs.get(id));
         if (json === true) io.out(JSON.stringify(job));
-        else for (const line of linesOf(job)) io.out(line);
+        else for (const line of 'upload_status' in job ? linesOf(job) : verificationLines(job)) io.out(line);
       }),
     );
   jobs
@@ -116,4 +118,22 @@ function linesOf(job: JobResource): string[] {
     ['do', failure?.remedy],
     ['open now', job.open.join(', ')],
   ]);
+}
+
+function verificationLines(job: Verification): string[] {
+  const { failure } = job;
+  return [
+    ...pairs([
+      ['job', job.job_id],
+      ['dataset', job.dataset_uuid],
+      ['asked by', job.by],
+      ['status', `${job.status}, ${Math.floor(job.progress_percentage)}%`],
+      ['file', job.current_file],
+      ['created', job.created_at],
+      ['ended', job.completed_at],
+      ['failure', failure === null ? null : `${failure.say} (${failure.code})`],
+      ['do', failure?.remedy],
+    ]),
+    ...foundLines(job),
+  ];
 }

@@ -48,25 +48,27 @@ async function follow(server: Server, io: Io, uuid: string): Promise<Verificatio
 }
 
 function print(io: Io, job: Verification, json: boolean): void {
-  const { result, failure } = job;
+  const { failure } = job;
   if (json) io.out(JSON.stringify(job));
   if (failure !== null) {
     io.err(`sluice: ${failure.say} (${failure.code})`);
     io.err(`  do:    ${failure.remedy}`);
   } else if (job.status === 'cancelled') io.err('sluice: it was cancelled');
-  if (json || result === null) return;
-  for (const line of pairs([
+  if (json || job.result === null) return;
+  for (const line of [...foundLines(job), ...pairs([['job', job.job_id]])]) io.out(line);
+}
+
+/** What a verification found; nothing while it runs. */
+export function foundLines({ result }: Pick<Verification, 'result'>): string[] {
+  if (result === null) return [];
+  const { proof } = result;
+  const facts = pairs([
     ['outcome', result.outcome],
     ['files', `${result.files - result.damaged} of ${result.files} are what was published`],
-    [
-      'blocks',
-      result.proof === null ? null : `${result.proof['checked']} of ${result.proof['blocks']} compared`,
-    ],
-    ['job', job.job_id],
-  ]))
-    io.out(line);
-  for (const { path, problem } of result.damagedFiles) io.out(`  ${problem}  ${path}`);
-  for (const box of boxesOf(result.proof)) io.out(`  differs  ${box}`);
+    ['blocks', proof === null ? null : `${proof['checked']} of ${proof['blocks']} compared`],
+  ]);
+  const damaged = result.damagedFiles.map(({ path, problem }) => `  ${problem}  ${path}`);
+  return [...facts, ...damaged, ...boxesOf(proof).map((box) => `  differs  ${box}`)];
 }
 
 function boxesOf(proof: Readonly<Record<string, unknown>> | null): string[] {

@@ -27,7 +27,8 @@ export async function fillWhole<O extends Opened>(
           if (reached > furthest) tries.advanced();
           furthest = Math.max(furthest, reached);
         });
-        job.advance(at, version ?? at);
+        // A size that nobody told is none that was asked for yet: it is shown when the owner may have so much.
+        job.advance(at, version ?? 0);
         await file.cut(at);
         return await follower?.finish(at);
       } catch (error) {
