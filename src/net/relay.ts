@@ -7,8 +7,6 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 export interface Relay {
   /** On 127.0.0.1. */
   readonly port: number;
-  /** Bytes that came from the far side. */
-  received(): number;
   /** Why there is no connection to the far side; undefined when there is one, or none was asked for. */
   failure(): unknown;
   close(): void;
@@ -17,31 +15,29 @@ export interface Relay {
 export interface RelayOptions {
   /** Makes the connection to the far side. */
   connect(): Promise<Socket>;
-  /** Waits until so many bytes may be taken from the far side. */
-  pace(bytes: number): Promise<void>;
+  /** Waits until so many bytes may be taken from the far side; left out: at once. */
+  paceReceived?(bytes: number): Promise<void>;
+  /** The same for bytes that go there. */
+  paceSent?(bytes: number): Promise<void>;
   /** The far side is given up after so long without a byte, ms. */
   readonly silenceMs: number;
 }
 
 /** Takes a single connection. */
-export async function openRelay({ connect, pace, silenceMs }: RelayOptions): Promise<Relay> {
+export async function openRelay(options: RelayOptions): Promise<Relay> {
   let failure: unknown;
-  let received = 0;
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): Socket => {
     sockets.add(socket);
     // Errors end the pumping; an error without a listener would end this process.
     return socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
   };
-  const counted = async (bytes: number): Promise<void> => {
-    received += bytes;
-    await pace(bytes);
-  };
   const server = createServer({ allowHalfOpen: true }, (near) => {
     server.close();
     keep(near);
-    connect()
-      .then((far) => join(near, keep(far), counted, silenceMs))
+    options
+      .connect()
+      .then((far) => join(near, keep(far), options))
       .catch((error: unknown) => {
         failure ??= error;
         near.destroy();
@@ -51,7 +47,6 @@ export async function openRelay({ connect, pace, silenceMs }: RelayOptions): Pro
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    received: () => received,
     failure: () => failure,
     close() {
       server.close();
@@ -64,13 +59,14 @@ export async function openRelay({ connect, pace, silenceMs }: RelayOptions): Pro
 async function join(
   near: Socket,
   far: Socket,
-  counted: (bytes: number) => Promise<void>,
-  silenceMs: number,
+  { paceReceived = atOnce, paceSent = atOnce, silenceMs }: RelayOptions,
 ): Promise<void> {
   near.once('close', () => far.destroy());
   far.once('close', (hadError) => (hadError ? near.destroy() : near.end()));
-  await Promise.allSettled([pump(far, near, counted, silenceMs), pump(near, far, async () => undefined)]);
+  await Promise.allSettled([pump(far, near, paceReceived, silenceMs), pump(near, far, paceSent)]);
 }
+
+const atOnce = async (): Promise<void> => undefined;
 
 /** @param silenceMs how long `from` may say nothing while it is listened to; left out: for ever */
 async function pump(

@@ -1,9 +1,9 @@
 // Offer of the source `rsync`: what a daemon or rsync over ssh gives. Passwords and private keys are sealed.
 import { z } from 'zod';
+import { looksLikeRsync, readRsyncAddress } from '../contracts/rsync-address.js';
 import { Fault } from '../domain/fault.js';
 import type { RsyncSource } from '../domain/source.js';
 import { offer } from './offer.js';
-import { looksLikeRsync, readRsyncAddress } from './rsync-address.js';
 
 const fields = {
   from: z.string().min(1).max(2048),

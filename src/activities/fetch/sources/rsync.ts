@@ -7,7 +7,8 @@ import { quoteName } from '../../../bytes/safe-names.js';
 import { Fault, faultOf } from '../../../domain/fault.js';
 import type { RsyncSource } from '../../../domain/source.js';
 import { endProgramsIn } from '../../../process/run-tool.js';
-import { LONGEST_SILENCE_MS, runRsync } from '../rsync/child.js';
+import { LONGEST_SILENCE_MS, newestBytes } from '../../rsync/run.js';
+import { fetchByRsync } from '../rsync/child.js';
 import { ListReader, PARTIAL_DIR, type RemoteList } from '../rsync/list.js';
 import { rsyncPlace, type Staged, type Survey, survey, takeOver } from '../rsync/staged.js';
 import type { FetchContext, FetchedFile, SourceDeps, SourceFetcher } from '../source.js';
@@ -100,7 +101,7 @@ async function transferOnce(
 
 async function listFiles(deps: SourceDeps, context: FetchContext<RsyncSource>): Promise<RemoteList> {
   const reader = new ListReader();
-  await runRsync(deps, context, {
+  await fetchByRsync(deps, context, {
     asked: 'list',
     args: ['-r', '--list-only'],
     path: context.source.path,
@@ -130,12 +131,12 @@ async function transfer(
   tell(0);
   const wanted = join(rsyncPlace(staging), 'wanted');
   await writeFile(wanted, missing.map(({ name }) => `${way}${name}\0`).join(''));
-  await runRsync(deps, context, {
+  await fetchByRsync(deps, context, {
     asked: 'transfer',
     args: [...TRANSFER, ...(list.single ? [] : ['--from0', `--files-from=${wanted}`])],
     path: top,
     target: `${target}/`,
-    onOutput: (bytes) => tell(whole + (newest(bytes) ?? 0)),
+    onOutput: (bytes) => tell(whole + (newestBytes(bytes) ?? 0)),
   });
 }
 
@@ -171,13 +172,6 @@ const TRANSFER = [
   `--partial-dir=${PARTIAL_DIR}`,
   '--info=progress2,flist0,stats0',
 ];
-
-/** The bytes that the newest line of progress names: files of this run, the present one as far as it is. */
-function newest(output: Buffer): number | undefined {
-  const lines = [...output.toString('latin1').matchAll(/(?:^|[\r\n])\s*(\d+)\s+\d+%/g)];
-  const bytes = lines.at(-1)?.[1];
-  return bytes === undefined ? undefined : Number(bytes);
-}
 
 const noteOf = ({ files, leftOut, single }: RemoteList): string => {
   const out = leftOut.length === 0 ? '' : `, ${leftOut.length} left out`;
