@@ -97,10 +97,17 @@ async function pump(
 
 async function drained(socket: Socket): Promise<void> {
   if (socket.destroyed) throw new Error('the connection is closed');
-  await Promise.race([
-    once(socket, 'drain'),
-    once(socket, 'close').then(() => {
-      throw new Error('the connection is closed');
-    }),
-  ]);
+  // Whichever does not come must not be waited for any longer: a large file has many such moments.
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    await Promise.race([
+      once(socket, 'drain', { signal }),
+      once(socket, 'close', { signal }).then(() => {
+        throw new Error('the connection is closed');
+      }),
+    ]);
+  } finally {
+    over.abort();
+  }
 }

@@ -10,6 +10,10 @@ export interface ProxyBehaviour {
   cutAfter?: number | undefined;
   /** Passes nothing on after so many bytes from the server; the connection stays. */
   silentAfter?: number | undefined;
+  /** Bytes a second to the server. */
+  paceTo?: number;
+  /** Resets a connection after so many bytes to the server. */
+  cutAfterTo?: number | undefined;
   /** Called with the number of a connection, from 1, before anything is passed on. */
   onConnection?: (number: number) => void;
 }
@@ -19,6 +23,8 @@ export interface FaultProxy {
   behaviour: ProxyBehaviour;
   /** Bytes from the server that were passed on. */
   given(): number;
+  /** Bytes to the server that were passed on. */
+  taken(): number;
   connections(): number;
   close(): Promise<void>;
 }
@@ -28,29 +34,35 @@ export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = 
   const sockets = new Set<Socket>();
   let connections = 0;
   let given = 0;
+  let taken = 0;
   const proxy = {
     behaviour,
     given: () => given,
+    taken: () => taken,
     connections: () => connections,
   };
-  const server = createServer((near) => {
+  const server = createServer({ allowHalfOpen: true }, (near) => {
     connections += 1;
     proxy.behaviour.onConnection?.(connections);
-    const far = connect(port, '127.0.0.1');
+    const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
     }
     near.once('close', () => far.destroy());
-    near.pipe(far);
-    void passOn(
-      far,
-      near,
-      () => proxy.behaviour,
-      (bytes) => {
+    const there = (): Way => ({ pace: proxy.behaviour.paceTo, cutAfter: proxy.behaviour.cutAfterTo });
+    const back = (): Way => proxy.behaviour;
+    const cut = (): void => void near.resetAndDestroy();
+    const count = {
+      taken: (bytes: number): void => {
+        taken += bytes;
+      },
+      given: (bytes: number): void => {
         given += bytes;
       },
-    );
+    };
+    void passOn(near, far, there, count.taken, cut);
+    void passOn(far, near, back, count.given, cut);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -64,28 +76,35 @@ export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = 
   });
 }
 
+interface Way {
+  readonly pace?: number | undefined;
+  readonly cutAfter?: number | undefined;
+  readonly silentAfter?: number | undefined;
+}
+
 async function passOn(
-  far: Socket,
-  near: Socket,
-  behaviour: () => ProxyBehaviour,
+  from: Socket,
+  to: Socket,
+  behaviour: () => Way,
   count: (bytes: number) => void,
+  cut: () => void,
 ): Promise<void> {
   let passed = 0;
   try {
-    for await (const chunk of far) {
+    for await (const chunk of from.iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer;
       const { pace, cutAfter, silentAfter } = behaviour();
-      if (silentAfter !== undefined && passed >= silentAfter) await once(near, 'close');
+      if (silentAfter !== undefined && passed >= silentAfter) await once(to, 'close');
       if (pace !== undefined) await sleep((bytes.length / pace) * 1000);
       passed += bytes.length;
       count(bytes.length);
-      if (!near.write(bytes)) await once(near, 'drain');
+      if (!to.write(bytes)) await once(to, 'drain');
       if (cutAfter === undefined || passed < cutAfter) continue;
-      near.resetAndDestroy();
+      cut();
       return;
     }
-    near.end();
+    to.end();
   } catch {
-    near.destroy();
+    to.destroy();
   }
 }
