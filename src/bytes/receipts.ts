@@ -1,6 +1,6 @@
 // Receipts: what a finished stage leaves, so that it is never done again.
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Stage } from '../domain/stage.js';
@@ -53,6 +53,11 @@ export async function leaveReceipt<T>(
   };
   await writeJson(receiptPath(roots, uuid, stage, key), receipt);
   return receipt;
+}
+
+/** The work counts as not done from now on. */
+export async function dropReceipt(roots: Roots, uuid: string, stage: Stage, key: string): Promise<void> {
+  await rm(receiptPath(roots, uuid, stage, key), { force: true });
 }
 
 /** All receipts of a stage, by key. */

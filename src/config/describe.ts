@@ -1,5 +1,5 @@
 // The settings as a person may read them: by variable, without secrets.
-import type { Target } from '../contracts/targets.js';
+import { targetWords } from '../contracts/targets.js';
 import type { Config } from './config.js';
 
 /** Every setting by the name of its variable; passwords and keys are hidden. */
@@ -27,7 +27,8 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
         .join(',') || 'none',
     SLUICE_GOOGLE_API: config.google.root ?? "Google's",
     SLUICE_GOOGLE_TOKENS: config.google.tokens ?? "Google's",
-    SLUICE_TARGETS: config.targets?.map(targetWords).join(', ') || 'none',
+    SLUICE_TARGETS:
+      config.targets?.map((one) => `${one.name} = ${targetWords(one)} (secrets hidden)`).join(', ') || 'none',
     SLUICE_SSH_DIR: config.sshDir ?? 'none',
     SLUICE_RCLONE_CONFIG: config.rclone?.config ?? 'none',
     SLUICE_RCLONE_CONFIG_PASS: config.rclone?.password === undefined ? 'none' : 'given (hidden)',
@@ -61,9 +62,6 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_LOG_LEVEL: config.logLevel,
   };
 }
-
-const targetWords = (target: Target): string =>
-  `${target.name} = s3://${target.bucket}/${target.prefix} at ${target.endpoint ?? 'AWS'} (keys hidden)`;
 
 const limitWords = (limit = 0): string => (limit === 0 ? 'no limit' : String(limit));
 

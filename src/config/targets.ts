@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import type { Target } from '../contracts/targets.js';
+import { type RsyncAddress, readRsyncAddress } from '../contracts/rsync-address.js';
+import type { RsyncTarget, S3Target, Target } from '../contracts/targets.js';
+import { faultOf } from '../domain/fault.js';
 import type { Variables } from './sources.js';
 
 const SETTING = 'SLUICE_TARGETS';
@@ -14,6 +16,7 @@ const secret = z.union([z.strictObject({ env: text }), z.strictObject({ file: te
 });
 type Reference = z.output<typeof secret>;
 const webAddress = z.url({ protocol: /^https?$/, error: 'must be a web address' });
+const url = webAddress.transform((value) => (value.endsWith('/') ? value : `${value}/`)).optional();
 
 const s3 = z.strictObject({
   type: z.literal('s3'),
@@ -34,9 +37,21 @@ const s3 = z.strictObject({
   access_key_id: secret,
   secret_access_key: secret,
   session_token: secret.optional(),
-  url: webAddress.transform((value) => (value.endsWith('/') ? value : `${value}/`)).optional(),
+  url,
 });
-const target = z.discriminatedUnion('type', [s3], { error: 'type must be s3' });
+const rsync = z.strictObject({
+  type: z.literal('rsync'),
+  to: z.string().min(1).max(2048),
+  password: secret.optional(),
+  private_key: secret.optional(),
+  host_key: z
+    .string()
+    .max(4096)
+    .regex(/^[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{32,4000}={0,2}$/, 'must be a type and a base64 text')
+    .optional(),
+  url,
+});
+const target = z.discriminatedUnion('type', [s3, rsync], { error: 'type must be s3 or rsync' });
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 /** All targets of the file; every mistake is added to `problems`, and never repeats what might be a secret. */
@@ -50,8 +65,9 @@ export function readTargets(path: string, variables: Variables, problems: string
     const parsed = target.safeParse(value);
     for (const { path: at, message } of parsed.error?.issues ?? []) tell([name, ...at].join('.'), message);
     if (!parsed.success) continue;
-    const reveal = revealer({ name, directory: dirname(path), variables, tell });
-    found.push(asTarget(name, parsed.data, reveal));
+    const entry = { name, directory: dirname(path), variables, tell };
+    const one = asTarget(entry, parsed.data);
+    if (one !== undefined) found.push(one);
   }
   return found;
 }
@@ -69,7 +85,7 @@ function entriesOf(path: string, tell: Tell): Record<string, unknown> {
   return {};
 }
 
-interface Surroundings {
+interface Entry {
   readonly name: string;
   /** Relative files are taken from here. */
   readonly directory: string;
@@ -77,17 +93,14 @@ interface Surroundings {
   readonly tell: Tell;
 }
 
-/** Looks up what a reference stands for; what is missing is told. */
-function revealer({ name, directory, variables, tell }: Surroundings) {
-  return (field: string, reference: Reference): string => {
-    const value =
-      'env' in reference ? variables[reference.env] : contentOf(resolve(directory, reference.file));
-    if (value !== undefined && value !== '') return value;
-    const what =
-      'env' in reference ? `the variable ${reference.env} is not set` : `${reference.file} cannot be read`;
-    tell(`${name}.${field}`, what);
-    return '';
-  };
+/** What a reference stands for; what is missing is told. */
+function reveal({ name, directory, variables, tell }: Entry, field: string, reference: Reference): string {
+  const value = 'env' in reference ? variables[reference.env] : contentOf(resolve(directory, reference.file));
+  if (value !== undefined && value !== '') return value;
+  const what =
+    'env' in reference ? `the variable ${reference.env} is not set` : `${reference.file} cannot be read`;
+  tell(`${name}.${field}`, what);
+  return '';
 }
 
 function contentOf(path: string): string | undefined {
@@ -98,20 +111,21 @@ function contentOf(path: string): string | undefined {
   }
 }
 
-function asTarget(
-  name: string,
-  fields: z.output<typeof target>,
-  reveal: (field: string, reference: Reference) => string,
-): Target {
-  const { bucket, prefix, endpoint, region, path_style, url, session_token } = fields;
+function asTarget(entry: Entry, fields: z.output<typeof target>): Target | undefined {
+  const found = fields.type === 's3' ? asS3(entry, fields) : asRsync(entry, fields);
+  return found === undefined || fields.url === undefined ? found : { ...found, url: fields.url };
+}
+
+function asS3(entry: Entry, fields: z.output<typeof s3>): S3Target {
+  const { bucket, prefix, endpoint, region, path_style, session_token } = fields;
   const keys = {
-    accessKeyId: reveal('access_key_id', fields.access_key_id),
-    secretAccessKey: reveal('secret_access_key', fields.secret_access_key),
-    ...(session_token === undefined ? {} : { sessionToken: reveal('session_token', session_token) }),
+    accessKeyId: reveal(entry, 'access_key_id', fields.access_key_id),
+    secretAccessKey: reveal(entry, 'secret_access_key', fields.secret_access_key),
+    ...(session_token === undefined ? {} : { sessionToken: reveal(entry, 'session_token', session_token) }),
   };
   return {
     kind: 's3',
-    name,
+    name: entry.name,
     bucket,
     prefix,
     region,
@@ -119,6 +133,43 @@ function asTarget(
     pathStyle: path_style ?? endpoint !== undefined,
     keys,
     ...(endpoint === undefined ? {} : { endpoint }),
-    ...(url === undefined ? {} : { url }),
   };
+}
+
+function asRsync(entry: Entry, fields: z.output<typeof rsync>): RsyncTarget | undefined {
+  const { password, private_key, host_key: hostKey } = fields;
+  const to = addressOf(entry, fields.to);
+  if (to === undefined) return undefined;
+  const problem = mixture(to.via, fields);
+  if (problem !== undefined) entry.tell(entry.name, problem);
+  return {
+    kind: 'rsync',
+    name: entry.name,
+    ...to,
+    // A product is a directory below it.
+    path: to.path.replace(/(?<=.)\/+$/, ''),
+    ...(password === undefined ? {} : { password: reveal(entry, 'password', password) }),
+    ...(private_key === undefined ? {} : { privateKey: reveal(entry, 'private_key', private_key) }),
+    ...(hostKey === undefined ? {} : { hostKey }),
+  };
+}
+
+function addressOf({ name, tell }: Entry, address: string): RsyncAddress | undefined {
+  try {
+    const found = readRsyncAddress(address);
+    if (found.password === undefined) return found;
+    tell(`${name}.to`, 'holds a password; name it as password instead: secrets do not stand in this file');
+  } catch (error) {
+    tell(`${name}.to`, faultOf(error)?.message ?? 'cannot be read');
+  }
+  return undefined;
+}
+
+/** Each way has its own secrets; one for the other way would be ignored without a word. */
+function mixture(via: RsyncAddress['via'], fields: z.output<typeof rsync>): string | undefined {
+  const { password, private_key, host_key } = fields;
+  const ofSsh = private_key !== undefined || host_key !== undefined;
+  if (via === 'daemon') return ofSsh ? 'an rsync daemon takes a password, no keys' : undefined;
+  if (password !== undefined) return 'over ssh a private_key is needed; passwords are not used';
+  return private_key === undefined ? 'over ssh a private_key is needed' : undefined;
 }

@@ -140,6 +140,8 @@ export interface JobActivities {
 }
 export interface PublishToInput {
   readonly uuid: string;
+  /** Whose limits on bandwidth hold; runs of an earlier version do not say it. */
+  readonly owner?: string;
   /** Name of the target. */
   readonly target: string;
   /** Of the published product. */

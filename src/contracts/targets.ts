@@ -1,4 +1,5 @@
 // The publish targets that an operator names, as the settings hold them. They hold secrets: never recorded, never shown.
+import type { RsyncAddress } from './rsync-address.js';
 import type { S3Keys } from './s3-keys.js';
 
 interface AnyTarget {
@@ -20,5 +21,34 @@ export interface S3Target extends AnyTarget {
   readonly keys: S3Keys;
 }
 
-export type Target = S3Target;
+/** A directory of an rsync daemon, or of a host that has rsync and ssh. It must be there; each product is one below. */
+export interface RsyncTarget extends AnyTarget, RsyncAddress {
+  readonly kind: 'rsync';
+  /** For `ssh`: the text of a private key, without a passphrase. */
+  readonly privateKey?: string;
+  /** For `ssh`: type and key; left out: what known_hosts in SLUICE_SSH_DIR says. */
+  readonly hostKey?: string;
+}
+
+export type Target = S3Target | RsyncTarget;
 export type TargetKind = Target['kind'];
+
+/** Where a target leads, for people, without secrets. */
+export function targetWords(target: Target): string {
+  switch (target.kind) {
+    case 's3':
+      return `s3://${target.bucket}/${target.prefix} at ${target.endpoint ?? 'AWS'}`;
+    case 'rsync':
+      return rsyncWords(target);
+  }
+}
+
+/** Its address without the user. */
+export function rsyncWords({ via, host, port, path }: RsyncTarget): string {
+  const place = host.includes(':') ? `[${host}]` : host;
+  if (via === 'daemon') return `rsync://${place}${port === 873 ? '' : `:${port}`}/${path}/`;
+  return `ssh://${place}${port === 22 ? '' : `:${port}`}${path.startsWith('/') ? '' : '/~/'}${path}/`.replace(
+    /\/+$/,
+    '/',
+  );
+}

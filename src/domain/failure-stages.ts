@@ -130,9 +130,20 @@ export const STAGE_FAILURES = {
   ),
   target_refused: system(
     'The publish target refused the product.',
-    'Check its bucket or path, its credentials and their permissions, then retry it.',
+    'Check its bucket or directory, and what its credentials may do there, then retry it.',
     false,
   ),
+  target_denied: system(
+    'The publish target refused the credentials.',
+    'Correct its keys, or its user and password, in the file of SLUICE_TARGETS, restart the workers, then retry it.',
+    false,
+  ),
+  target_untrusted: system(
+    'The publish target did not show the ssh host key that is known of it.',
+    'Ask its operator whether the key was changed; only then correct host_key, or known_hosts in SLUICE_SSH_DIR, and retry it.',
+    false,
+  ),
+  target_full: system('The publish target has no space left.', 'Free space there, then retry it.', false),
   target_differs: system(
     'What the publish target holds is not what was published.',
     'Retry it; if it stays so, look at who else writes there.',

@@ -84,9 +84,10 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
   const { config, store, secrets, progress, bandwidth, turns, log } = ports;
   const { dirs: roots, localRoots, urlAllow } = config;
   const settings = config.owners ?? {};
+  const ssh = openSshDirectory(config.sshDir);
   return {
     activities: {
-      ...createTargetActivities({ roots, progress, targets: config.targets ?? [] }),
+      ...createTargetActivities({ roots, progress, bandwidth, ssh, targets: config.targets ?? [] }),
       ...createFetchActivities({
         roots,
         localRoots,
@@ -102,7 +103,7 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
         turns,
         admit: createAdmission({ store, settings, log }),
         drive: { accounts: openGoogleAccounts(config.googleAccounts), ...config.google },
-        ssh: openSshDirectory(config.sshDir),
+        ssh,
         ...(config.rclone === undefined
           ? {}
           : { rclone: { ...config.rclone, command: config.tools?.rclone ?? 'rclone' } }),

@@ -1,8 +1,5 @@
 // The activity publishTo against real stores: what arrives, what is proven, and what is left behind when it does not.
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
@@ -10,39 +7,22 @@ import {
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import { createTargetActivities } from '../../src/activities/publish/targets/index.js';
-import type { PublishToOutput } from '../../src/contracts/activities.js';
-import type { Claim } from '../../src/contracts/claim.js';
 import type { Target } from '../../src/contracts/targets.js';
-import { seeded, writeProduct } from '../support/product.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
-
-const MIB = 2 ** 20;
-const CONTENTS = {
-  'visus.idx': Buffer.from('(version)\n6\n'),
-  'visus/a b/0000.bin': seeded(3 * MIB, 1),
-  'visus/large.bin': seeded(40 * MIB, 2),
-  'empty.txt': Buffer.alloc(0),
-};
+import { CONTENTS, LISTS, MIB, newEnv, TargetBench } from '../support/target-bench.js';
 
 let server: S3Server;
-let dir: string;
-let uuid: string;
-let manifest: Claim;
+let bench: TargetBench;
 
 beforeAll(async () => {
   server = await S3Server.start();
 });
 afterAll(async () => await server.close());
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'sluice-targets-'));
-  uuid = randomUUID();
-  manifest = await writeProduct(join(dir, 'out'), uuid, 'a'.repeat(32), CONTENTS);
+  bench = await TargetBench.open();
 });
-afterEach(async () => await rm(dir, { recursive: true, force: true }));
+afterEach(async () => await bench.close());
 
 const archive = (endpoint = server.origin): Target => ({
   kind: 's3',
@@ -55,20 +35,10 @@ const archive = (endpoint = server.origin): Target => ({
   keys: KEYS,
 });
 
-async function publish(target: Target, env = newEnv()): Promise<PublishToOutput> {
-  const roots = { in: join(dir, 'in'), out: join(dir, 'out') };
-  const { publishTo } = createTargetActivities({
-    roots,
-    progress: { report: () => undefined },
-    targets: [target],
-  });
-  return await env.run(publishTo, { uuid, target: target.name, manifest });
-}
-
-const newEnv = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+const publish = (target: Target, env = newEnv()) => bench.publish(target, env);
 
 const place = { Bucket: BUCKET };
-const base = (): string => `products/${uuid}/`;
+const base = (): string => `products/${bench.uuid}/`;
 
 async function keysThere(): Promise<string[]> {
   const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ ...place, Prefix: base() }));
@@ -89,9 +59,7 @@ test('a product arrives whole, the large file in parts, and is read back', async
   const answer = await publish(archive());
   expect(answer).toMatchObject({ url: `s3://${BUCKET}/${base()}`, files: 6, readBack: 6 });
   expect(answer.sent).toBe(answer.bytes);
-  expect(await keysThere()).toEqual(
-    [...Object.keys(CONTENTS), 'manifest-sha256.txt', 'manifest.json'].sort(),
-  );
+  expect(await keysThere()).toEqual([...Object.keys(CONTENTS), ...LISTS].sort());
   for (const [path, content] of Object.entries(CONTENTS)) {
     expect((await contentOf(path)).equals(content)).toBe(true);
   }
@@ -113,6 +81,7 @@ test('what was changed in the store after the upload is found, although its ETag
   const other = Buffer.from(CONTENTS['visus.idx']);
   other.write('9', 10);
   await writeFile(server.pathOf(`${base()}visus.idx`), other);
+  await bench.forgetReceipts();
   await expect(publish(archive())).rejects.toMatchObject({
     type: 'target_differs',
     message: expect.stringContaining('visus.idx'),
@@ -136,7 +105,7 @@ test('what is replaced between upload and proof is found by its ETag', async () 
 });
 
 test('a product that rotted here goes nowhere', async () => {
-  await writeFile(join(dir, 'out', '.versions', uuid, 'a'.repeat(32), 'visus.idx'), '(version)\n8\n');
+  await writeFile(bench.pathOf('visus.idx'), '(version)\n8\n');
   await expect(publish(archive())).rejects.toMatchObject({ type: 'product_damaged', nonRetryable: true });
   expect(await keysThere()).not.toContain('visus.idx');
   expect(await keysThere()).not.toContain('manifest.json');
@@ -173,16 +142,14 @@ test('a store that is down, and one that refuses, are told apart, and no secret 
     keys: { accessKeyId: KEYS.accessKeyId, secretAccessKey: 'wrong-but-secret' },
   };
   const refused: unknown = await publish(stranger).catch((error: unknown) => error);
-  expect(refused).toMatchObject({ type: 'target_refused', nonRetryable: true });
+  expect(refused).toMatchObject({ type: 'target_denied', nonRetryable: true });
   expect(JSON.stringify(refused)).not.toContain('wrong-but-secret');
   const missing = { ...archive(), bucket: 'no-such-bucket' };
   await expect(publish(missing)).rejects.toMatchObject({ type: 'target_refused' });
 });
 
 test('a target that is not in the settings any more is a failure with its name', async () => {
-  const roots = { in: join(dir, 'in'), out: join(dir, 'out') };
-  const { publishTo } = createTargetActivities({ roots, progress: { report: () => undefined }, targets: [] });
-  const asked = newEnv().run(publishTo, { uuid, target: 'gone', manifest });
+  const asked = bench.publish({ ...archive(), name: 'gone' }, newEnv(), { targets: [] });
   await expect(asked).rejects.toMatchObject({
     type: 'target_unknown',
     message: expect.stringContaining('gone'),

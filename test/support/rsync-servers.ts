@@ -1,4 +1,4 @@
-// Real servers for the source rsync: its daemon and sshd, each a child of the test with files of its own.
+// Real servers for rsync, as a source and as a target: its daemon and sshd, each a child of the test with files of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,10 @@ export interface TestServer {
 export const USER = 'ada';
 export const PASSWORD = 'a long word';
 
-/** Modules `open` (for everybody), `closed` (for USER with PASSWORD), `narrow` (reads as nobody), `gone` (no directory). */
+/**
+ * Modules `open` (for everybody), `closed` (for USER with PASSWORD), `narrow` (reads as nobody), `gone` (no directory);
+ * that may be written: `drop` (by USER with PASSWORD), `tight` (as nobody).
+ */
 export async function startRsyncDaemon(directory: string, data: string): Promise<TestServer> {
   mkdirSync(directory, { recursive: true });
   const port = await claimPort(0, 'PORT');
@@ -28,6 +31,8 @@ export async function startRsyncDaemon(directory: string, data: string): Promise
     `[open]\npath = ${data}\n`,
     `[closed]\npath = ${data}\nauth users = ${USER}\nsecrets file = ${secrets}\n`,
     `[narrow]\npath = ${data}\n${process.getuid?.() === 0 ? 'uid = nobody\ngid = nogroup\n' : ''}`,
+    `[drop]\npath = ${data}\nread only = no\nauth users = ${USER}\nsecrets file = ${secrets}\n`,
+    `[tight]\npath = ${data}\nread only = no\n${process.getuid?.() === 0 ? 'uid = nobody\ngid = nogroup\n' : ''}`,
     `[gone]\npath = ${join(directory, 'nothing')}\n`,
   ];
   const config = join(directory, 'rsyncd.conf');

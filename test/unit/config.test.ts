@@ -166,7 +166,14 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
     prefix: '/a/b',
     ...keys,
   };
-  const config = loadConfig({ SLUICE_TARGETS: write({ archive }), KEY_ID: 'AKID' }, cwd);
+  const private_key = { file: 'key.txt' };
+  const mirror = {
+    type: 'rsync',
+    to: 'ada@host.example.org:products/',
+    private_key,
+    url: 'https://d.example.org',
+  };
+  const config = loadConfig({ SLUICE_TARGETS: write({ archive, mirror }), KEY_ID: 'AKID' }, cwd);
   expect(config.targets).toEqual([
     {
       kind: 's3',
@@ -178,9 +185,21 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
       pathStyle: true,
       keys: { accessKeyId: 'AKID', secretAccessKey: 'from-a-file' },
     },
+    {
+      kind: 'rsync',
+      name: 'mirror',
+      via: 'ssh',
+      host: 'host.example.org',
+      port: 22,
+      user: 'ada',
+      path: 'products',
+      privateKey: 'from-a-file',
+      url: 'https://d.example.org/',
+    },
   ]);
   const shown = JSON.stringify(describeConfig(config));
   expect(shown).toContain('archive = s3://products/a/b/');
+  expect(shown).toContain('mirror = ssh://host.example.org/~/products/');
   expect(shown).not.toMatch(/from-a-file|AKID/);
 
   const bad = {
@@ -189,11 +208,16 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
     plain: { ...archive, secret_access_key: 'in-the-file' },
     gone: { ...archive, secret_access_key: { file: 'gone.txt' }, access_key_id: { env: 'NOT_SET' } },
     typo: { ...archive, bukket: 'x' },
+    inside: { type: 'rsync', to: 'rsync://ada:in-the-file@host.example.org/products' },
+    keyless: { type: 'rsync', to: 'ada@host.example.org:products' },
+    mixed: { ...mirror, to: 'rsync://host.example.org/products' },
+    nowhere: { ...mirror, to: 'in-the-file' },
   };
   const problems = problemsOf({ SLUICE_TARGETS: write(bad), KEY_ID: 'AKID' }, cwd);
   expect(problems.every((problem) => problem.startsWith('SLUICE_TARGETS: '))).toBe(true);
   const text = problems.join('\n');
-  for (const part of ['"no name"', 'other.type', 'plain.secret_access_key', 'NOT_SET', 'gone.txt', 'bukket'])
+  const parts = ['"no name"', 'other.type', 'plain.secret_access_key', 'NOT_SET', 'gone.txt', 'bukket'];
+  for (const part of [...parts, 'inside.to', 'keyless: over ssh', 'mixed: an rsync daemon', 'nowhere.to'])
     expect(text).toContain(part);
   expect(text).not.toContain('in-the-file');
   expect(problemsOf({ SLUICE_TARGETS: write('{"secret": ') }, cwd).join()).toMatch(/not a JSON object/);

@@ -3,20 +3,29 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { pathOf, type Roots } from '../../../bytes/layout.js';
+import type { Bandwidth } from '../../../bandwidth/bandwidth.js';
+import { keys, pathOf, type Roots } from '../../../bytes/layout.js';
+import { digestOf, dropReceipt, findReceipt, leaveReceipt } from '../../../bytes/receipts.js';
 import type { PublishToInput, PublishToOutput, TargetActivities } from '../../../contracts/activities.js';
 import type { FileEntry } from '../../../contracts/claim.js';
-import type { Target } from '../../../contracts/targets.js';
+import { type Target, targetWords } from '../../../contracts/targets.js';
 import { Fault } from '../../../domain/fault.js';
-import { type ProgressSink, startHeart } from '../../support/heartbeat.js';
+import type { SshDirectory } from '../../../secrets/ssh-directory.js';
+import { stopReason } from '../../support/failures.js';
+import { type Heart, type ProgressSink, startHeart } from '../../support/heartbeat.js';
 import { runStage } from '../../support/run-stage.js';
 import { CHECKSUMS, MANIFEST, type ProductManifest } from '../manifest.js';
+import type { Outgoing } from './publisher.js';
 import { publisherOf } from './registry.js';
 
 export interface TargetDeps {
   readonly roots: Roots;
   readonly progress: ProgressSink;
   readonly targets: readonly Target[];
+  /** For hosts whose key the target does not name. */
+  readonly ssh: Pick<SshDirectory, 'knownHosts'>;
+  /** The limits on bandwidth; left out: none. */
+  readonly bandwidth?: Pick<Bandwidth, 'join'>;
 }
 
 /** Longer than any wait inside: a stall, a back-off, the digest of a large file. */
@@ -34,34 +43,73 @@ async function publishTo(deps: TargetDeps, input: PublishToInput): Promise<Publi
   const heart = startHeart(deps.progress, { uuid });
   const directory = dirname(pathOf(deps.roots, manifest.store, manifest.key));
   const files = await productFiles(directory, manifest.digest);
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  let done = 0;
-  const signal = Context.current().cancellationSignal;
-  const outgoing = {
-    target,
-    uuid,
-    directory,
-    files,
-    signal,
-    advance: (more: number, note: string): void => {
-      done = Math.min(2 * bytes, done + more);
-      heart.beat({
-        stage: 'publish',
-        done,
-        total: 2 * bytes,
-        unit: 'bytes',
-        note: `${target.name}: ${note}`,
-      });
-    },
-  };
-  outgoing.advance(0, '');
+  const { outgoing, leave } = outgoingOf(deps, input, heart, { target, directory, files });
   try {
-    const arrived = await heart.waiting(publisherOf(target).publish(outgoing), BOUND_MS);
-    return { ...arrived, files: files.length, bytes };
+    return await heart.waiting(once(deps, input, outgoing), BOUND_MS);
   } catch (error) {
-    signal.throwIfAborted();
+    outgoing.signal.throwIfAborted();
     throw error;
+  } finally {
+    leave();
   }
+}
+
+/**
+ * What was proven at this target need not be proven once more when a look shows it there. Its receipt tells of the
+ * newest product, and is gone while another one is being sent.
+ */
+async function once(
+  { roots }: TargetDeps,
+  { uuid, manifest }: PublishToInput,
+  outgoing: Outgoing<Target>,
+): Promise<PublishToOutput> {
+  const startedAt = new Date();
+  const { target, files } = outgoing;
+  const publisher = publisherOf(target);
+  const key = `to-${target.name}`;
+  const work = digestOf({ manifest: manifest.digest, to: targetWords(target) });
+  const receipt = await findReceipt<PublishToOutput>(roots, uuid, 'publish', key);
+  if (receipt?.input === work && (await publisher.holds(outgoing))) return { ...receipt.output, sent: 0 };
+  await dropReceipt(roots, uuid, 'publish', key);
+  const arrived = await publisher.publish(outgoing);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const output = { ...arrived, files: files.length, bytes };
+  await leaveReceipt(roots, uuid, 'publish', key, { input: work, output, startedAt });
+  return output;
+}
+
+function outgoingOf(
+  deps: TargetDeps,
+  { uuid, owner }: PublishToInput,
+  heart: Heart,
+  what: Pick<Outgoing<Target>, 'target' | 'directory' | 'files'>,
+): { outgoing: Outgoing<Target>; leave(): void } {
+  const context = Context.current();
+  const signal = context.cancellationSignal;
+  const { name } = what.target;
+  // Sent, and read back.
+  const total = 2 * what.files.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  let last = '';
+  const advance = (more: number, note: string): void => {
+    done = Math.min(total, done + more);
+    last = note || last;
+    heart.beat({ stage: 'publish', done, total, unit: 'bytes', note: `${name}: ${last}` });
+  };
+  advance(0, '');
+  const alive = (): void => advance(0, '');
+  const joined = deps.bandwidth?.join({ jobId: `to-${name}-${uuid}`, owner, signal, alive });
+  const outgoing = {
+    ...what,
+    uuid,
+    signal,
+    isCancelled: () => stopReason(context) === 'asked',
+    advance,
+    pace: joined?.pace ?? (async () => undefined),
+    place: join(pathOf(deps.roots, 'out', keys.datasetStaging(uuid)), `to-${name}`),
+    knownHosts: deps.ssh.knownHosts,
+  };
+  return { outgoing, leave: joined?.leave ?? (() => undefined) };
 }
 
 /** What the manifest names, with both lists behind it. */

@@ -24,6 +24,15 @@ const SILENCE_MS = 60_000;
 const CLEAR_UP_MS = 10_000;
 const ABORT_TRIES = 4;
 const ABORT_PAUSE_MS = 100;
+const FULL = ['QuotaExceeded', 'XMinioStorageFull'];
+const WRONG_KEYS = [
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'InvalidToken',
+  'InvalidSecurity',
+  'ExpiredToken',
+  'ExpiredTokenException',
+];
 const AGAIN = [
   'SlowDown',
   'InternalError',
@@ -45,12 +54,19 @@ export interface Placed {
 
 export class TargetBucket {
   readonly bucket: string;
+  /** Waits until so many more bytes may be moved. */
+  readonly pace: (bytes: number) => Promise<void>;
   readonly #name: string;
   readonly #client: S3Client;
   readonly #signal: AbortSignal;
 
-  constructor({ name, bucket, endpoint, region, pathStyle, keys }: S3Target, signal: AbortSignal) {
+  constructor(
+    { name, bucket, endpoint, region, pathStyle, keys }: S3Target,
+    signal: AbortSignal,
+    pace: (bytes: number) => Promise<void>,
+  ) {
     this.bucket = bucket;
+    this.pace = pace;
     this.#name = name;
     this.#signal = signal;
     this.#client = new S3Client({
@@ -154,9 +170,16 @@ export class TargetBucket {
     const { status, code } = problem;
     const told = code === '' ? `status ${status}` : `${code}, ${status}`;
     const passes = AGAIN.includes(code) || status >= 500 || [408, 425, 429].includes(status);
-    return passes
-      ? new Fault('target_unreachable', `The target ${this.#name} did not answer as it should (${told}).`)
-      : new Fault('target_refused', `The target ${this.#name} refused ${what} (${told}).`);
+    if (FULL.includes(code) || status === 507)
+      return new Fault('target_full', `The target ${this.#name} has no space for ${what} (${told}).`);
+    if (passes)
+      return new Fault(
+        'target_unreachable',
+        `The target ${this.#name} did not answer as it should (${told}).`,
+      );
+    if (WRONG_KEYS.includes(code))
+      return new Fault('target_denied', `The target ${this.#name} refused the credentials (${told}).`);
+    return new Fault('target_refused', `The target ${this.#name} refused ${what} (${told}).`);
   }
 }
 

@@ -1,10 +1,8 @@
 // What an object of a store must be told to be: its size, its ETag, and the parts that it is sent in.
 import { join } from 'node:path';
-import { isErrno } from '../../../bytes/disk-fault.js';
-import { type ExtraDigest, hashFile } from '../../../bytes/hash.js';
-import { quoteName } from '../../../bytes/safe-names.js';
+import type { ExtraDigest } from '../../../bytes/hash.js';
 import type { FileEntry } from '../../../contracts/claim.js';
-import { Fault } from '../../../domain/fault.js';
+import { readLocal } from './local.js';
 
 const MIB = 2 ** 20;
 /** A smaller file goes in one piece. */
@@ -35,20 +33,13 @@ export async function localFile(
   key: string,
   signal: AbortSignal,
 ): Promise<LocalFile> {
-  const { path, size, sha256 } = entry;
+  const { path, size } = entry;
   const partBytes = partBytesOf(size);
   const digest: ExtraDigest = size <= partBytes ? 'md5' : `md5-parts-${partBytes}`;
   const from = join(directory, path);
-  const found = await hashFile(from, { signal, also: [digest] }).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EIO')) throw damaged(path, 'cannot be read');
-    throw error;
-  });
-  if (found.sha256 !== sha256) throw damaged(path, 'is not what was published');
+  const found = await readLocal(directory, entry, signal, [digest]);
   return { ...entry, key, from, partBytes, etag: found.also[digest] ?? '' };
 }
-
-const damaged = (path: string, how: string): Fault =>
-  new Fault('product_damaged', `The file ${quoteName(path)} of the product ${how}.`);
 
 /** An ETag without its quotes. */
 export const bareEtag = (etag: string | undefined): string =>

@@ -9,12 +9,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { quoteName } from '../../../bytes/safe-names.js';
 import { Fault } from '../../../domain/fault.js';
+import { differs } from './local.js';
 import type { TargetBucket } from './s3-bucket.js';
 import { bareEtag, isDigest, type LocalFile } from './s3-digest.js';
 import { several } from './several.js';
 
 /** Parts of a file that are under way together; each streams, so none is held in memory. */
 const TOGETHER = 4;
+/** Small enough that all streams have their turn within a store's patience under a low limit on bandwidth. */
+const CHUNK = 2 ** 17;
 
 /** @returns once the store has said that it has the file. @throws Fault, the signal's reason */
 export async function sendFile(
@@ -26,7 +29,7 @@ export async function sendFile(
     file.size <= file.partBytes
       ? await sendWhole(bucket, file, advance)
       : await sendParts(bucket, file, advance);
-  if (isDigest(etag) && etag !== file.etag) throw differs(file);
+  if (isDigest(etag) && etag !== file.etag) throw differs(file.key);
 }
 
 async function sendWhole(
@@ -36,7 +39,7 @@ async function sendWhole(
 ): Promise<string> {
   const { key: Key, from, size } = file;
   const answer = await bucket.ask(wordsOf(file), (client, abortSignal) => {
-    const Body = bodyOf(from, { start: 0, end: size }, abortSignal);
+    const Body = bodyOf(bucket, from, { start: 0, end: size }, abortSignal);
     const ContentMD5 = Buffer.from(file.etag, 'hex').toString('base64');
     const input = {
       Bucket: bucket.bucket,
@@ -91,7 +94,7 @@ async function parts(
     const start = (PartNumber - 1) * partBytes;
     const end = Math.min(size, start + partBytes);
     const { ETag } = await bucket.ask(wordsOf(file), (client, abortSignal) => {
-      const Body = bodyOf(from, { start, end }, abortSignal);
+      const Body = bodyOf(bucket, from, { start, end }, abortSignal);
       const input = { Bucket: bucket.bucket, Key, UploadId, PartNumber, Body, ContentLength: end - start };
       return client.send(new UploadPartCommand(input), { abortSignal });
     });
@@ -102,9 +105,24 @@ async function parts(
 }
 
 /** @param range `end` is behind the last byte */
-function bodyOf(from: string, { start, end }: { start: number; end: number }, signal: AbortSignal): Readable {
+function bodyOf(
+  { pace }: TargetBucket,
+  from: string,
+  { start, end }: { start: number; end: number },
+  signal: AbortSignal,
+): Readable {
   if (end === start) return Readable.from([]);
-  return createReadStream(from, { start, end: end - 1, highWaterMark: 2 ** 18, signal });
+  const open = () => createReadStream(from, { start, end: end - 1, highWaterMark: CHUNK });
+  // Whoever asked hears of an abort by the signal; without a listener this process would end of it.
+  return Readable.from(paced(open, pace), { objectMode: false, signal }).on('error', () => undefined);
+}
+
+/** Opens the file when the first byte is wanted: a body that nobody reads holds nothing open. */
+async function* paced(open: () => Readable, pace: TargetBucket['pace']): AsyncGenerator<Buffer> {
+  for await (const chunk of open()) {
+    await pace((chunk as Buffer).length);
+    yield chunk as Buffer;
+  }
 }
 
 const wordsOf = ({ key }: LocalFile): string => `the object ${quoteName(key)}`;
@@ -117,7 +135,3 @@ const TYPES: Readonly<Record<string, string>> = {
 /** So that a browser shows what it can show. */
 const typeOf = (key: string): string =>
   TYPES[key.slice(key.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
-
-/** What a target holds is not what was published. */
-export const differs = ({ key }: Pick<LocalFile, 'key'>): Fault =>
-  new Fault('target_differs', `What the target holds as ${quoteName(key)} is not what was published.`);

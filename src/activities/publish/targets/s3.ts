@@ -1,10 +1,11 @@
 // Target `s3`: the product below <prefix><uuid>/ of a bucket, and proven by what the store says and gives back.
 import { createHash } from 'node:crypto';
 import type { S3Target } from '../../../contracts/targets.js';
+import { differs } from './local.js';
 import type { Outgoing, Publisher } from './publisher.js';
 import { type Placed, TargetBucket } from './s3-bucket.js';
 import { isDigest, type LocalFile, localFile } from './s3-digest.js';
-import { differs, sendFile } from './s3-send.js';
+import { sendFile } from './s3-send.js';
 import { several } from './several.js';
 
 /** Small files that are under way together. */
@@ -15,14 +16,27 @@ const READ_BACK_BYTES = 256 * 2 ** 20;
 export const s3Publisher: Publisher<S3Target> = {
   kind: 's3',
   async publish(outgoing) {
-    const { target, uuid, signal } = outgoing;
-    const bucket = new TargetBucket(target, signal);
+    const { target, uuid, signal, pace } = outgoing;
+    const bucket = new TargetBucket(target, signal, pace);
     const base = `${target.prefix}${uuid}/`;
     try {
       await bucket.clearUploads(base);
       const { files, sent } = await send(bucket, base, outgoing);
       const readBack = await prove(bucket, base, files, outgoing);
       return { url: urlOf(target, uuid), sent, readBack };
+    } finally {
+      bucket.close();
+    }
+  },
+
+  async holds({ target, uuid, files, signal, pace }) {
+    const bucket = new TargetBucket(target, signal, pace);
+    const base = `${target.prefix}${uuid}/`;
+    try {
+      const there = await bucket.list(base);
+      return (
+        there.size === files.length && files.every(({ path, size }) => there.get(base + path)?.size === size)
+      );
     } finally {
       bucket.close();
     }
@@ -66,7 +80,7 @@ async function prove(
   { advance }: Outgoing<S3Target>,
 ): Promise<number> {
   const there = await bucket.list(base);
-  for (const file of files) if (!hasIts(file, there.get(file.key))) throw differs(file);
+  for (const file of files) if (!hasIts(file, there.get(file.key))) throw differs(file.key);
   const chosen = choose(files, there);
   await several(TOGETHER, files, async (file) => {
     if (chosen.has(file)) await readBack(bucket, file);
@@ -98,10 +112,13 @@ function shuffled<T>(items: readonly T[]): T[] {
 async function readBack(bucket: TargetBucket, file: LocalFile): Promise<void> {
   const sha256 = await bucket.read(file.key, async (body) => {
     const hash = createHash('sha256');
-    for await (const chunk of body) hash.update(chunk as Buffer);
+    for await (const chunk of body) {
+      await bucket.pace((chunk as Buffer).length);
+      hash.update(chunk as Buffer);
+    }
     return hash.digest('hex');
   });
-  if (sha256 !== file.sha256) throw differs(file);
+  if (sha256 !== file.sha256) throw differs(file.key);
 }
 
 const isEqual = (file: LocalFile, placed: Placed | undefined): boolean =>
