@@ -19,6 +19,7 @@ import { jobRoutes } from './routes/jobs.js';
 import { limitRoutes } from './routes/limits.js';
 import { putRoutes } from './routes/put.js';
 import { sensorRoutes } from './routes/sensors.js';
+import { targetRoutes } from './routes/targets.js';
 import { uploadRoutes } from './routes/uploads.js';
 import { verifyRoutes } from './routes/verify.js';
 import { tusRoutes } from './tus/routes.js';
@@ -39,6 +40,7 @@ export function createApp(deps: ApiDeps): App {
   datasetRoutes(app, deps);
   datasetFileRoutes(app, deps);
   verifyRoutes(app, deps);
+  targetRoutes(app, deps);
   uploadRoutes(app, deps);
   jobRoutes(app, deps);
   eventRoutes(app, deps);

@@ -140,8 +140,8 @@ async function again(
   return { status, answer: { ...answer, run_id: runId } };
 }
 
-/** The row may be a moment behind its workflow, which has the last word. */
-async function startAgain(
+/** The row may be a moment behind its workflow, which has the last word. @throws Fault conflict */
+export async function startAgain(
   { engine }: ApiDeps,
   input: DatasetInput & { readonly reason: 'retry' | 'convert' },
   open: readonly CommandName[],
@@ -158,7 +158,8 @@ async function startAgain(
   }
 }
 
-async function accepted(deps: ApiDeps): Promise<CommandOutcome> {
+/** How an order stands that a workflow takes when a worker runs. */
+export async function accepted(deps: ApiDeps): Promise<CommandOutcome> {
   const served = await servedQueues(deps);
   const notice = queueNotice(served);
   const told = notice === undefined ? {} : { notice };

@@ -82,7 +82,10 @@ export function requireParameters({ sensor, convert, parameters }: DatasetFields
  * A target that this server does not have would be missed only when the work is done.
  * @throws Fault invalid_field
  */
-export function requireTargets({ config }: ApiDeps, { publish_to = [] }: DatasetFields): void {
+export function requireTargets(
+  { config }: ApiDeps,
+  { publish_to = [] }: Pick<DatasetFields, 'publish_to'>,
+): void {
   const known = (config.targets ?? []).map(({ name }) => name);
   const unknown = publish_to.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;

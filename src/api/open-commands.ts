@@ -116,7 +116,7 @@ function lostWords({ job_id: replaces, dataset_uuid }: JobDocument): Reason {
 
 /** A refusal that says why, and what is open. */
 export function refusal(
-  command: CommandName,
+  command: CommandName | 'change the targets',
   { words, facts = {} }: Reason,
   open: readonly CommandName[],
 ): Fault {

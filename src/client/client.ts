@@ -13,6 +13,7 @@ import type {
   UploadAnswer,
 } from '../contracts/http.js';
 import type { ChangeLimits, LimitList, LimitResource, OwnerLimits } from '../contracts/http-limits.js';
+import type { TargetsChange } from '../contracts/http-targets.js';
 import type { Verification } from '../contracts/http-verify.js';
 import type { StartUpload } from '../sources/start.js';
 import { ApiError, toApiError } from './api-error.js';
@@ -40,6 +41,8 @@ export interface SluiceClient {
     get(uuid: string): Promise<DatasetDetail>;
     history(uuid: string): Promise<History>;
     command(uuid: string, command: DatasetCommand, body?: CommandBody): Promise<CommandAnswer>;
+    /** Names of targets, a list or divided by commas. */
+    changeTargets(uuid: string, body: TargetsChange): Promise<CommandAnswer>;
     /** Starts a job that proves its published product again. */
     verify(uuid: string, body?: CommandBody): Promise<Verification>;
     verification(uuid: string, jobId: string): Promise<Verification>;
@@ -135,6 +138,7 @@ function datasetCalls(call: Caller): SluiceClient['datasets'] {
     history: (uuid) => call.json<History>('GET', `${path(uuid)}/history`),
     command: (uuid, command, body = {}) =>
       call.json<CommandAnswer>('POST', `${path(uuid)}/${command}`, { body }),
+    changeTargets: (uuid, body) => call.json<CommandAnswer>('POST', `${path(uuid)}/targets`, { body }),
     verify: (uuid, body = {}) => call.json<Verification>('POST', `${path(uuid)}/verify`, { body }),
     verification: (uuid, jobId) =>
       call.json<Verification>('GET', `${path(uuid)}/verify/${encodeURIComponent(jobId)}`),

@@ -46,6 +46,8 @@ export class Targets {
     this.#record.published = true;
     this.#record.product = again.product;
     this.#record.targets = again.targets.map((row) => (row.status === 'done' ? row : pending(row.target)));
+    // A target was removed, which is only to be shown.
+    if (lacking.length === 0) return this.#record.touch();
     const reason = `sent again to ${lacking.join(', ')}`;
     this.#record.enter(convert ? 'converting' : 'uploading', { actor: by, reason });
     await this.#sendTo(lacking);
@@ -69,7 +71,7 @@ export class Targets {
     if (product === null) return;
     const { manifest } = product;
     try {
-      const input = { uuid, target, manifest };
+      const input = { uuid, owner: this.#input.owner, target, manifest };
       const { url } = await publishTo.executeWithOptions({ summary: `Publish to ${target}` }, [input]);
       this.#record.setTarget({ target, status: 'done', at: Date.now(), url });
     } catch (error) {

@@ -18,9 +18,9 @@ interface History {
 }
 const load = (name: string): History => JSON.parse(readFileSync(join(DIRECTORY, name), 'utf8')) as History;
 
-/** `<workflow>-<what happened>-<version>.json`; `dataset-…` has the id of a dataset. */
+/** `<workflow>-<what happened>-<version>.json` has an id of that workflow. */
 async function replay(name: string, history: History): Promise<void> {
-  const id = `${name.startsWith('dataset') ? 'dataset' : 'upload'}:replayed`;
+  const id = `${name.slice(0, name.indexOf('-'))}:replayed`;
   await Worker.runReplayHistory({ workflowBundle: { codePath: BUNDLE } }, history, id);
 }
 
@@ -28,9 +28,8 @@ beforeAll(() => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
 });
 
-test('there are histories of both workflows', () => {
-  expect(files.some((name) => name.startsWith('dataset-'))).toBe(true);
-  expect(files.some((name) => name.startsWith('upload-'))).toBe(true);
+test.each(['dataset', 'upload', 'job'])('there are histories of workflow %s', (workflow) => {
+  expect(files.some((name) => name.startsWith(`${workflow}-`))).toBe(true);
 });
 
 test.each(files)('%s replays', async (name) => {

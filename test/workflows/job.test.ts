@@ -6,6 +6,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { JobChange, VerifyOrder, VerifyOutput } from '../../src/contracts/verification.js';
 import { jobWorkflowId, QUEUES } from '../../src/domain/ids.js';
 import { cancelSignal } from '../../src/workflows/messages.js';
+import { recordHistory } from '../support/record.js';
 import { claim, newGate, stages, tellStories, temporal } from '../support/story.js';
 import type { AllActivities } from '../support/temporal.js';
 
@@ -60,6 +61,7 @@ test('a whole product completes the job', async () => {
   expect(steps(shown)).toEqual(['pending > running', 'running > completed']);
   expect(shown[1]).toMatchObject({ result: { outcome: 'whole' }, failure: null, revision: 2 });
   expect(status).toBe('COMPLETED');
+  await recordHistory(temporal.client, jobWorkflowId('verify_1_whole'), 'job-verified');
 });
 
 test('damage fails the job with its code, and the result says where', async () => {
@@ -72,6 +74,7 @@ test('damage fails the job with its code, and the result says where', async () =
   });
   const cause = (error as WorkflowFailedError).cause;
   expect([cause instanceof ApplicationFailure && cause.type, status]).toEqual(['product_damaged', 'FAILED']);
+  await recordHistory(temporal.client, jobWorkflowId('verify_1_damaged'), 'job-damaged');
 });
 
 test('a system that broke fails it with that code', async () => {
@@ -103,4 +106,5 @@ test.each(['signal', 'request'])('cancelled by %s: the work hears of it, the job
   expect(shown[1]?.actor).toBe(way === 'signal' ? 'ada@example.org' : 'Temporal Web');
   expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
   expect(status).toBe('CANCELLED');
+  await recordHistory(temporal.client, jobWorkflowId(jobId), `job-cancelled-by-${way}`);
 });

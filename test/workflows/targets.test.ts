@@ -110,13 +110,37 @@ test('a retry of a published dataset sends to the missing target only, and makes
       handle.firstExecutionRunId,
     );
   });
-  expect(sent).toEqual([{ uuid, target: 'mirror', manifest: product.manifest }]);
+  expect(sent).toEqual([{ uuid, owner: 'ada@example.org', target: 'mirror', manifest: product.manifest }]);
   expect(acts.ran).toEqual([]);
   expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual(['conversion queued', 'converting', 'done']);
   expect(acts.batches.at(-1)?.dataset.targets).toMatchObject([
     { target: 'archive', status: 'done', at: 1 },
     { target: 'mirror', status: 'done', url: 's3://mirror/' },
   ]);
+});
+
+test('a target that was removed from a published dataset is forgotten, and nothing is sent', async () => {
+  const uuid = randomUUID();
+  const acts = stages({ recallDataset: recalled('upload_35_a') });
+  const input = retryOf(uuid, 'failed');
+  const targets = input.sendAgain?.targets.slice(0, 1) ?? [];
+  await temporal.run(acts, async () => {
+    const handle = await startRetry(uuid, {
+      ...input,
+      publishTo: ['archive'],
+      sendAgain: { product, targets },
+    });
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+    await recordHistory(
+      temporal.client,
+      datasetWorkflowId(uuid),
+      'dataset-target-removed',
+      handle.firstExecutionRunId,
+    );
+  });
+  expect(acts.ran).toEqual([]);
+  expect(statuses(acts.batches, `dataset:${uuid}`)).toEqual([]);
+  expect(acts.batches.at(-1)?.dataset.targets).toEqual(targets);
 });
 
 test('a cancellation while it is sent leaves the dataset done, with the target as cancelled', async () => {

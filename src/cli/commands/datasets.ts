@@ -15,6 +15,7 @@ import { progressView } from '../progress-view.js';
 import type { Server } from '../server.js';
 import { printAnswer, resolveDataset, withServer } from '../with-server.js';
 import { ageWords, bytesWords, pairs, shortId, spanWords, table } from '../words.js';
+import { registerTargets, targetLines } from './dataset-targets.js';
 
 interface ListOptions {
   readonly status?: string;
@@ -75,6 +76,7 @@ export function registerDatasets(program: Command): void {
         }),
       );
   }
+  registerTargets(datasets, untilShown);
 }
 
 const SHOWN_MS = 3_000;
@@ -109,7 +111,7 @@ async function show(server: Server, io: Io, text: string, json: boolean): Promis
   const dataset = await server.call((client) => client.datasets.get(uuid));
   const { history } = await server.call((client) => client.datasets.history(uuid));
   if (json) return io.out(JSON.stringify({ ...dataset, history }));
-  for (const line of [...aboutLines(dataset), ...productLines(dataset), ...targetLines(dataset)])
+  for (const line of [...aboutLines(dataset), ...productLines(dataset), ...publishedLines(dataset)])
     io.out(line);
   for (const line of failureLines(dataset)) io.out(line);
   for (const line of uploadLines(dataset)) io.out(line);
@@ -156,11 +158,9 @@ function productLines({ product }: DatasetDetail): string[] {
   return ['', 'Product', ...indent(lines)];
 }
 
-function targetLines({ published, uuid, open }: DatasetDetail): string[] {
-  if (published.length === 0) return [];
-  const lines = published.map((row) => [row.target, row.status, row.url ?? row.say ?? '']);
-  const again = open.includes('retry') ? [`again: sluice datasets retry ${shortId(uuid)}`] : [];
-  return ['', 'Targets', ...indent([...table(['TARGET', 'STATUS', 'WHERE OR WHY'], lines), ...again])];
+function publishedLines(dataset: DatasetDetail): string[] {
+  const lines = dataset.published.length === 0 ? [] : targetLines(dataset);
+  return lines.length === 0 ? [] : ['', 'Targets', ...indent(lines)];
 }
 
 function failureLines({ failure, uuid, open, job_id: job }: DatasetDetail): string[] {

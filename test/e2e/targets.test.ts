@@ -1,0 +1,115 @@
+// Publish targets on the whole stack: a worker dies between two of them, one is added later, one is forgotten.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { sha256sumCheck } from '../support/data.js';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
+import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rsync-servers.js';
+import { S3Proxy } from '../support/s3-proxy.js';
+import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
+import { postJson } from '../support/send.js';
+import { kill, Stack, until } from '../support/stack.js';
+
+const MIB = 1024 * 1024;
+// `npm run soak`: larger, at more moments.
+const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
+const SIZE = (SOAK ? 1024 : 48) * MIB;
+const MOMENTS = SOAK ? Array.from({ length: 10 }, (_, i) => (i + 0.5) / 10) : [0.5];
+const PACE = (SOAK ? 50 : 8) * MIB;
+
+const home = mkdtempSync(join(tmpdir(), 'sluice-targets-'));
+const far = join(home, 'far');
+let stack: Stack;
+let daemon: TestServer;
+let server: S3Server;
+let toDaemon: FaultProxy;
+let toStore: S3Proxy;
+
+beforeAll(async () => {
+  for (const name of ['far/products', 'far/later', 'local/set'])
+    await mkdir(join(home, name), { recursive: true });
+  await writeFile(join(home, 'local/set/large.bin'), Buffer.alloc(SIZE, 'x'));
+  daemon = await startRsyncDaemon(join(home, 'daemon'), far);
+  server = await S3Server.start();
+  toDaemon = await startFaultProxy(daemon.port, { paceTo: PACE });
+  toStore = await S3Proxy.start(server.origin);
+  writeFileSync(join(home, 'targets.json'), JSON.stringify(targets()));
+  writeFileSync(join(home, 'password'), PASSWORD);
+  stack = await Stack.start({
+    SLUICE_TARGETS: join(home, 'targets.json'),
+    SLUICE_LOCAL_ROOTS: join(home, 'local'),
+    TEST_KEY: KEYS.accessKeyId,
+    TEST_SECRET: KEYS.secretAccessKey,
+  });
+}, 120_000);
+afterAll(async () => {
+  await stack.close();
+  await Promise.all([toDaemon.close(), toStore.close()]);
+  await Promise.all([daemon.stop(), server.close()]);
+  await rm(home, { recursive: true, force: true });
+}, 60_000);
+
+const targets = () => ({
+  archive: {
+    type: 's3',
+    bucket: BUCKET,
+    endpoint: toStore.origin,
+    access_key_id: { env: 'TEST_KEY' },
+    secret_access_key: { env: 'TEST_SECRET' },
+  },
+  mirror: rsync('products', toDaemon.port),
+  later: rsync('later', daemon.port),
+});
+const rsync = (path: string, port: number) => ({
+  type: 'rsync',
+  to: `rsync://${USER}@127.0.0.1:${port}/drop/${path}`,
+  password: { file: 'password' },
+});
+
+const targetRows = async (uuid: string) => (await stack.dataset(uuid)).sluice.targets ?? [];
+const uploadsToStore = (): number => toStore.heard.filter(({ method }) => method === 'PUT').length;
+let newest = '';
+
+test.each(MOMENTS)(
+  'the worker is killed with one target done and the other at %p: only the rest is sent',
+  async (moment) => {
+    const start = toDaemon.taken();
+    const sent = await postJson(`${stack.apiUrl}/api/v1/uploads`, {
+      name: `to targets ${moment}`,
+      user_email: 'ada@example.org',
+      sensor: 'OTHER',
+      publish_to: ['archive', 'mirror'],
+      source: { type: 'local', path: join(home, 'local/set') },
+    });
+    expect(sent.status).toBe(201);
+    newest = sent.uuid;
+    const isDone = async (): Promise<boolean> =>
+      (await targetRows(newest)).some(({ target, status }) => target === 'archive' && status === 'done');
+    await until('one target has it', isDone, 120_000);
+    await until('the moment has come', async () => toDaemon.taken() - start > moment * SIZE, 120_000, 20);
+    const uploaded = uploadsToStore();
+    await kill(stack.worker);
+    await stack.startWorker();
+    const row = await stack.settled(newest, 'done', 180_000);
+    expect(row.sluice).toMatchObject({ targetsState: 'complete' });
+    expect(uploadsToStore()).toBe(uploaded);
+    expect(toDaemon.taken() - start).toBeLessThan(SIZE + 8 * MIB);
+    sha256sumCheck(join(far, 'products', newest));
+  },
+  300_000,
+);
+
+test('a target that is added later gets the product; one that is removed keeps its copy', async () => {
+  const change = { add: ['later'], remove: ['mirror'] };
+  const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${newest}/targets`, change);
+  expect(answer.body['notice']).toMatch(/the copy at mirror stays/);
+  const isThere = async (): Promise<boolean> =>
+    (await targetRows(newest)).some(({ target, status }) => target === 'later' && status === 'done');
+  await until('the added target has it', isThere, 60_000);
+  await stack.settled(newest);
+  expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later']);
+  expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later']);
+  for (const place of ['products', 'later']) sha256sumCheck(join(far, place, newest));
+}, 120_000);
