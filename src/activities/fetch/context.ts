@@ -4,7 +4,7 @@ import { uploadStaging } from '../../bytes/staging.js';
 import type { FetchInput } from '../../contracts/activities.js';
 import { CLIENT_SOURCES } from '../../domain/source.js';
 import { startHeart } from '../support/heartbeat.js';
-import type { FetchDeps } from './index.js';
+import type { FetchDeps } from './deps.js';
 import type { FetchContext } from './source.js';
 
 export function contextOf(deps: FetchDeps, input: FetchInput): Running {

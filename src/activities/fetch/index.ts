@@ -1,5 +1,4 @@
 // Activity fetchSource: one delivery from its source into its dataset, once, whatever happens in between.
-import type { Bandwidth } from '../../bandwidth/bandwidth.js';
 import { isCancelled } from '../../bytes/cancelled.js';
 import { removeTree } from '../../bytes/files.js';
 import { readJson, writeJson } from '../../bytes/json-file.js';
@@ -16,15 +15,14 @@ import { CLIENT_SOURCES, type Source } from '../../domain/source.js';
 import { createGuardedFetch } from '../../net/guarded-fetch.js';
 import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
-import { type GoogleAccounts, openGoogleAccounts } from '../../secrets/google-accounts.js';
-import type { Vault } from '../../secrets/vault.js';
-import { type Admit, roomWanted } from '../support/admission.js';
+import { openGoogleAccounts } from '../../secrets/google-accounts.js';
+import { roomWanted } from '../support/admission.js';
 import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
-import { type ProgressSink, SLOW_DISK_MS } from '../support/heartbeat.js';
+import { SLOW_DISK_MS } from '../support/heartbeat.js';
 import { inTurn, waitForRoom } from '../support/in-turn.js';
-import type { Turns } from '../support/turns.js';
 import { contextOf } from './context.js';
-import { type FindSame, heedDuplicates } from './duplicates.js';
+import type { FetchDeps } from './deps.js';
+import { heedDuplicates } from './duplicates.js';
 import { folderOfFile } from './folder-of.js';
 import { leftOutOf } from './left-out.js';
 import { noted } from './noted.js';
@@ -34,7 +32,6 @@ import type {
   FetchContext,
   FetchedFile,
   Paused,
-  SourceDeps,
   SourceFetcher,
   Sources,
   TransferSettings,
@@ -43,27 +40,7 @@ import { createSources } from './sources/registry.js';
 import { StreamBudget } from './transfer/stream-count.js';
 import { together } from './transfer/together.js';
 
-export interface FetchDeps extends Pick<SourceDeps, 'roots' | 'localRoots' | 'ssh' | 'rclone'> {
-  /** Hosts and CIDR blocks that URLs may lead to although they are not public. */
-  readonly urlAllow: readonly string[];
-  readonly secrets: Vault;
-  readonly progress: ProgressSink;
-  /** For uploads that want to be asked, or to share bytes. */
-  readonly findSame?: FindSame;
-  /** Makes the files of a dataset known to others; that it fails is no reason to fail. */
-  readonly noteDigests?: (uuid: string) => Promise<void>;
-  /** Reports of progress closer together than this are dropped, ms; default 200. */
-  readonly beatsApartMs?: number;
-  readonly transfer?: Partial<TransferSettings>;
-  /** Service accounts of Google; default: none. The addresses are Google's, except in tests. */
-  readonly drive?: { readonly accounts: GoogleAccounts; readonly root?: string; readonly tokens?: string };
-  /** The limits on bandwidth; left out: none. */
-  readonly bandwidth?: Pick<Bandwidth, 'join'>;
-  /** How many transfers of an owner run at once; left out: any number. */
-  readonly turns?: Pick<Turns, 'take' | 'wait'>;
-  /** Whether an owner may have what a pull turns out to be; left out: anything. */
-  readonly admit?: Admit;
-}
+export type { FetchDeps } from './deps.js';
 
 const MIB = 1024 * 1024;
 /** Moves wait for the disk, one by one. */
