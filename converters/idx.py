@@ -7,7 +7,7 @@ taken through OpenVisus from the input, and its files are copied. The entry beco
 import os
 import shutil
 
-from sluice_convert import idx_input, plan
+from sluice_convert import idx_input, journal, plan
 from sluice_convert.digest import slab_records, wider
 from sluice_convert.report import Fault, run_program
 
@@ -24,34 +24,57 @@ def opened(root, name):
         raise Fault("no_idx", f"{name} is not an index that OpenVisus can open. Upload the dataset again.") from error
 
 
-def digests(dataset, root, name, limit, told):
-    """(records, absent blocks) of one .idx: all fields, all timesteps."""
+def digests(dataset, root, name, limit, told, noted):
+    """(records, absent blocks, bytes that an earlier attempt had read) of one .idx: all fields, all timesteps."""
     from sluice_convert.visus import read_box
 
     low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
     if len(low) not in (2, 3):
         raise Fault("unsupported_shape", f"{name} has {len(low)} dimensions; 2 and 3 are possible.")
+    if any(first >= end for first, end in zip(low, high)):
+        raise Fault("empty_input", f"{name} declares a box without voxels. Save at least one slice in it.")
+    if not dataset.getFields():
+        raise Fault("unsupported_type", f"{name} has no field of a type that OpenVisus knows. Its values are numbers.")
     shape = (
         [1, *(b - a for a, b in zip(low, high))][:0:-1] if len(low) == 3 else [1, high[1] - low[1], high[0] - low[0]]
     )
-    records, check = [], idx_input.BlockCheck(dataset, root)
+    records, absent, kept, check = [], 0, 0, idx_input.BlockCheck(dataset, root)
     block_bytes = plan.proof_block_bytes(raw_bytes(dataset))
     for field_name in dataset.getFields():
         field = dataset.getField(field_name)
         voxel = field.dtype.getByteSize()
         for timestep in dataset.getTimesteps():
-            check.check(field_name, timestep)
+            absent += checked(check, f"{name}/{field_name}/{timestep}", field_name, timestep, noted)
             access = dataset.createAccess()
             for z0, z1, y0, y1 in plan.slabs(shape, voxel, limit):
                 lower, upper = [low[0], low[1] + y0], [high[0], low[1] + y1]
                 if len(low) == 3:
                     lower, upper = [*lower, low[2] + z0], [*upper, low[2] + z1]
-                values = read_box(dataset, access, [lower, upper], timestep, field_name)
-                told(values.nbytes)
-                values = values[None] if len(low) == 2 else values
-                found = slab_records(timestep, (z0, z1, y0, y1), values, shape, block_bytes)
-                records += [placed(record, low) | {"field": field_name, "entry": name} for record in found]
-    return records, check.absent
+                key = f"{name}/{field_name}/{timestep}/{z0}/{y0}"
+                found = noted.known("slab", key)
+                size = (z1 - z0) * (y1 - y0) * shape[2] * voxel
+                if found is None:
+                    values = read_box(dataset, access, [lower, upper], timestep, field_name)
+                    values = values[None] if len(low) == 2 else values
+                    found = slab_records(timestep, (z0, z1, y0, y1), values, shape, block_bytes)
+                    found = [placed(record, low) | {"field": field_name, "entry": name} for record in found]
+                    noted.note("slab", key, found)
+                else:
+                    kept += size
+                told(size)
+                records += found
+    return records, absent, kept
+
+
+def checked(check, key, field_name, timestep, noted):
+    """Absent blocks of one field and timestep; raises missing_blocks."""
+    absent = noted.known("checked", key)
+    if absent is None:
+        before = check.absent
+        check.check(field_name, timestep)
+        absent = check.absent - before
+        noted.note("checked", key, absent)
+    return absent
 
 
 def placed(record, low):
@@ -60,12 +83,16 @@ def placed(record, low):
     return record | {"box": [[place + start for place, start in zip(corner, first)] for corner in record["box"]]}
 
 
-def copy_files(files, output, entry, told):
+def copy_files(files, output, entry, told, noted):
     """Copy the dataset (sharing blocks on disk where the file system can) and name its entry visus.idx."""
     for name, path in files.items():
-        place = os.path.join(output, name)
+        place, size = os.path.join(output, name), os.path.getsize(path)
+        if noted.known("copy", name) is not None and os.path.isfile(place) and os.path.getsize(place) == size:
+            told(size)
+            continue
         os.makedirs(os.path.dirname(place), exist_ok=True)
         copy_file(path, place, told)
+        noted.note("copy", name, size)
     if entry != "visus.idx":
         shutil.copyfile(os.path.join(output, entry), os.path.join(output, "visus.idx"))
 
@@ -98,16 +125,17 @@ def main(request, reporter):
     root, output = os.path.join(request["work"], "input"), request["output"]
     idx_input.link_tree(files, root)
     size = sum(map(os.path.getsize, files.values()))
-    check_room(output, size)
+    noted = journal.opened(request)
+    check_room(output, size - sum(noted.known("copy", name) or 0 for name in files))
     dataset = opened(root, entry)
     parts = {name: opened(root, name) for name in names}
     total = sum(map(raw_bytes, parts.values())) + size
     progress = Progress(reporter, total)
-    records, absent = [], 0
+    records, absent, kept = [], 0, 0
     for name, part in parts.items():
-        more, lacking = digests(part, root, name, request["limits"]["slab_bytes"], progress.reading)
-        records, absent = records + more, absent + lacking
-    copy_files(files, output, entry, progress.copying)
+        more, lacking, old = digests(part, root, name, request["limits"]["slab_bytes"], progress.reading, noted)
+        records, absent, kept = records + more, absent + lacking, kept + old
+    copy_files(files, output, entry, progress.copying, noted)
     reporter.progress(total, total, "copied")
     for record in records:
         if record["entry"] == entry:
@@ -120,7 +148,8 @@ def main(request, reporter):
     proof |= {"ignored": [], "y_up": False, "joined": names != [entry]}
     write_records(output, facts | {"files": sorted(files)[:1000]}, proof, records)
     bytes_out = sum(os.path.getsize(os.path.join(output, name)) for name in files)
-    return result | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}
+    resumed = {"resumed": {"bytes": kept}} if noted.kept else {}
+    return result | resumed | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}
 
 
 class Progress:

@@ -111,7 +111,8 @@ def main(request, reporter):
     from sluice_convert import hdf5_facts
     from sluice_convert.hdf5_file import check_storage, objects, opened
     from sluice_convert.hdf5_source import Hdf5Source, fill_values
-    from sluice_convert.product import FIELD, convert
+    from sluice_convert.product import convert
+    from sluice_convert.slabs import FIELD
     from sluice_convert.visus import check_type
 
     file = opened(item["path"], name)

@@ -46,20 +46,46 @@ def check_layout(path, count):
     return int((sizes > 0).sum())
 
 
+def block_files(directory):
+    """Every block file of a product, sorted."""
+    return sorted(
+        os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names if name.endswith(".bin")
+    )
+
+
+def remove_unbegun(paths, count):
+    """Remove files that a kill left without a whole block table: no block is in them, and OpenVisus fails on them."""
+    for path in paths:
+        if os.path.getsize(path) < HEADER_BYTES * (1 + count):
+            os.remove(path)
+
+
 def recompress(path, in_file, block_bytes):
     """Rewrite one file of raw blocks with zlib blocks; returns (blocks, bytes of the new file).
 
     The table has `in_file` rows for each field, one field after another; `block_bytes` has a size for each field.
 
     Holds one block at a time; the new file replaces the old one by rename. A block that does not shrink stays raw.
+    A file that holds zlib blocks was done just before a kill.
     """
-    from isal import isal_zlib
-
     partial, count = path + ".partial", in_file * len(block_bytes)
-    with open(path, "rb") as source, open(partial, "wb") as target:
+    with open(path, "rb") as source:
         table = read_table(source, count)
         offsets, sizes = extents(table)
-        target.seek(HEADER_BYTES * (1 + count))
+        present = int((sizes > 0).sum())
+        if ((table[:, FLAGS] & COMPRESSION_MASK) == ZIP).any():
+            return present, os.path.getsize(path)
+        length = _pack(source, partial, table, offsets, sizes, in_file, block_bytes)
+    os.replace(partial, path)
+    return present, length
+
+
+def _pack(source, partial, table, offsets, sizes, in_file, block_bytes):
+    """Write the blocks of `source` into `partial`; returns its length."""
+    from isal import isal_zlib
+
+    with open(partial, "wb") as target:
+        target.seek(HEADER_BYTES * (1 + len(table)))
         for index in np.argsort(offsets, kind="stable"):
             if sizes[index] == 0:
                 continue
@@ -79,22 +105,30 @@ def recompress(path, in_file, block_bytes):
         length = target.tell()
         target.seek(0)
         target.write(bytes(HEADER_BYTES) + table.astype(">u4").tobytes())
-    os.replace(partial, path)
-    return int((sizes > 0).sum()), length
+    return length
 
 
-def recompress_all(paths, in_file, block_bytes, threads, told):
-    """Recompress files on `threads` threads (zlib works outside Python's lock); `told(blocks)` after each file.
+def recompress_all(root, in_file, block_bytes, threads, told, noted):
+    """Recompress the block files of a product on `threads` threads (zlib works outside Python's lock).
 
-    Returns (blocks, bytes) over all files.
+    `told(blocks)` after each file; files that the journal `noted` knows are left. Returns (blocks, bytes) of all.
     """
     blocks = size = 0
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        jobs = [pool.submit(recompress, path, in_file, block_bytes) for path in paths]
+        jobs = {}
+        for path in block_files(root):
+            key = os.path.relpath(path, root)
+            done = noted.known("file", key)
+            if done is not None and done[1] == os.path.getsize(path):
+                blocks, size = blocks + done[0], size + done[1]
+            else:
+                jobs[pool.submit(recompress, path, in_file, block_bytes)] = key
+        told(blocks)
         try:
             for job in as_completed(jobs):
-                done, length = job.result()
-                blocks, size = blocks + done, size + length
+                done = job.result()
+                noted.note("file", jobs[job], done)
+                blocks, size = blocks + done[0], size + done[1]
                 told(blocks)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

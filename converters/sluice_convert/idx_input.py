@@ -10,6 +10,7 @@ from .report import Fault
 from .visus import openvisus
 
 ENTRIES = ("visus.idx", "visus.midx")
+CODECS = (0, 3, 4, 6, 7, 8)  # raw, zip, jpg, png, lz4, zfp; OpenVisus takes any other for raw
 
 
 def find_entry(inputs):
@@ -127,6 +128,13 @@ class BlockCheck:
             return table
         position = field.index if str(field.index).isdigit() else 0
         row = int(position) * self._index.blocksperfile + self._index.getBlockPositionInFile(block)
+        codec = int(table[row, blockfiles.FLAGS]) & blockfiles.COMPRESSION_MASK
+        if table[row, blockfiles.SIZE] > 0 and codec not in CODECS:
+            raise Fault(
+                "unsupported_compression",
+                f"Block {block} in {self._name(path)} is packed by the codec {codec}, which OpenVisus does not know. "
+                "Compress the dataset again, for example with zip.",
+            )
         return bool(table[row, blockfiles.SIZE] > 0)
 
     def _table(self, path):

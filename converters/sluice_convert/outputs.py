@@ -11,11 +11,12 @@ def writer_of(wish, sources, output, limits):
     if wish not in CHOICES:
         raise Fault("bad_content", f"The output {wish!r} is not known; it is idx, zarr or both.")
     from . import product
+    from .slabs import field_of, raw_bytes
     from .zarr_write import ZarrWriter
 
     index = product.Writer(sources, output) if wish == "both" else None
-    zarr = ZarrWriter(sources, list(map(product.field_of, sources)), output, limits)
-    raw = sum(map(product.raw_bytes, sources)) * sources[0].timesteps
+    zarr = ZarrWriter(sources, list(map(field_of, sources)), output, limits)
+    raw = sum(map(raw_bytes, sources)) * sources[0].timesteps
     return Outputs(index, zarr, raw)
 
 
@@ -36,12 +37,19 @@ class Outputs:
             self._index.write(timestep, box, values, field)
         self._zarr.settle(started)
 
-    def compress(self, threads, ranges, told):
+    def read(self, timestep, box, field=0):
+        """What stands in a box, if it is the same in both."""
+        values = self._zarr.read(timestep, box, field)
+        if self._index is not None and self._index.read(timestep, box, field).tobytes() != values.tobytes():
+            raise ValueError("the two forms differ")
+        return values
+
+    def compress(self, threads, ranges, told, noted):
         """Finish them; returns (blocks and chunks, bytes on disk)."""
         blocks = size = before = 0
         if self._index is not None:
-            blocks, size = self._index.compress(threads, ranges, told)
+            blocks, size = self._index.compress(threads, ranges, told, noted)
             before = self._raw
-        chunks, more, record = self._zarr.finish(lambda share: told(before + share * self._raw))
+        chunks, more, record = self._zarr.finish(lambda share: told(before + share * self._raw), noted)
         self.proof = {"zarr": record}
         return blocks + chunks, size + more

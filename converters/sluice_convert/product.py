@@ -9,17 +9,16 @@ picture), `bytes_in`, `metadata`, `summary` and `read(timestep, z0, z1, y0, y1)`
 import json
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata as packages
 
-from . import PROGRAM, VERSION, blockfiles, outputs, plan
-from .digest import slab_records, wider
+from . import PROGRAM, VERSION, blockfiles, journal, outputs, plan
+from .blockfiles import block_files
 from .report import Fault, disk_full
-from .visus import check_dims, dtype_name, openvisus
+from .slabs import Copy, clear, field_of, raw_bytes
+from .visus import check_dims, dtype_name, openvisus, read_box
 
 FILE_BYTES = 32 << 20
 MOST_FILES = 16384
-FIELD = "data"
 # No compression that is in use packs a gigabyte of measured values a thousand times smaller.
 DECLARED_BYTES, MOST_EXPANSION = 1 << 30, 1100
 LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "h5py", "isal")
@@ -34,17 +33,16 @@ def convert(source, request, reporter):
     first, output, limits = sources[0], request["output"], request["limits"]
     for one in sources:
         check_declared(one)
-    wish = (request.get("parameters") or {}).get("output", "idx")
-    writer = Writer(sources, output) if wish == "idx" else outputs.writer_of(wish, sources, output, limits)
-    raw = sum(map(raw_bytes, sources)) * first.timesteps
-    check_room(output, raw * writer.copies)
+    noted, raw = journal.opened(request), sum(map(raw_bytes, sources)) * first.timesteps
+    copy = Copy(sources, limits["slab_bytes"], noted)
+    writer = opened_writer(sources, request, copy, noted)
+    check_room(output, (raw - copy.bytes_kept) * writer.copies)
     total = raw * (1 + writer.copies)
-    reporter.progress(0, total, "reading")
-    records, ranges = copy_fields(
-        sources, writer, limits["slab_bytes"], lambda done: reporter.progress(done, total, "reading")
-    )
+    reporter.log(started_words(copy, noted))
+    reporter.progress(copy.bytes_kept, total, "reading")
+    records, ranges = copy.run(writer, lambda done: reporter.progress(done, total, "reading"))
     blocks, bytes_out = writer.compress(
-        limits["threads"], ranges, lambda done: reporter.progress(raw + done, total, "compressing")
+        limits["threads"], ranges, lambda done: reporter.progress(raw + done, total, "compressing"), noted
     )
     reporter.progress(total, total, "written")
     low_high = ranges[0]
@@ -58,43 +56,34 @@ def convert(source, request, reporter):
         "dtype": described["dtype"], "field": described["field"], "min": low_high[0], "max": low_high[1],
         "bytes_in": first.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
         "proof": "sluice/proof.json", "metadata": first.summary,
+        **({"resumed": {"slabs": copy.kept, "of": copy.count, "bytes": copy.bytes_kept}} if copy.kept else {}),
     }  # fmt: skip
+
+
+def opened_writer(sources, request, copy, noted):
+    """The writer of what is wished, onto what an earlier attempt left, if that is whole."""
+    wish, output = (request.get("parameters") or {}).get("output", "idx"), request["output"]
+
+    def opened():
+        if noted.on and not noted.kept:
+            clear(output)
+        return Writer(sources, output) if wish == "idx" else outputs.writer_of(wish, sources, output, request["limits"])
+
+    writer = opened()
+    return writer if copy.check_kept(writer) else opened()
+
+
+def started_words(copy, noted):
+    """For the log: how much an earlier attempt had done, or why that counts for nothing."""
+    if copy.kept:
+        return f"goes on: {copy.kept} of {copy.count} slabs ({copy.bytes_kept} bytes) were there"
+    return f"{copy.count} slabs to do" + (f"; what an earlier attempt did is left: {noted.why}" if noted.why else "")
 
 
 def dims_of(source):
     """Voxels along x, y and, unless it is flat, z."""
     depth, height, width = source.shape
     return [width, height] if source.flat else [width, height, depth]
-
-
-def field_of(source):
-    """The name of its field in a product."""
-    return getattr(source, "field", FIELD)
-
-
-def copy_fields(sources, writer, slab_bytes, told):
-    """(proof records, value range of each field): one field after another."""
-    records, ranges, done = [], [], 0
-    for index, source in enumerate(sources):
-        before = done
-        found = copy_voxels(source, writer, slab_bytes, lambda count, before=before: told(before + count), index)
-        low_high = (None, None)
-        for record in found:
-            low_high = wider(low_high, (record["min"], record["max"]))
-            if len(sources) > 1:
-                record["field"] = field_of(source)
-        ranges.append(low_high)
-        records += found
-        done += source.timesteps * raw_bytes(source)
-    return records, ranges
-
-
-def raw_bytes(source):
-    """Bytes of the values of one timestep."""
-    voxels = source.components
-    for size in source.shape:
-        voxels *= int(size)
-    return voxels * source.dtype.itemsize
 
 
 def check_declared(source):
@@ -115,31 +104,6 @@ def check_room(directory, needed):
             f"The product needs {needed >> 20} MiB while it is written and {free >> 20} MiB are free. "
             "Free some space and try again."
         )
-
-
-def copy_voxels(source, writer, slab_bytes, told, field=0):
-    """Read, digest and write slab by slab; returns the proof records in order.
-
-    The next slab is read and this one digested while OpenVisus writes it, so at most two slabs are in memory.
-    """
-    voxel_bytes = source.dtype.itemsize * source.components
-    boxes = plan.slabs(source.shape, voxel_bytes, slab_bytes, source.row_access)
-    block_bytes = plan.proof_block_bytes(raw_bytes(source) * source.timesteps)
-    todo = [(timestep, box) for timestep in range(source.timesteps) for box in boxes]
-    records, done = [], 0
-    with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as digesting:
-        upcoming = reading.submit(source.read, todo[0][0], *todo[0][1])
-        for index, (timestep, box) in enumerate(todo):
-            values = upcoming.result()
-            if index + 1 < len(todo):
-                following = todo[index + 1]
-                upcoming = reading.submit(source.read, following[0], *following[1])
-            digests = digesting.submit(slab_records, timestep, box, values, source.shape, block_bytes, source.ignored)
-            writer.write(timestep, box, values, field)
-            records += digests.result()
-            done += values.nbytes
-            told(done)
-    return records
 
 
 class Writer:
@@ -164,7 +128,9 @@ class Writer:
             blocksperfile=blocks_in_file(self.dims, sum(voxel_bytes), first.timesteps), **options,
         )  # fmt: skip
         index = self._dataset.db.idxfile
+        self._reading = None
         self._in_file, self._block_bytes = index.blocksperfile, [size << index.bitsperblock for size in voxel_bytes]
+        blockfiles.remove_unbegun(block_files(output), self._in_file * len(sources))
         self._access = self._dataset.createAccessForBlockQuery()
         self._access.disableWriteLocks()  # nobody else knows of this dataset yet
         self._access.disableCompression()  # its own compression is several times slower than `compress`
@@ -183,12 +149,17 @@ class Writer:
                 raise disk_full("The disk became full while writing. Free some space and try again.") from error
             raise
 
-    def compress(self, threads, ranges, told):
+    def read(self, timestep, box, field=0):
+        """What stands in a box [[x0,y0,z0],[x1,y1,z1]]."""
+        self._reading = self._reading or self._dataset.createAccess()
+        return read_box(self._dataset, self._reading, box, timestep, self.fields[field])
+
+    def compress(self, threads, ranges, told, noted):
         """Compress every block file and note the value ranges in the index; returns (blocks, bytes on disk)."""
-        self._access = None
-        paths, mean = block_files(self._output), sum(self._block_bytes) // len(self._block_bytes)
+        self._access = self._reading = None
+        mean = sum(self._block_bytes) // len(self._block_bytes)
         blocks, size = blockfiles.recompress_all(
-            paths, self._in_file, self._block_bytes, threads, lambda count: told(count * mean)
+            self._output, self._in_file, self._block_bytes, threads, lambda count: told(count * mean), noted
         )
         self._note_ranges(ranges)
         return blocks, size + os.path.getsize(self._url)
@@ -217,13 +188,6 @@ def blocks_in_file(dims, voxel_bytes, timesteps):
     while total * timesteps * (voxel_bytes << plan.BLOCK_BITS) // file_bytes > MOST_FILES and file_bytes < 1 << 30:
         file_bytes *= 2
     return min(plan.power_of_two_below(file_bytes // (voxel_bytes << plan.BLOCK_BITS)), total)
-
-
-def block_files(directory):
-    """Every block file of a product, sorted."""
-    return sorted(
-        os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names if name.endswith(".bin")
-    )
 
 
 def write_records(output, metadata, proof, records):

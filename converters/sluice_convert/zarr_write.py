@@ -56,19 +56,27 @@ class ZarrWriter:
     def write(self, timestep, box, values, field=0):
         self.settle(self.start(timestep, box, values, field))
 
-    def finish(self, told):
+    def read(self, timestep, box, field=0):
+        """What stands in a box [[x0,y0,z0],[x1,y1,z1]] of the finest level, as (z, y, x[, samples])."""
+        return self.images[field].read_box(timestep, list(zip(*box))[::-1])
+
+    def finish(self, told, noted):
         """Make the coarser levels, `told(share)` of the work; returns (chunks, bytes on disk, what the proof says)."""
         done, total = 0, max(1, sum(image.chunks(level) for image in self.images for level in image.coarse()))
-        for image in self.images:
+        for number, image in enumerate(self.images):
             for level in image.coarse():
-                for jobs in batches(image.jobs_of_level(level), 64):
-                    self.settle([self._pool.submit(*job) for job in jobs])
+                for batch, jobs in enumerate(batches(image.jobs_of_level(level), 64)):
+                    key = f"{number}.{level}.{batch}"
+                    if noted.known("level", key) is None:
+                        self.settle([self._pool.submit(*job) for job in jobs])
+                        noted.note("level", key, len(jobs))
                     done += len(jobs)
                     told(done / total)
         self._pool.shutdown()
         sizes = [os.path.getsize(path) for path in files_of(self._root)]
         record = {"path": FOLDER, "files": len(sizes), "bytes": sum(sizes), "fields": self._fields}
-        return sum(image.written for image in self.images), sum(sizes), record
+        chunks = sum(image.chunks(level) for image in self.images for level in range(len(image.levels)))
+        return chunks, sum(sizes), record
 
 
 class Image:
@@ -81,8 +89,7 @@ class Image:
         thickness, rows = plan.slab_size(source.shape, voxel_bytes, slab_bytes, source.row_access)
         self._sides = zarr_plan.chunk_sides(source.shape, voxel_bytes, thickness, rows)
         self.levels = zarr_plan.levels(source.shape)
-        self.written = 0
-        self._known, self._lock, self._local = set(), threading.Lock(), threading.local()
+        self._known, self._local = set(), threading.local()
         self._describe(source, field)
 
     def coarse(self):
@@ -143,8 +150,18 @@ class Image:
         self._make(os.path.dirname(path))
         with open(path, "wb") as file:
             file.write(self._codec("pack").compress(chunk.data))
-        with self._lock:
-            self.written += 1
+
+    def read_box(self, timestep, box):
+        """[(low, high)] along z, y, x of the finest level."""
+        values = np.empty((*(high - low for low, high in box), *self._samples()), self._dtype)
+        for start in zarr_plan.chunk_starts(box, self._sides):
+            kept = self._read(0, timestep, start)
+            firsts = [max(first, low) for first, (low, _) in zip(start, box)]
+            ends = [min(first + size, high) for first, size, (_, high) in zip(start, kept.shape, box)]
+            to, of = ([slice(a - o, b - o) for a, b, o in zip(firsts, ends, origin)]
+                      for origin in ([low for low, _ in box], start))  # fmt: skip
+            values[tuple(to)] = kept[tuple(of)]
+        return values
 
     def _read(self, level, timestep, start):
         """The voxels of a chunk that are inside the array, as (z, y, x[, samples])."""

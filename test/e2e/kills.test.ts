@@ -1,6 +1,6 @@
 // Any process may die at any line: SIGKILL at moments of a running ingestion, then compare everything.
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -121,20 +121,31 @@ test('pause stops a transfer within seconds and outlives the worker; resume fetc
   expect(served).toBeLessThan((64 + 8) * MIB);
 }, 120_000);
 
-test('worker killed in convert: the conversion is made anew, the fetch is not', async () => {
-  const data = volume(1024, 1024, 32, 12);
+/** Slabs that the journal of a running conversion holds. */
+function slabsNoted(uuid: string): number {
+  const staging = join(stack.out, '.staging', uuid);
+  const journal = tree(staging).find((name) => name.endsWith('journal.jsonl'));
+  return journal === undefined
+    ? 0
+    : readFileSync(join(staging, journal), 'utf8').split('\n["slab"').length - 1;
+}
+
+test('worker killed in convert: the conversion goes on from its last whole slab, the fetch is not repeated', async () => {
+  const data = volume(1024, 1024, 96, 12);
   const sent = await sendDirectory(stack.apiUrl, writeStack(join(stack.home, 'stack'), data));
-  const staging = join(stack.out, '.staging', sent.uuid);
-  await until(
-    'the conversion runs',
-    async () => tree(staging).some((name) => name.endsWith('.bin')),
-    30_000,
-    5,
-  );
+  await until('a slab is whole', async () => slabsNoted(sent.uuid) > 0, 60_000, 2);
   await kill(stack.worker);
-  await sleep(500);
+  const before = slabsNoted(sent.uuid);
   await stack.startWorker();
   await expectWhole(sent.uuid, data.sha256);
+  const product = join(stack.out, sent.uuid);
+  const record = JSON.parse(readFileSync(join(product, 'sluice/conversion.json'), 'utf8'));
+  expect(record.result.resumed).toMatchObject({ slabs: before, of: 6 });
+  expect(JSON.parse(readFileSync(join(product, 'sluice/validation.json'), 'utf8')).details.complete).toBe(
+    true,
+  );
+  const log = readFileSync(join(stack.home, 'joblogs', sent.uuid, 'convert.log'), 'utf8');
+  expect(log).toContain(`goes on: ${before} of 6 slabs`);
   expect(await completed(sent.uuid)).toEqual(['convertDataset', 'validateProduct', 'publishProduct']);
   expect(await completedIn(`upload:${sent.job}`)).toEqual(['fetchSource']);
 }, 180_000);

@@ -1,6 +1,6 @@
 // Stage convert: the files of a pass become a product in staging.
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { cloneFile, removeTree } from '../../bytes/files.js';
@@ -17,6 +17,7 @@ import { startHeart } from '../support/heartbeat.js';
 import { inTurn } from '../support/in-turn.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
+import { type Attempt, isWorthKeeping, openAttempt } from './attempt.js';
 import { CONVERSION_RECORD, type ConversionRecord, findProduct } from './product.js';
 import { chooseFormat } from './recognise.js';
 
@@ -54,40 +55,29 @@ interface Wish extends Pick<Making, 'uuid' | 'format' | 'files' | 'parameters'> 
 async function make(deps: StageDeps, wish: Wish): Promise<ConvertOutput> {
   const { uuid, format, files, parameters, key, digest } = wish;
   const startedAt = new Date();
-  const staging = pathOf(deps.roots, 'out', keys.datasetStaging(uuid));
-  await removeDeadAttempts(staging);
-  const work = join(staging, `convert-${key}-${randomUUID().slice(0, 8)}`);
-  const product = join(work, 'product');
-  await mkdir(join(product, 'sluice'), { recursive: true });
+  const attempt = await openAttempt(pathOf(deps.roots, 'out', keys.datasetStaging(uuid)), key);
+  const making = { uuid, format, files, parameters, ...attempt };
   try {
-    const result = await makeProduct(deps, { uuid, format, files, parameters, work, product });
-    const output = await stage(deps, { uuid, format, files, parameters, product, result, startedAt });
+    const result = await makeProduct(deps, making);
+    const output = await stage(deps, { ...making, result, startedAt });
     await leaveReceipt(deps.roots, uuid, 'convert', key, { input: digest, output, startedAt });
+    await removeTree(attempt.work);
     return output;
-  } finally {
-    await removeTree(work);
+  } catch (error) {
+    if (!isWorthKeeping(error)) await removeTree(attempt.work);
+    throw error;
   }
 }
 
-/** A worker that was killed could not clean up; its program died with it, so nobody writes there any more. */
-async function removeDeadAttempts(staging: string): Promise<void> {
-  await mkdir(staging, { recursive: true });
-  for (const name of await readdir(staging)) {
-    if (name.startsWith('convert-')) await removeTree(join(staging, name));
-  }
-}
-
-interface Making {
+interface Making extends Attempt {
   readonly uuid: string;
   readonly format: Format;
   readonly files: readonly FileEntry[];
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly work: string;
-  readonly product: string;
 }
 
 async function makeProduct(deps: StageDeps, making: Making): Promise<Record<string, unknown>> {
-  const { uuid, format, files, parameters, work, product } = making;
+  const { uuid, format, files, parameters, work, product, journal } = making;
   const received = pathOf(deps.roots, 'in', keys.received(uuid));
   if (format.program === undefined) return await takeAsTheyAre(deps, making, received);
   const scratch = join(work, 'scratch');
@@ -98,7 +88,7 @@ async function makeProduct(deps: StageDeps, making: Making): Promise<Record<stri
     stage: 'convert',
     program: format.program,
     work: join(work, 'run'),
-    request: { inputs, output: product, work: scratch, parameters },
+    request: { inputs, output: product, work: scratch, journal, parameters },
   });
 }
 
@@ -136,7 +126,7 @@ async function takeAsTheyAre(
 
 async function stage(
   deps: StageDeps,
-  made: Omit<Making, 'work'> & { readonly result: Record<string, unknown>; readonly startedAt: Date },
+  made: Making & { readonly result: Record<string, unknown>; readonly startedAt: Date },
 ): Promise<ConvertOutput> {
   const { uuid, format, files, parameters, product, result, startedAt } = made;
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);

@@ -60,6 +60,8 @@ export function startHeart(
       if (Date.now() - sent < apartMs && !atEnd) return;
       if (atEnd) endTold = end;
       send();
+      // Before its first word a program may find that much was done by an earlier attempt: 0 would be a lie.
+      if (progress.done === 0 && progress.total === 0) return;
       sink.report({ ...progress, ...subject, runId, attempt });
     },
 

@@ -1,0 +1,162 @@
+// The activity convertDataset with real converters: killed, doubled, starved, and what of it is left.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createConvertActivities } from '../../src/activities/convert/index.js';
+import type { ProgressReport } from '../../src/activities/support/heartbeat.js';
+import { pathOf, type Roots } from '../../src/bytes/layout.js';
+import { putManifest } from '../../src/bytes/store.js';
+import { PROJECT_ROOT } from '../../src/config/env.js';
+import type { ConvertInput, ConvertOutput, Waits } from '../../src/contracts/activities.js';
+import { readProduct, runPython } from '../support/data.js';
+
+const UUID = '6f0d1a52-9d4e-4a53-8f3e-555555555555';
+const MIB = 1024 * 1024;
+let dir: string;
+let roots: Roots;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sluice-convert-'));
+  roots = { in: join(dir, 'in'), out: join(dir, 'out') };
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+/** Files of the dataset, made by Python that writes into `to` and leaves in `values` what the product must read as. */
+async function deliver(make: string): Promise<{ input: ConvertInput; sha256: string }> {
+  const to = join(roots.in, UUID);
+  await mkdir(to, { recursive: true });
+  const digest = 'print(hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest())';
+  const said = runPython(`import hashlib, sys\nimport numpy as np\nto = sys.argv[1]\n${make}\n${digest}`, [
+    to,
+  ]);
+  const files = await Promise.all(
+    readdirSync(to).map(async (path) => ({
+      path,
+      size: statSync(join(to, path)).size,
+      sha256: createHash('sha256')
+        .update(await readFile(join(to, path)))
+        .digest('hex'),
+    })),
+  );
+  const manifests = [await putManifest(roots, UUID, 'upload_1_a', { version: 1, files })];
+  const input = { uuid: UUID, manifests, sensor: 'TIFF', convert: true, parameters: {} } as ConvertInput;
+  return { input, sha256: said.trim() };
+}
+
+/** One attempt in an environment of its own. */
+async function attempt(
+  input: ConvertInput,
+  { onProgress, number = 1 }: { onProgress?: (report: ProgressReport) => void; number?: number } = {},
+): Promise<ConvertOutput> {
+  const env = new MockActivityEnvironment({ attempt: number }, { logger: new DefaultLogger('ERROR') });
+  const { convertDataset } = createConvertActivities({
+    roots,
+    progress: { report: (progress) => onProgress?.(progress) },
+    python: process.env['SLUICE_PYTHON'] ?? 'SLUICE_PYTHON is not set: tests start with "npm test"',
+    converters: join(PROJECT_ROOT, 'converters'),
+    logs: join(dir, 'logs'),
+    converterBytes: 0,
+    threads: 2,
+  });
+  return (await env.run<[ConvertInput], ConvertOutput | Waits, typeof convertDataset>(
+    convertDataset,
+    input,
+  )) as ConvertOutput;
+}
+
+const staged = (): string[] => readdirSync(join(roots.out, '.staging', UUID)).sort();
+
+function expectProduct({ product }: ConvertOutput, sha256: string): Record<string, unknown> {
+  const path = pathOf(roots, 'out', product.key);
+  expect(readProduct(join(path, 'visus.idx')).sha256).toBe(sha256);
+  return JSON.parse(readFileSync(join(path, 'sluice/conversion.json'), 'utf8')).result;
+}
+
+/** SIGKILL for every program that works below a directory. */
+function killProgramsBelow(directory: string): number {
+  const below = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => workPlace(pid).startsWith(`${directory}/`));
+  for (const pid of below) process.kill(Number(pid), 'SIGKILL');
+  return below.length;
+}
+
+function workPlace(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
+}
+
+const BIG = `
+import tifffile
+values = (np.arange(96 * 1024 * 1024, dtype="u4") * 7 % 4001).astype("u2").reshape(96, 1024, 1024)
+tifffile.imwrite(to + "/a.tif", values, photometric="minisblack")`;
+
+test('a converter that is killed goes on in the next attempt; progress begins where it was', async () => {
+  const { input, sha256 } = await deliver(BIG);
+  let killed = 0;
+  const killing = attempt(input, {
+    onProgress: ({ done }) => {
+      if (done > 40 * MIB && killed === 0) killed = killProgramsBelow(join(roots.out, '.staging'));
+    },
+  });
+  await expect(killing).rejects.toMatchObject({ type: 'program_failed', nonRetryable: false });
+  expect(killed).toBe(1);
+  expect(staged()).toEqual([expect.stringMatching(/^convert-/)]);
+  const reports: ProgressReport[] = [];
+  const output = await attempt(input, { number: 2, onProgress: (report) => reports.push(report) });
+  const { resumed } = expectProduct(output, sha256) as { resumed: { slabs: number; bytes: number } };
+  expect(resumed).toMatchObject({ slabs: expect.any(Number), of: 6, bytes: resumed.slabs * 32 * MIB });
+  expect(resumed.slabs).toBeGreaterThan(0);
+  expect(reports[0]?.done).toBeGreaterThanOrEqual(resumed.bytes);
+  expect(staged()).toEqual([expect.stringMatching(/^product-/)]);
+}, 60_000);
+
+test('the last attempt that fails leaves nothing, and neither does one with bad content', async () => {
+  const { input } = await deliver(BIG);
+  const onProgress = (): void => void killProgramsBelow(join(roots.out, '.staging'));
+  await expect(attempt(input, { number: 3, onProgress })).rejects.toMatchObject({ nonRetryable: true });
+  expect(staged()).toEqual([]);
+  await rm(join(roots.in, UUID, 'a.tif'));
+  const bad = await deliver('values = np.zeros(1)\nopen(to + "/a.tif", "w").write("text")');
+  await expect(attempt(bad.input)).rejects.toMatchObject({ type: 'not_tiff', nonRetryable: true });
+  expect(staged()).toEqual([]);
+}, 60_000);
+
+test('two conversions of one dataset at once: the later one ends the earlier and goes on with its work', async () => {
+  const { input, sha256 } = await deliver(BIG);
+  let second: Promise<ConvertOutput> | undefined;
+  const first = attempt(input, {
+    onProgress: ({ done }) => {
+      if (done > 40 * MIB) second ??= attempt(input, { number: 2 });
+    },
+  });
+  await expect(first).rejects.toMatchObject({ nonRetryable: false });
+  if (second === undefined) throw new Error('the second never began');
+  const result = expectProduct(await second, sha256);
+  expect(result).toHaveProperty('resumed.slabs');
+  expect(staged()).toEqual([expect.stringMatching(/^product-/)]);
+}, 60_000);
+
+test('what an attempt at other work left is removed, not continued', async () => {
+  const { input } = await deliver(BIG);
+  const onProgress = ({ done }: ProgressReport): void => {
+    if (done > 40 * MIB) killProgramsBelow(join(roots.out, '.staging'));
+  };
+  await expect(attempt(input, { onProgress })).rejects.toMatchObject({ type: 'program_failed' });
+  const [left = ''] = staged();
+  expect(existsSync(join(roots.out, '.staging', UUID, left, 'journal.jsonl'))).toBe(true);
+  const output = await attempt({ ...input, parameters: { output: 'zarr' } }, { number: 2 });
+  const record = readFileSync(
+    join(pathOf(roots, 'out', output.product.key), 'sluice/conversion.json'),
+    'utf8',
+  );
+  expect(JSON.parse(record).result).not.toHaveProperty('resumed');
+  expect(staged()).toEqual([expect.stringMatching(/^product-/)]);
+}, 60_000);
