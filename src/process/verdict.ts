@@ -46,7 +46,7 @@ function codeFor(ended: Ended): FailureCode {
 
 /** How the languages of our programs word a refused allocation. */
 function ranOutOfMemory(tail: string): boolean {
-  return /\bMemoryError\b|std::bad_alloc|Cannot allocate memory|Unable to allocate|heap out of memory/.test(
+  return /\bMemoryError\b|std::bad_alloc|[Cc]annot allocate (memory|buffer)|Unable to allocate|heap out of memory/.test(
     tail,
   );
 }

@@ -1,6 +1,6 @@
 // The activity convertDataset with real converters: killed, doubled, starved, and what of it is left.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { putManifest } from '../../src/bytes/store.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import type { ConvertInput, ConvertOutput, Waits } from '../../src/contracts/activities.js';
 import { readProduct, runPython } from '../support/data.js';
+import { signalProgramsIn } from '../support/proc.js';
 
 const UUID = '6f0d1a52-9d4e-4a53-8f3e-555555555555';
 const MIB = 1024 * 1024;
@@ -76,23 +77,6 @@ function expectProduct({ product }: ConvertOutput, sha256: string): Record<strin
   return JSON.parse(readFileSync(join(path, 'sluice/conversion.json'), 'utf8')).result;
 }
 
-/** SIGKILL for every program that works below a directory. */
-function killProgramsBelow(directory: string): number {
-  const below = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => workPlace(pid).startsWith(`${directory}/`));
-  for (const pid of below) process.kill(Number(pid), 'SIGKILL');
-  return below.length;
-}
-
-function workPlace(pid: string): string {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`);
-  } catch {
-    return '';
-  }
-}
-
 const BIG = `
 import tifffile
 values = (np.arange(96 * 1024 * 1024, dtype="u4") * 7 % 4001).astype("u2").reshape(96, 1024, 1024)
@@ -103,7 +87,7 @@ test('a converter that is killed goes on in the next attempt; progress begins wh
   let killed = 0;
   const killing = attempt(input, {
     onProgress: ({ done }) => {
-      if (done > 40 * MIB && killed === 0) killed = killProgramsBelow(join(roots.out, '.staging'));
+      if (done > 40 * MIB && killed === 0) killed = signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
     },
   });
   await expect(killing).rejects.toMatchObject({ type: 'program_failed', nonRetryable: false });
@@ -120,7 +104,7 @@ test('a converter that is killed goes on in the next attempt; progress begins wh
 
 test('the last attempt that fails leaves nothing, and neither does one with bad content', async () => {
   const { input } = await deliver(BIG);
-  const onProgress = (): void => void killProgramsBelow(join(roots.out, '.staging'));
+  const onProgress = (): void => void signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
   await expect(attempt(input, { number: 3, onProgress })).rejects.toMatchObject({ nonRetryable: true });
   expect(staged()).toEqual([]);
   await rm(join(roots.in, UUID, 'a.tif'));
@@ -147,7 +131,7 @@ test('two conversions of one dataset at once: the later one ends the earlier and
 test('what an attempt at other work left is removed, not continued', async () => {
   const { input } = await deliver(BIG);
   const onProgress = ({ done }: ProgressReport): void => {
-    if (done > 40 * MIB) killProgramsBelow(join(roots.out, '.staging'));
+    if (done > 40 * MIB) signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
   };
   await expect(attempt(input, { onProgress })).rejects.toMatchObject({ type: 'program_failed' });
   const [left = ''] = staged();

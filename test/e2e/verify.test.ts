@@ -24,8 +24,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => await stack.close(), 60_000);
 
-async function verify(): Promise<{ code: number | null; err: string; job: Verification }> {
-  const child = spawn(process.execPath, [MAIN, 'verify', uuid, '--json'], {
+async function verify(of = uuid): Promise<{ code: number | null; err: string; job: Verification }> {
+  const child = spawn(process.execPath, [MAIN, 'verify', of, '--json'], {
     env: { ...process.env, NODE_OPTIONS: '', SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -181,6 +181,22 @@ test('a file that is gone, a list that was changed, and a file that was added', 
   writeFileSync(manifest, kept);
   expect((await verify()).code).toBe(0);
 }, 120_000);
+
+test('a product of files as they are: a changed file is found by its checksum', async () => {
+  const files = join(stack.home, 'as they are');
+  mkdirSync(files);
+  writeFileSync(join(files, 'a.dat'), 'measured');
+  const sent = await sendDirectory(stack.apiUrl, files, { sensor: 'OTHER' });
+  await stack.settled(sent.uuid);
+  expect((await verify(sent.uuid)).code).toBe(0);
+  const path = join(stack.out, sent.uuid, 'a.dat');
+  // The product shares its bytes with what was received: a new file, not a change in the old one.
+  renameSync(path, join(stack.home, 'measured'));
+  writeFileSync(path, 'Measured');
+  const { code, job } = await verify(sent.uuid);
+  expect([code, job.failure?.code]).toEqual([1, 'product_damaged']);
+  expect(job.result?.damagedFiles).toEqual([expect.objectContaining({ path: 'a.dat', problem: 'changed' })]);
+}, 60_000);
 
 test('a dataset without a product cannot be verified', async () => {
   const made = await fetch(`${stack.apiUrl}/api/v1/datasets`, {
