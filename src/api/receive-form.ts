@@ -1,7 +1,6 @@
 // A multipart form with files of any size: parsed as it comes, written as fast as the disk takes it, never held.
 import type { IncomingMessage } from 'node:http';
-import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import { Fault, faultOf } from '../domain/fault.js';
 
@@ -9,7 +8,7 @@ export type FormFields = Readonly<Record<string, string>>;
 
 /** Where a file's bytes go. */
 export interface FormSink {
-  readonly stream: Writable;
+  fill(body: Readable, options: { readonly idleMs: number; readonly signal: AbortSignal }): Promise<void>;
   close(): Promise<number>;
 }
 
@@ -132,8 +131,9 @@ class FormReading {
 
   async #takeFile(stream: BusboyFileStream, name: string, before: FormFields): Promise<void> {
     const sink = await this.#options.open(name, before);
-    stream.on('data', (chunk: Buffer) => this.#count(chunk.length));
-    await pipeline(stream, sink.stream);
+    // It flows when its sink takes it, not before.
+    stream.pause().on('data', (chunk: Buffer) => this.#count(chunk.length));
+    await sink.fill(stream, this.#options);
     await sink.close();
     this.#waiting.delete(stream);
   }

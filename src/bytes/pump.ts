@@ -85,7 +85,7 @@ class Pump {
     });
     if (signal.aborted) stopped();
     signal.addEventListener('abort', stopped, { once: true });
-    this.#body.on('end', end).on('close', gone).on('error', gone).on('data', take);
+    this.#body.on('end', end).on('close', gone).on('error', gone).on('data', take).resume();
     // The connection may have gone before anybody listened.
     if (this.#body.destroyed) gone();
     await done;
@@ -168,7 +168,7 @@ class Pump {
 }
 
 /** Takes off the chunks what may be written now; with a limit in force one at a time. */
-export async function takePaced(waiting: Buffer[], pace: Pace): Promise<Buffer[]> {
+async function takePaced(waiting: Buffer[], pace: Pace): Promise<Buffer[]> {
   const chunks: Buffer[] = [];
   for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
     chunks.push(chunk);
@@ -180,7 +180,7 @@ export async function takePaced(waiting: Buffer[], pace: Pace): Promise<Buffer[]
 }
 
 /** What is left of the chunks after so many bytes of them were written. */
-export function dropBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
+function dropBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
   let skip = bytes;
   const rest: Buffer[] = [];
   for (const chunk of chunks) {

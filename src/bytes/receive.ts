@@ -1,14 +1,13 @@
 // Receiving: bytes that a client sends to the API go into the staging area of their job.
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Readable, Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { Fault } from '../domain/fault.js';
-import { diskFault, isErrno, onDisk } from './disk-fault.js';
+import { isErrno, onDisk } from './disk-fault.js';
 import { DigestFollower } from './hash-follow.js';
 import { readJson, writeJson } from './json-file.js';
 import type { Roots } from './layout.js';
-import { dropBytes, type Pace, type PumpOptions, pump, takePaced } from './pump.js';
+import { type Pace, type PumpOptions, pump } from './pump.js';
 import { quoteName, safeRelativePath } from './safe-names.js';
 import { uploadStaging } from './staging.js';
 
@@ -20,18 +19,17 @@ export interface ReceivedFile {
   readonly sha256?: string;
 }
 
+/** `most`: no limit unless one is given. */
+export type FillOptions = Pick<PumpOptions, 'idleMs' | 'signal' | 'onWritten'> &
+  Partial<Pick<PumpOptions, 'most'>>;
+
 /** A file that is being received. */
 export interface ReceivingFile {
   /** Its path inside the dataset. */
   readonly path: string;
-  /** Where the bytes go; fails with Fault `disk_full` when the disk is full. */
-  readonly stream: Writable;
-  /** Writes a whole body into it instead, without a stream between. */
-  fill(body: Readable, options: Pick<PumpOptions, 'most' | 'idleMs' | 'signal' | 'onWritten'>): Promise<void>;
-  /**
-   * Ends the stream if that has not happened yet, waits for its last byte, and tells its size in bytes.
-   * @throws Fault `checksum_mismatch`
-   */
+  /** Writes a whole body into it. @throws Fault upload_interrupted, payload_too_large, disk_full */
+  fill(body: Readable, options: FillOptions): Promise<void>;
+  /** It has all its bytes. @returns how many @throws Fault `checksum_mismatch`, `disk_full` */
   close(): Promise<number>;
 }
 
@@ -59,27 +57,24 @@ export interface Receiver {
 /** Opens the staging area of a job for bytes from a client. The bytes are not synced to the disk (docs: limits). */
 export function openReceiver(roots: Roots, jobId: string): Receiver {
   const staging = uploadStaging(roots, jobId);
-  const coming = new Map<string, FileSink>();
+  const coming = new Map<string, IncomingFile>();
   const received: ReceivedFile[] = [];
 
   return {
     async file(name, { sha256, hash = sha256 !== undefined, pace } = {}) {
       const path = safeRelativePath(name);
       const place = join(staging.files, path);
-      const handle = await create(place, name);
-      const stream = new FileSink(handle, hash ? new DigestFollower(place, ['sha256']) : undefined, pace);
-      coming.set(path, stream);
+      const follower = hash ? new DigestFollower(place, ['sha256']) : undefined;
+      const file = new IncomingFile(await create(place, name), follower, pace);
+      coming.set(path, file);
       const close = async (): Promise<number> => {
-        if (!stream.writableEnded) stream.end();
-        await finished(stream);
-        const digest = await stream.digest();
+        const digest = await file.close();
         if (sha256 !== undefined && digest !== sha256) throw otherDigest(name, digest ?? 'unknown');
-        const size = stream.bytesWritten;
         const proof = digest === undefined ? {} : { sha256: digest };
-        if (coming.delete(path)) received.push({ path, size, ...proof });
-        return size;
+        if (coming.delete(path)) received.push({ path, size: file.bytes, ...proof });
+        return file.bytes;
       };
-      return { path, stream, fill: (body, options) => stream.fill(body, options), close };
+      return { path, fill: (body, options) => file.fill(body, options), close };
     },
 
     async finish() {
@@ -91,7 +86,7 @@ export function openReceiver(roots: Roots, jobId: string): Receiver {
     },
 
     async abort() {
-      await Promise.all([...coming.values()].map(destroyed));
+      await Promise.all([...coming.values()].map((file) => file.abort()));
       coming.clear();
       await rm(staging.root, { recursive: true, force: true, maxRetries: 3 });
     },
@@ -145,85 +140,52 @@ async function create(path: string, name: string): Promise<FileHandle> {
   }
 }
 
-async function destroyed(stream: FileSink): Promise<void> {
-  stream.follower?.drop();
-  if (stream.closed) return;
-  const closed = new Promise((resolve) => stream.once('close', resolve));
-  stream.on('error', () => undefined);
-  stream.destroy();
-  await closed;
-}
+/** A file that is being written from its beginning. */
+class IncomingFile {
+  bytes = 0;
+  readonly #handle: FileHandle;
+  readonly #follower: DigestFollower | undefined;
+  readonly #pace: Pace | undefined;
+  readonly #stop = new AbortController();
+  #filling: Promise<unknown> = Promise.resolve();
 
-/** Writes a file from its beginning; chunks that wait are written with one system call. */
-class FileSink extends Writable {
-  bytesWritten = 0;
-  readonly follower: DigestFollower | undefined;
-  private readonly handle: FileHandle;
-  private readonly pace: Pace;
-
-  constructor(handle: FileHandle, follower: DigestFollower | undefined, pace: Pace = () => undefined) {
-    super({ highWaterMark: 1024 * 1024, decodeStrings: true });
-    this.handle = handle;
-    this.follower = follower;
-    this.pace = pace;
+  constructor(handle: FileHandle, follower: DigestFollower | undefined, pace: Pace | undefined) {
+    this.#handle = handle;
+    this.#follower = follower;
+    this.#pace = pace;
   }
 
-  async fill(
-    body: Readable,
-    { onWritten, ...options }: Pick<PumpOptions, 'most' | 'idleMs' | 'signal' | 'onWritten'>,
-  ): Promise<void> {
-    const at = this.bytesWritten;
-    const { failure } = await pump(body, {
+  async fill(body: Readable, { signal, onWritten, ...options }: FillOptions): Promise<void> {
+    const at = this.bytes;
+    const filling = pump(body, {
+      most: Number.MAX_SAFE_INTEGER,
       ...options,
-      file: this.handle,
+      ...(this.#pace === undefined ? {} : { pace: this.#pace }),
+      signal: AbortSignal.any([signal, this.#stop.signal]),
+      file: this.#handle,
       at,
-      pace: this.pace,
       onWritten: (bytes) => {
-        this.bytesWritten = at + bytes;
-        this.follower?.advance(this.bytesWritten);
+        this.bytes = at + bytes;
+        this.#follower?.advance(this.bytes);
         onWritten?.(bytes);
       },
     });
+    this.#filling = filling;
+    const { failure } = await filling;
     if (failure !== undefined) throw failure;
   }
 
   /** Hex; nothing when it is not hashed. */
-  async digest(): Promise<string | undefined> {
-    return (await this.follower?.finish(this.bytesWritten))?.[0];
+  async close(): Promise<string | undefined> {
+    await onDisk(() => this.#handle.close());
+    return (await this.#follower?.finish(this.bytes))?.[0];
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    settle(this.append([chunk]), done);
+  /** Whatever it is at. */
+  async abort(): Promise<void> {
+    this.#stop.abort();
+    this.#follower?.drop();
+    await this.#filling;
+    await this.#handle.close().catch(() => undefined);
   }
-
-  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    settle(this.append(chunks.map(({ chunk }) => chunk)), done);
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.handle.close().then(
-      () => done(error),
-      (closing: Error) => done(error ?? closing),
-    );
-  }
-
-  private async append(chunks: readonly Buffer[]): Promise<void> {
-    const waiting = chunks.filter((chunk) => chunk.length > 0);
-    while (waiting.length > 0) {
-      let rest = await takePaced(waiting, this.pace);
-      while (rest.length > 0) {
-        const { bytesWritten } = await this.handle.writev(rest);
-        this.bytesWritten += bytesWritten;
-        this.follower?.advance(this.bytesWritten);
-        rest = dropBytes(rest, bytesWritten);
-      }
-    }
-  }
-}
-
-function settle(work: Promise<void>, done: (error?: Error | null) => void): void {
-  work.then(
-    () => done(),
-    (error: unknown) => done(diskFault(error) as Error),
-  );
 }

@@ -2,8 +2,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Roots } from '../../src/bytes/layout.js';
 import { openReceiver, readReceived } from '../../src/bytes/receive.js';
@@ -66,15 +65,17 @@ describe('names', () => {
   });
 });
 
+const FILL = { idleMs: 60_000, signal: new AbortController().signal };
+
 describe('receiver', () => {
   test('writes files, then the marker', async () => {
     const receiver = openReceiver(roots, JOB);
     const a = await receiver.file('d/a.bin');
     const chunks = Array.from({ length: 40 }, (_, i) => Buffer.alloc(i * 1000, i));
-    await pipeline(Readable.from(chunks), a.stream);
+    await a.fill(Readable.from(chunks), FILL);
     expect(await a.close()).toBe(780_000);
     const b = await receiver.file('b.txt');
-    b.stream.write('hello');
+    await b.fill(Readable.from([Buffer.from('hello')]), FILL);
     await expect(receiver.finish()).rejects.toMatchObject({ code: 'upload_interrupted' });
     expect(await readReceived(roots, JOB)).toBeUndefined();
     expect(await b.close()).toBe(5);
@@ -97,8 +98,11 @@ describe('receiver', () => {
   test('abort leaves nothing, also in mid-file', async () => {
     const receiver = openReceiver(roots, JOB);
     const file = await receiver.file('a');
-    file.stream.write(Buffer.alloc(3_000_000));
+    const body = new PassThrough();
+    body.write(Buffer.alloc(3_000_000));
+    const filling = file.fill(body, FILL).catch(() => 'ended');
     await receiver.abort();
+    expect(await filling).toBe('ended');
     expect(await readdir(join(roots.in, '.staging'))).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 // Source `received` by the contract, and what only it can meet.
-import { once } from 'node:events';
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import { openReceiver } from '../../../src/bytes/receive.js';
 import { faultOf } from '../../../src/domain/fault.js';
@@ -9,11 +9,13 @@ import type { Source } from '../../../src/domain/source.js';
 import { Bench, failure, JOB, MIB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
 
+const FILL = { idleMs: 60_000, signal: new AbortController().signal };
+
 async function put(bench: Bench, files: Readonly<Record<string, Buffer>>, jobId: string): Promise<Source> {
   const receiver = openReceiver(bench.roots, jobId);
   for (const [name, bytes] of Object.entries(files)) {
     const file = await receiver.file(name);
-    file.stream.write(bytes);
+    await file.fill(Readable.from([bytes]), FILL);
     await file.close();
   }
   return { kind: 'received', ...(await receiver.finish()) };
@@ -44,9 +46,10 @@ sourceContract('received', {
     const receiver = openReceiver(bench.roots, JOB);
     const file = await receiver.file('large.bin');
     const zeros = Buffer.alloc(MIB);
-    for (let at = 0; at < bytes; at += MIB) {
-      if (!file.stream.write(zeros)) await once(file.stream, 'drain');
-    }
+    const all = function* (): Generator<Buffer> {
+      for (let at = 0; at < bytes; at += MIB) yield zeros;
+    };
+    await file.fill(Readable.from(all()), FILL);
     await file.close();
     return { kind: 'received', ...(await receiver.finish()) };
   },

@@ -1,5 +1,5 @@
 // POST large/chunk: one chunk from the socket into its place in the file. It counts when its hash was seen to fit.
-import { PassThrough, type Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { ChunkedFile } from '../../../bytes/chunked-file.js';
 import { chunkFormSchema } from '../../../contracts/http-large.js';
@@ -8,7 +8,7 @@ import { showReceived } from '../../../store/receivers.js';
 import { takeHold } from '../../awaited/hold.js';
 import type { ApiDeps } from '../../deps.js';
 import { type Pacing, startPacing } from '../../pacing.js';
-import { type FormFields, receiveForm } from '../../receive-form.js';
+import { type FormFields, type FormSink, receiveForm } from '../../receive-form.js';
 import { type ApiContext, check } from '../../route.js';
 import { chunksThere, findLarge, type LargeSession, withChunks } from './session.js';
 
@@ -99,7 +99,8 @@ class ChunkForm {
   readonly #sender: { readonly jobId: string; readonly owner: string };
   readonly #index: number;
   #bytes = 0;
-  #through: PassThrough | undefined;
+  #body: Readable | undefined;
+  #isOpen = false;
   #pacing: Pacing | undefined;
 
   constructor(deps: ApiDeps, file: ChunkedFile, { job }: LargeSession, index: number) {
@@ -118,33 +119,29 @@ class ChunkForm {
     return this.#pacing?.heldUp() ?? false;
   }
 
-  async open(before: FormFields): Promise<{ stream: Writable; close(): Promise<number> }> {
-    if (this.#through !== undefined) throw new Fault('invalid_field', 'The form holds two chunks.');
+  async open(before: FormFields): Promise<FormSink> {
+    if (this.#isOpen) throw new Fault('invalid_field', 'The form holds two chunks.');
     const { chunk_hash } = check(chunkFormSchema, before, 'body');
-    const through = new PassThrough({ highWaterMark: 1024 * 1024 });
-    this.#through = through;
-    const writing = this.#write(through, chunk_hash.toLowerCase());
-    // Whoever waits for room in the stream hears of it too.
-    writing.catch((error: Error) => through.destroy(error));
+    this.#isOpen = true;
     return {
-      stream: through,
-      close: async () => {
-        await writing;
-        return this.#bytes;
+      fill: async (body) => {
+        this.#body = body;
+        await this.#write(body, chunk_hash.toLowerCase());
       },
+      close: async () => this.#bytes,
     };
   }
 
   /** @throws InvalidRequest when there was none */
   requireChunk(fields: FormFields): void {
-    if (this.#through === undefined) check(chunkFormSchema.required({ chunk: true }), fields, 'body');
+    if (!this.#isOpen) check(chunkFormSchema.required({ chunk: true }), fields, 'body');
   }
 
   /** How the failure reads for a chunk. */
   worded(error: unknown): unknown {
     const code = faultOf(error)?.code;
     const length = this.#file.lengthOf(this.#index);
-    const isShort = code === 'upload_interrupted' && this.#through?.writableFinished === true;
+    const isShort = code === 'upload_interrupted' && this.#body?.readableEnded === true;
     if (code === 'payload_too_large' || isShort) {
       const came = isShort ? `${this.#bytes} bytes came` : 'more came';
       return new Fault('chunk_length', `Chunk ${this.#index} has ${length} bytes; ${came}.`, {
@@ -158,7 +155,7 @@ class ChunkForm {
     );
   }
 
-  async #write(body: PassThrough, sha256: string): Promise<void> {
+  async #write(body: Readable, sha256: string): Promise<void> {
     const hold = await takeHold(this.#deps, this.#name);
     const mayWrite = (): void => {
       hold.mayWrite();
