@@ -6,7 +6,7 @@ ZARR_LIBRARIES = ("zstandard",)
 CHOICES = ("zarr", "both")
 
 
-def writer_of(wish, sources, output, limits):
+def writer_of(wish, sources, output, codec, limits):
     """The writer of `zarr` or `both`; what only they need is imported here."""
     if wish not in CHOICES:
         raise Fault("bad_content", f"The output {wish!r} is not known; it is idx, zarr or both.")
@@ -14,7 +14,7 @@ def writer_of(wish, sources, output, limits):
     from .slabs import field_of, raw_bytes
     from .zarr_write import ZarrWriter
 
-    index = product.Writer(sources, output) if wish == "both" else None
+    index = product.Writer(sources, output, codec) if wish == "both" else None
     zarr = ZarrWriter(sources, list(map(field_of, sources)), output, limits)
     raw = sum(map(raw_bytes, sources)) * sources[0].timesteps
     return Outputs(index, zarr, raw)

@@ -62,12 +62,17 @@ def convert(source, request, reporter):
 
 def opened_writer(sources, request, copy, noted):
     """The writer of what is wished, onto what an earlier attempt left, if that is whole."""
-    wish, output = (request.get("parameters") or {}).get("output", "idx"), request["output"]
+    parameters, output = request.get("parameters") or {}, request["output"]
+    wish, codec = parameters.get("output", "idx"), parameters.get("compression", "zip")
+    if codec not in blockfiles.FLAG_OF:
+        raise Fault("bad_content", f"The compression {codec!r} is not known; it is {' or '.join(blockfiles.FLAG_OF)}.")
 
     def opened():
         if noted.on and not noted.kept:
             clear(output)
-        return Writer(sources, output) if wish == "idx" else outputs.writer_of(wish, sources, output, request["limits"])
+        if wish == "idx":
+            return Writer(sources, output, codec)
+        return outputs.writer_of(wish, sources, output, codec, request["limits"])
 
     writer = opened()
     return writer if copy.check_kept(writer) else opened()
@@ -111,8 +116,9 @@ class Writer:
 
     copies, proof, entry = 1, {}, {"kind": "idx", "entry": "visus.idx"}
 
-    def __init__(self, sources, output):
+    def __init__(self, sources, output, codec):
         first = sources[0]
+        self._codec = codec
         self.dims = dims_of(first)
         check_dims(self.dims)
         self.fields = list(map(field_of, sources))
@@ -159,8 +165,8 @@ class Writer:
         self._access = self._reading = None
         mean = sum(self._block_bytes) // len(self._block_bytes)
         blocks, size = blockfiles.recompress_all(
-            self._output, self._in_file, self._block_bytes, threads, lambda count: told(count * mean), noted
-        )
+            self._output, self._in_file, self._block_bytes, self._codec, threads, lambda count: told(count * mean), noted
+        )  # fmt: skip
         self._note_ranges(ranges)
         return blocks, size + os.path.getsize(self._url)
 
@@ -169,7 +175,7 @@ class Writer:
         index = self._dataset.db.idxfile
         fields = list(index.fields)
         for field, low_high, ranged in zip(fields, ranges, self._ranged):
-            field.default_compression = "zip"
+            field.default_compression = self._codec
             if low_high[0] is not None and ranged:
                 field.setDTypeRange(openvisus().Range(float(low_high[0]), float(low_high[1]), 0.0))
         index.fields.clear()

@@ -5,6 +5,7 @@ import unittest
 
 import numpy as np
 import tifffile
+from sluice_convert.blockfiles import FLAGS, block_files, read_table
 from support import ConverterCase
 
 RANDOM = np.random.default_rng(20)
@@ -35,6 +36,20 @@ class Layouts(TiffCase):
         self.assertEqual(run.result["dims"], [61, 37])
         self.assertEqual(run.result["metadata"]["axes"], ["x", "y"])
         self.assertEqual((run.result["min"], run.result["max"]), (values.min(), values.max()))
+
+    def test_blocks_are_packed_by_the_codec_that_is_asked_for(self):
+        values = np.arange(40 * 90 * 70, dtype="u2").reshape(40, 90, 70)
+        self.save("a.tif", values)
+        flags = {}
+        for codec in ("zip", "lz4"):
+            run = self.convert("tiff", parameters={"compression": codec})
+            self.assert_product(run, values)
+            (path,) = block_files(self.output)
+            with open(path, "rb") as file:
+                table = read_table(file, run.result["blocks"])
+            flags[codec] = set(table[:, FLAGS].tolist())
+        self.assertEqual(flags, {"zip": {0x13}, "lz4": {0x17}})
+        self.assert_refused(self.convert("tiff", parameters={"compression": "rar"}), "bad_content")
 
     def test_pages_of_one_file_are_z(self):
         values = voxels(19, 37, 61)

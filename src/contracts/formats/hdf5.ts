@@ -1,7 +1,7 @@
 // HDF5: one dataset of 2 to 4 dimensions as an IDX dataset.
 import { z } from 'zod';
 import type { Format } from './format.js';
-import { output } from './output.js';
+import { form } from './output.js';
 
 export const hdf5: Format = {
   sensor: 'HDF5',
@@ -17,6 +17,6 @@ export const hdf5: Format = {
       .optional()
       .describe('path of the dataset in the file; default: the largest numeric one of 2 to 4 dimensions'),
     time_first: z.boolean().optional().describe('the first of three axes is time; default: it is depth'),
-    output,
+    ...form,
   }),
 };

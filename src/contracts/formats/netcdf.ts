@@ -1,7 +1,7 @@
 // NETCDF: one variable of 2 to 4 dimensions (time first) as an IDX dataset.
 import { z } from 'zod';
 import { beginsWith, type Format } from './format.js';
-import { output } from './output.js';
+import { form } from './output.js';
 
 export const netcdf: Format = {
   sensor: 'NETCDF',
@@ -13,6 +13,6 @@ export const netcdf: Format = {
     (beginsWith(head, '\x89HDF\r\n\x1a\n') && /\.nc4?$/i.test(name)),
   parameters: z.strictObject({
     variable: z.string().min(1).optional().describe('name of the variable; default: the largest numeric one'),
-    output,
+    ...form,
   }),
 };

@@ -1,7 +1,7 @@
 // 4D_NEXUS: a scan of a probe over a sample: a volume by its path, its sample coordinates, beam intensities.
 import { z } from 'zod';
 import type { Format } from './format.js';
-import { output } from './output.js';
+import { form } from './output.js';
 
 const MOST_PATHS = 16;
 
@@ -29,7 +29,7 @@ const spelled = z.strictObject({
   ...both('Ys', 'sample coordinates along the second axis of the volume'),
   ...both('presample', 'beam intensity before the sample, one value per x or per x and y'),
   ...both('postsample', 'beam intensity behind the sample, as presample'),
-  output,
+  ...form,
 });
 
 export const nexus4d: Format = {
@@ -39,7 +39,11 @@ export const nexus4d: Format = {
   product:
     'The volume in its own type: of four axes the first gives timesteps; coordinates and the map of intensities in scan.json.',
   parameters: spelled.transform((given, context) => {
-    const one: Record<string, unknown> = given.output === undefined ? {} : { output: given.output };
+    const { output, compression } = given;
+    const one: Record<string, unknown> = {
+      ...(output === undefined ? {} : { output }),
+      ...(compression === undefined ? {} : { compression }),
+    };
     for (const name of NAMES) {
       const [short, long] = [listOf(given[name]), listOf(given[`${name}_dataset`])];
       if (short.length > 0 && long.length > 0 && short.join() !== long.join()) {

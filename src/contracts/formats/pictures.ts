@@ -1,7 +1,7 @@
 // TIFF RGB and RGB: colour pictures as an image, as timesteps, or as the tiles of a mosaic; with positions, a map.
 import { z } from 'zod';
 import { beginsWith, type Format } from './format.js';
-import { output } from './output.js';
+import { form } from './output.js';
 
 const height = z
   .number()
@@ -21,7 +21,7 @@ const parameters = z.strictObject({
       'tiles in natural order of their names: row by row (default), column by column, rows to and fro; or placed by names that end in _<column>_<row>',
     ),
   height,
-  output,
+  ...form,
 });
 
 const accepts =
@@ -76,6 +76,6 @@ export const mapir: Format = {
     red: z.int().min(1).max(3).optional().describe('band of red or orange light, counted from 1; default 1'),
     nir: z.int().min(1).max(3).optional().describe('band of near infrared; default 3'),
     height,
-    output,
+    ...form,
   }),
 };
