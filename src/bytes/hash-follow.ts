@@ -22,7 +22,7 @@ export class DigestFollower {
   #wanted: number;
   #read: number;
   #working: Promise<void> | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
   #isOver = false;
 
   /** @param algorithms names that node:crypto knows */
@@ -78,7 +78,7 @@ export class DigestFollower {
       this.#read = upTo;
       this.#onProgress(upTo);
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
 }

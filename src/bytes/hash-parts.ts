@@ -15,7 +15,7 @@ export class PartsFollower {
   #next = 0;
   /** Of the whole file, once it is known. */
   #size = Number.POSITIVE_INFINITY;
-  #failure: unknown;
+  #failure: Error | undefined;
   #settle: () => void = () => undefined;
 
   /** @param partBytes of every part but the last */
@@ -64,7 +64,7 @@ export class PartsFollower {
     try {
       this.#digests[index] = (await part.finish(to))[0] ?? '';
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     }
     this.#parts.delete(part);
     this.advance(this.#reached);
