@@ -10,7 +10,7 @@ import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rs
 import { S3Proxy } from '../support/s3-proxy.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
 import { postJson } from '../support/send.js';
-import { kill, Stack, until } from '../support/stack.js';
+import { kill, Stack, Stop, until } from '../support/stack.js';
 
 const MIB = 1024 * 1024;
 // `npm run soak`: larger, at more moments.
@@ -69,6 +69,11 @@ const rsync = (path: string, port: number) => ({
 });
 
 const targetRows = async (uuid: string) => (await stack.dataset(uuid)).sluice.targets ?? [];
+async function isDone(uuid: string, name: string): Promise<boolean> {
+  const row = (await targetRows(uuid)).find(({ target }) => target === name);
+  if (row?.status === 'failed') throw new Stop(`${name}: ${row.code} (${row.say})`);
+  return row?.status === 'done';
+}
 const uploadsToStore = (): number => toStore.heard.filter(({ method }) => method === 'PUT').length;
 let newest = '';
 
@@ -85,9 +90,7 @@ test.each(MOMENTS)(
     });
     expect(sent.status).toBe(201);
     newest = sent.uuid;
-    const isDone = async (): Promise<boolean> =>
-      (await targetRows(newest)).some(({ target, status }) => target === 'archive' && status === 'done');
-    await until('one target has it', isDone, 120_000);
+    await until('one target has it', () => isDone(newest, 'archive'), 120_000);
     await until('the moment has come', async () => toDaemon.taken() - start > moment * SIZE, 120_000, 20);
     const uploaded = uploadsToStore();
     await kill(stack.worker);
@@ -105,9 +108,7 @@ test('a target that is added later gets the product; one that is removed keeps i
   const change = { add: ['later'], remove: ['mirror'] };
   const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${newest}/targets`, change);
   expect(answer.body['notice']).toMatch(/the copy at mirror stays/);
-  const isThere = async (): Promise<boolean> =>
-    (await targetRows(newest)).some(({ target, status }) => target === 'later' && status === 'done');
-  await until('the added target has it', isThere, 60_000);
+  await until('the added target has it', () => isDone(newest, 'later'), 60_000);
   await stack.settled(newest);
   expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later']);
   expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later']);

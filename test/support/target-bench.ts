@@ -79,7 +79,9 @@ export class TargetBench {
     deps: Partial<TargetDeps> = {},
     owner?: string,
   ): Promise<PublishToOutput> {
-    const { publishTo } = createTargetActivities({ ...this.deps, targets: [target], ...deps });
+    // As settings are, with all in them.
+    const frozen = deepFreeze(structuredClone(target));
+    const { publishTo } = createTargetActivities({ ...this.deps, targets: [frozen], ...deps });
     const { uuid, manifest } = this;
     const input = { uuid, target: target.name, manifest, ...(owner === undefined ? {} : { owner }) };
     return await env.run(publishTo, input);
@@ -98,4 +100,9 @@ export class TargetBench {
   async close(): Promise<void> {
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object') deepFreeze(inner as object);
+  return Object.freeze(value);
 }

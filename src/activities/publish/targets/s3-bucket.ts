@@ -73,7 +73,8 @@ export class TargetBucket {
       region,
       ...(endpoint === undefined ? {} : { endpoint }),
       forcePathStyle: pathStyle,
-      credentials: keys,
+      // The SDK writes into what it is given, and settings are frozen.
+      credentials: { ...keys },
       // A body from disk is made anew for each try, which the SDK cannot do.
       maxAttempts: 1,
       logger: SILENT,
@@ -90,6 +91,8 @@ export class TargetBucket {
         return await call(this.#client, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
+        // A mistake of ours is no sign of the store.
+        if (error instanceof TypeError) throw error;
         const fault = this.#faultOf(error, what);
         if (fault.code !== 'target_unreachable' || tried >= TRIES) throw fault;
         await sleep(BACK_OFF_MS * 2 ** tried, undefined, { signal: this.#signal });
