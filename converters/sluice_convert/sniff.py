@@ -7,18 +7,18 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
-# (first bytes, what it is, sensors that take it)
+# (place, bytes that stand there, what it is, sensors that take it)
 KINDS = (
-    (HDF5_MAGIC, "HDF5", "HDF5 (or 4D_NEXUS, NETCDF if a program of these wrote it)"),
-    *((magic, "TIFF", "TIFF (or TIFF RGB, RGB, MAPIR for pictures)") for magic in TIFF_MAGIC),
-    *((b"CDF" + version, "NetCDF", "NETCDF") for version in (b"\x01", b"\x02", b"\x05")),
-    (PNG_MAGIC, "a PNG image", "TIFF RGB (or RGB)"),
-    (JPEG_MAGIC, "a JPEG image", "TIFF RGB (or RGB, MAPIR)"),
-    (b"(version)", "an OpenVisus index", "IDX"),
-    (b"\x0e\x03\x13\x01", "HDF4", None),
-    (b"PK\x03\x04", "a zip archive", None),
-    (b"\x1f\x8b", "gzip data", None),
-    (b"%PDF", "a PDF", None),
+    (0, HDF5_MAGIC, "HDF5", "HDF5 (or 4D_NEXUS, NETCDF if a program of these wrote it)"),
+    *((0, magic, "TIFF", "TIFF (or TIFF RGB, RGB, MAPIR for pictures)") for magic in TIFF_MAGIC),
+    *((0, b"CDF" + version, "NetCDF", "NETCDF") for version in (b"\x01", b"\x02", b"\x05")),
+    (0, PNG_MAGIC, "a PNG image", "TIFF RGB (or RGB)"),
+    (0, JPEG_MAGIC, "a JPEG image", "TIFF RGB (or RGB, MAPIR)"),
+    (0, b"(version)", "an OpenVisus index", "IDX"),
+    (0, b"\x0e\x03\x13\x01", "HDF4", None),
+    (0, b"PK\x03\x04", "a zip archive", None),
+    (0, b"\x1f\x8b", "gzip data", None),
+    (0, b"%PDF", "a PDF", None),
 )
 
 
@@ -43,7 +43,7 @@ def is_hdf5(path):
 def meant(path):
     """A sentence for a refusal: ` It is HDF5: did you mean the sensor HDF5?`, or nothing for an unknown kind."""
     head = head_of(path)
-    for magic, kind, sensors in KINDS:
-        if head.startswith(magic):
+    for place, mark, kind, sensors in KINDS:
+        if head.startswith(mark, place):
             return f" It is {kind}" + (f": did you mean the sensor {sensors}?" if sensors else ".")
     return " It is text." if head and all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head) else ""

@@ -1,6 +1,7 @@
-// Sensors: what kind of data a dataset holds, as its owner says. Spelling is the contract's.
+// Sensors: what kind of data a dataset holds, as its owner says.
 
-export const SENSORS = [
+/** Those that older clients know; number and spelling are the contract's. */
+export const OLDER_SENSORS = [
   'IDX',
   'TIFF',
   'TIFF RGB',
@@ -11,6 +12,9 @@ export const SENSORS = [
   'MAPIR',
   'OTHER',
 ] as const;
+
+/** All of them. */
+export const SENSORS = [...OLDER_SENSORS] as const;
 export type Sensor = (typeof SENSORS)[number];
 
 /** Other spellings that are taken for a sensor. */

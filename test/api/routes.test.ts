@@ -375,6 +375,8 @@ test('initiate fetches URLs and says what it does not do', async () => {
   ]);
   const sources = (await get(`${at.url}/api/upload/supported-sources`)).body;
   expect(sources.source_types).toEqual(expect.arrayContaining(['local', 'url', 's3']));
+  const known = ['IDX', 'TIFF', 'TIFF RGB', 'NETCDF', 'HDF5', '4D_NEXUS', 'RGB', 'MAPIR', 'OTHER'];
+  expect([sources.sensor_types, sources.convertible_sensor_types]).toEqual([known, known]);
   expect(sources.required_parameters).toMatchObject({ local: ['file'], url: ['url'] });
 });
 

@@ -11,7 +11,7 @@ import {
 } from '../../contracts/http-compat.js';
 import { Fault } from '../../domain/fault.js';
 import { isJobId } from '../../domain/ids.js';
-import { SENSORS } from '../../domain/sensor.js';
+import { OLDER_SENSORS } from '../../domain/sensor.js';
 import { isFinal, type UploadStatus } from '../../domain/upload.js';
 import { OFFERS, SOURCE_TYPES } from '../../sources/registry.js';
 import { datasetsByUuid, findDataset } from '../../store/datasets.js';
@@ -84,8 +84,8 @@ function supportedSources(app: App): void {
     (c) =>
       c.json({
         source_types: SOURCE_TYPES,
-        sensor_types: SENSORS,
-        convertible_sensor_types: SENSORS,
+        sensor_types: OLDER_SENSORS,
+        convertible_sensor_types: OLDER_SENSORS,
         required_parameters: parameters('required'),
         optional_parameters: parameters('optional'),
       }),

@@ -34,7 +34,8 @@ export interface FileHead {
   readonly head: string;
 }
 
-export const HEAD_BYTES = 16;
+// Some formats have their mark behind a header.
+export const HEAD_BYTES = 512;
 
 /** The format that all files are of, or that one of them leads; undefined when there is none. */
 export function recognised(files: readonly FileHead[]): Format | undefined {
