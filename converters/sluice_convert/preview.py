@@ -184,8 +184,14 @@ def counted(values, ignored):
     """{"min", "max", "invalid", "counts"} of one kind of sample; equal bins from min to max."""
     valid = values[valid_mask(values, ignored)]
     low, high = (valid.min().item(), valid.max().item()) if valid.size else (None, None)
-    counts = np.histogram(valid.astype(np.float64), BINS, (low, high))[0] if valid.size else np.zeros(BINS, int)
+    counts = binned(valid.astype(np.float64), float(low), float(high)) if valid.size else np.zeros(BINS, int)
     return {"min": low, "max": high, "invalid": int(values.size - valid.size), "counts": counts.tolist()}
+
+
+def binned(values, low, high):
+    """Counts in equal bins; ends that lie further apart than a number can say are drawn together first."""
+    factor = 1.0 if high - low < np.inf else 0.25
+    return np.histogram(values * factor, BINS, (low * factor, high * factor))[0]
 
 
 def bars(samples):

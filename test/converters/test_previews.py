@@ -85,6 +85,16 @@ class Pictures(ConverterCase):
         with open(self.place("histogram.json")) as file:
             self.assertEqual(len(json.load(file)["samples"]), 3)
 
+    def test_the_widest_ranges_have_a_histogram(self):
+        for dtype, ends in (("u8", (0, 2**64 - 1)), ("i8", (-(2**63), 2**63 - 1)), ("f8", (-1.7e308, 1.7e308))):
+            values = np.zeros((30, 40), dtype)
+            values[3:, 7:], values[0, 0] = ends[1], ends[0]
+            with self.subTest(dtype):
+                self.made(values, photometric="minisblack")
+                with open(self.place("histogram.json")) as file:
+                    (sample,) = json.load(file)["samples"]
+                self.assertEqual((sample["min"], sample["max"], sum(sample["counts"])), (*ends, values.size))
+
     def test_values_that_are_no_numbers_are_left_out(self):
         values = np.full((4, 30, 40), np.nan, "f4")
         self.made(values, photometric="minisblack")
