@@ -1,131 +1,108 @@
-// Data of every sensor that a program converts, of known values, from a client to a published product.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Data of every sensor, of known values, from the command line to a published product that reads back equal.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readProduct, runPython, sha256sumCheck } from '../support/data.js';
+import { expect, test } from '@jest/globals';
+import { SENSORS } from '../../src/domain/sensor.js';
+import { runFile, sha256sumCheck } from '../support/data.js';
+import { renewRow, rowsOfPage } from '../support/formats-table.js';
+import { makeSample, recordOf, SAMPLES, type Sample } from '../support/samples.js';
 import { sendDirectory } from '../support/send.js';
-import { Stack } from '../support/stack.js';
+import { stackHere } from '../support/stack-here.js';
 
-let stack: Stack;
-let files: string;
-beforeAll(async () => {
-  stack = await Stack.start({ SLUICE_QUIET_MS: '300' });
-  files = join(stack.home, 'files');
-  mkdirSync(files);
-}, 120_000);
-afterAll(async () => await stack.close(), 60_000);
+const { stack, directory, sluice } = stackHere();
 
-interface Sample {
-  readonly sensor: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** Python that writes files into `to` and leaves in `values` what the product must read as. */
-  readonly make: string;
+interface Shown {
+  readonly forms: Readonly<Record<string, { readonly values: number; readonly different: string[] }>>;
+  /** Correlation with the slice that a picture shows. */
+  readonly pictures: Readonly<Record<string, number>>;
 }
 
-const SAMPLES: readonly Sample[] = [
-  {
-    sensor: 'HDF5',
-    parameters: { dataset: '/entry/data' },
-    make: `
-import h5py
-values = (np.arange(7 * 20 * 30) * 3 % 1000).reshape(7, 20, 30).astype("f4")
-with h5py.File(to + "/a.h5", "w") as file:
-    file.create_dataset("entry/data", data=values, chunks=(3, 20, 30), compression="gzip")
-    file.create_dataset("entry/larger", data=np.zeros((99, 99, 9)))`,
-  },
-  {
-    sensor: '4D_Probe',
-    parameters: {
-      Xs_dataset: '/entry/x',
-      Ys: '/entry/y',
-      presample: '/entry/before',
-      postsample: '/entry/behind',
-    },
-    make: `
-import h5py
-volume = (np.arange(5 * 6 * 7 * 8) % 999).reshape(5, 6, 7, 8).astype("u2")
-values = volume[0]
-with h5py.File(to + "/scan.nxs", "w") as file:
-    file.create_dataset("entry/volume", data=volume)
-    for name, size in (("x", 5), ("y", 6), ("before", 30), ("behind", 30)):
-        file.create_dataset("entry/" + name, data=np.arange(size) + 1.0)`,
-  },
-  {
-    sensor: 'OTHER',
-    parameters: { recognise: true, dataset: 'second' },
-    make: `
-import h5py
-values = (np.arange(20 * 30) % 97).reshape(20, 30).astype("i4")
-with h5py.File(to + "/unknown", "w") as file:
-    file["first"], file["second"] = np.zeros((99, 99)), values`,
-  },
-  {
-    sensor: 'TIFF RGB',
-    parameters: { columns: 2 },
-    make: `
-import tifffile
-values = (np.arange(40 * 60 * 3) % 251).astype("u1").reshape(40, 60, 3)
-for column in range(2):
-    tile = values[:, column * 30 : column * 30 + 30]
-    tifffile.imwrite(to + f"/t{column}.tif", tile, photometric="rgb", compression="lzw")`,
-  },
-  {
-    sensor: 'RGB',
-    parameters: {},
-    make: `
-import imagecodecs
-values = (np.arange(40 * 60 * 3) % 249).astype("u1").reshape(40, 60, 3)
-open(to + "/photo.png", "wb").write(imagecodecs.png_encode(values))`,
-  },
-  {
-    sensor: 'MAPIR',
-    parameters: { red: 1, nir: 3 },
-    make: `
-import tifffile
-photo = (np.arange(40 * 60 * 3) % 241 + 1).astype("u1").reshape(40, 60, 3)
-tifffile.imwrite(to + "/photo.tif", photo, photometric="rgb")
-red, nir = photo[..., 0].astype("f4"), photo[..., 2].astype("f4")
-values = (nir - red) / (nir + red)`,
-  },
-];
+const LEAST_CORRELATION = 0.95;
+
+test('there is a sample of every sensor', () => {
+  expect(SAMPLES.map(({ sensor }) => sensor)).toEqual(SENSORS);
+});
 
 test.each(SAMPLES)(
-  '$sensor',
-  async ({ sensor, parameters, make }) => {
-    const to = join(files, sensor);
-    mkdirSync(to);
-    const digest = 'print(hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest())';
-    const sha256 = runPython(`import hashlib, sys\nimport numpy as np\nto = sys.argv[1]${make}\n${digest}`, [
-      to,
-    ]);
-    const sent = await sendDirectory(stack.apiUrl, to, { sensor, parameters: JSON.stringify(parameters) });
-    expect(sent.status).toBe(201);
-    await stack.settled(sent.uuid);
-    const product = join(stack.out, sent.uuid);
+  '$sensor: ingested, equal for stock readers, verified again, pictured; its row says so',
+  async (sample) => {
+    const { sensor, upwards = false } = sample;
+    const record = recordOf(stack().home, sample);
+    const { product, uuid } = await ingest(sample, record);
     sha256sumCheck(product);
-    expect(readProduct(join(product, 'visus.idx')).sha256).toBe(sha256.trim());
-    expect(JSON.parse(readFileSync(join(product, 'metadata.json'), 'utf8'))).toHaveProperty('format');
+    expect(JSON.parse(readFileSync(join(product, 'metadata.json'), 'utf8'))).toEqual(expect.any(Object));
+    const [verified, shown] = await Promise.all([
+      sluice('verify', uuid),
+      runFile<Shown>('test/support/shown.py', [product, record, upwards ? '1' : '0']),
+    ]);
+    expect([verified.code, verified.last]).toMatchObject([0, { result: { outcome: 'whole', damaged: 0 } }]);
+    const forms = sensor === 'IDX' ? ['idx'] : ['idx', 'zarr'];
+    expect(Object.keys(shown.forms)).toEqual(forms);
+    for (const { values, different } of Object.values(shown.forms)) {
+      expect([different, values > 1_000]).toEqual([[], true]);
+    }
+    const correlations = Object.values(shown.pictures);
+    expect([1, 3]).toContain(correlations.length);
+    expect(Math.min(...correlations)).toBeGreaterThanOrEqual(LEAST_CORRELATION);
+    const cells = { proof: proofOf(product), preview: previewOf(shown) };
+    renewRow(sensor, cells);
+    expect(rowsOfPage().get(sensor)).toMatchObject(cells);
   },
   60_000,
 );
 
+async function ingest(sample: Sample, record: string): Promise<{ uuid: string; product: string }> {
+  const { sensor, spelled = sensor, parameters = {} } = sample;
+  const to = directory(sensor);
+  makeSample(sample, to, record);
+  const output = sensor === 'IDX' ? [] : ['--output', 'both'];
+  const given = Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`]);
+  const { code, last } = await sluice('ingest', to, '--sensor', spelled, ...output, ...given);
+  expect([code, last]).toMatchObject([0, { dataset: expect.any(String), status: 'done' }]);
+  const uuid = String(last['dataset']);
+  return { uuid, product: join(stack().out, uuid) };
+}
+
+interface Proven {
+  readonly checked: number;
+  readonly blocks: number;
+}
+
+const READERS: Readonly<Record<string, string>> = { idx: 'OpenVisus', zarr: 'zarr-python' };
+
+/** What stage `validate` compared, in the words of the page: all of these small data, in every form. */
+function proofOf(product: string): string {
+  const { details } = JSON.parse(readFileSync(join(product, 'sluice/validation.json'), 'utf8')) as {
+    details: Proven & { outputs?: (Proven & { kind: string })[] };
+  };
+  const outputs = details.outputs ?? [{ ...details, kind: 'idx' }];
+  for (const { checked, blocks } of outputs) expect([checked, blocks > 0]).toEqual([blocks, true]);
+  return `every block, by ${outputs.map(({ kind }) => READERS[kind]).join(' and ')}`;
+}
+
+function previewOf({ pictures }: Shown): string {
+  const axes: Readonly<Record<string, string>> = { 'preview-y.png': 'y', 'preview-x.png': 'x' };
+  const flat = Object.keys(pictures).length === 1;
+  return Object.entries(pictures)
+    .map(([name, value]) => `${flat ? '' : `${axes[name] ?? 'z'} `}${value.toFixed(2)}`)
+    .join(', ');
+}
+
 test('OTHER of no known kind is published as it is, whatever is wished', async () => {
-  const to = join(files, 'unknown');
-  mkdirSync(to);
+  const to = directory('unknown');
   writeFileSync(join(to, 'a.dat'), 'II*\0');
   writeFileSync(join(to, 'b.dat'), 'notes');
   const parameters = JSON.stringify({ recognise: true });
-  const sent = await sendDirectory(stack.apiUrl, to, { sensor: 'OTHER', parameters });
-  await stack.settled(sent.uuid);
-  expect(readFileSync(join(stack.out, sent.uuid, 'b.dat'), 'utf8')).toBe('notes');
+  const sent = await sendDirectory(stack().apiUrl, to, { sensor: 'OTHER', parameters });
+  await stack().settled(sent.uuid);
+  expect(readFileSync(join(stack().out, sent.uuid, 'b.dat'), 'utf8')).toBe('notes');
 }, 60_000);
 
 test('a parameter that a sensor does not have is refused before anything is sent', async () => {
-  const to = join(files, 'nothing');
-  mkdirSync(to);
+  const to = directory('nothing');
   writeFileSync(join(to, 'a.h5'), 'x');
   const parameters = JSON.stringify({ datset: '/a' });
-  const sent = await sendDirectory(stack.apiUrl, to, { sensor: 'HDF5', parameters });
+  const sent = await sendDirectory(stack().apiUrl, to, { sensor: 'HDF5', parameters });
   expect([sent.status, sent.body['code']]).toEqual([422, 'invalid_field']);
   expect(JSON.stringify(sent.body)).toContain('datset');
 });

@@ -1,35 +1,12 @@
 // Zarr beside OpenVisus: asked for on the command line, opened by stock zarr-python, and proven again later.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { readProduct, runPython, sha256sumCheck } from '../support/data.js';
 import { sendDirectory } from '../support/send.js';
-import { Stack } from '../support/stack.js';
+import { stackHere } from '../support/stack-here.js';
 
-const MAIN = join(process.cwd(), 'dist/src/cli/main.js');
-let stack: Stack;
-let files: string;
-beforeAll(async () => {
-  stack = await Stack.start({ SLUICE_QUIET_MS: '300' });
-  files = join(stack.home, 'files');
-  mkdirSync(files);
-}, 120_000);
-afterAll(async () => await stack.close(), 60_000);
-
-async function sluice(...args: string[]): Promise<{ code: number | null; last: Record<string, unknown> }> {
-  const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
-    env: { ...process.env, NODE_OPTIONS: '', SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let out = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, last: JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') };
-}
+const { stack, directory, sluice } = stackHere();
 
 const writeVolume = (to: string): string =>
   runPython(
@@ -54,12 +31,12 @@ print(json.dumps({"sha256": sha256, "version": ome["version"], "levels": [list(a
   );
 
 test('both forms hold the source, and verify finds damage in either', async () => {
-  const to = join(files, 'volume.tif');
+  const to = join(directory('both'), 'volume.tif');
   const sha256 = writeVolume(to);
   const { code, last } = await sluice('ingest', to, '--sensor', 'TIFF', '--output', 'both');
   expect([code, last]).toMatchObject([0, { dataset: expect.any(String) }]);
   const uuid = String(last['dataset']);
-  const product = join(stack.out, uuid);
+  const product = join(stack().out, uuid);
   sha256sumCheck(product);
   expect(readProduct(join(product, 'visus.idx')).sha256).toBe(sha256);
   const read = readZarr(join(product, 'data.zarr'));
@@ -92,18 +69,17 @@ test('both forms hold the source, and verify finds damage in either', async () =
 }, 60_000);
 
 test('Zarr alone has its proof and pictures; a sensor that has no such output refuses it', async () => {
-  const to = join(files, 'alone');
-  mkdirSync(to);
+  const to = directory('alone');
   const sha256 = writeVolume(join(to, 'a.tif'));
-  const sent = await sendDirectory(stack.apiUrl, to, { output: 'zarr' });
+  const sent = await sendDirectory(stack().apiUrl, to, { output: 'zarr' });
   expect(sent.status).toBe(201);
-  await stack.settled(sent.uuid);
-  const shown = await (await fetch(`${stack.apiUrl}/api/v1/datasets/${sent.uuid}`)).json();
+  await stack().settled(sent.uuid);
+  const shown = await (await fetch(`${stack().apiUrl}/api/v1/datasets/${sent.uuid}`)).json();
   expect(shown).toMatchObject({
     parameters: { output: 'zarr' },
     product: { kind: 'zarr', entry: 'data.zarr', preview: expect.any(String) },
   });
-  expect(readZarr(join(stack.out, sent.uuid, 'data.zarr')).sha256).toBe(sha256);
-  const refused = await sendDirectory(stack.apiUrl, to, { sensor: 'IDX', output: 'zarr' });
+  expect(readZarr(join(stack().out, sent.uuid, 'data.zarr')).sha256).toBe(sha256);
+  const refused = await sendDirectory(stack().apiUrl, to, { sensor: 'IDX', output: 'zarr' });
   expect([refused.status, refused.body]).toMatchObject([422, { detail: expect.stringContaining('output') }]);
 }, 60_000);

@@ -1,8 +1,9 @@
 // Data with known values, and independent readers of what came of it.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 const python = (): string => {
   const path = process.env['SLUICE_PYTHON'];
@@ -89,6 +90,12 @@ export function runPython(code: string, args: readonly string[] = []): string {
   const { status, stdout, stderr } = spawnSync(python(), ['-c', code, ...args], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
   return stdout;
+}
+
+/** Runs a Python program in the converters' environment that prints JSON. */
+export async function runFile<T>(path: string, args: readonly string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(python(), [path, ...args], { encoding: 'utf8' });
+  return JSON.parse(stdout) as T;
 }
 
 /** Holds a product against its own checksum list, with the system's tool. */

@@ -22,6 +22,7 @@ import { JOB_TRANSITIONS } from '../../src/domain/job.js';
 import { SENSORS } from '../../src/domain/sensor.js';
 import { STAGE_WEIGHTS } from '../../src/domain/stage.js';
 import { UPLOAD_TRANSITIONS } from '../../src/domain/upload.js';
+import { knownOf, renewRow, rowsOfPage } from '../support/formats-table.js';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -197,4 +198,12 @@ test.each(SENSORS)('%s has a format, a program and a section of its own', (senso
   expect(own).toBe(sensor);
   if (program !== undefined) expect(existsSync(join(ROOT, 'converters', `${program}.py`))).toBe(true);
   expect(read('docs/formats.md')).toMatch(new RegExp(`^## .*\\b${sensor}\\b`, 'm'));
+});
+
+test('formats.md has a row for each sensor, of what registry and bench say (SLUICE_TEST_WRITE_DOCS=1 writes it)', () => {
+  for (const sensor of SENSORS) renewRow(sensor, knownOf(sensor));
+  const rows = rowsOfPage();
+  expect([...rows.keys()]).toEqual(SENSORS);
+  for (const sensor of SENSORS) expect(rows.get(sensor)).toMatchObject(knownOf(sensor));
+  for (const { proof, preview } of rows.values()) expect([proof, preview]).not.toContain('');
 });

@@ -1,0 +1,149 @@
+// A sample of every sensor: files of known values, and what a product of them must read as.
+import { join } from 'node:path';
+import type { Sensor } from '../../src/domain/sensor.js';
+import { runPython } from './data.js';
+
+export interface Sample {
+  readonly sensor: Sensor;
+  /** Another spelling of the sensor, as people may give it. */
+  readonly spelled?: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Row 0 of the values is the bottom of a picture. */
+  readonly upwards?: true;
+  /**
+   * Python that writes files into `to` and leaves in `fields` what the product must read as: for each field an array of
+   * (time, [z,] y, x[, sample]), the field that is shown first.
+   */
+  readonly make: string;
+}
+
+const PRELUDE = `
+import os, sys
+import numpy as np
+to, record = sys.argv[1:]
+
+def smooth(*shape, dtype="u2", scale=1):
+    """A gradient along every axis and a ball, with a little that repeats nowhere."""
+    places = np.indices(shape).astype("f8")
+    far = sum(((place + 0.5) / size - 0.4) ** 2 for place, size in zip(places, shape))
+    slope = sum((k + 2) * place / size for k, (place, size) in enumerate(zip(places, shape)))
+    grain = np.arange(far.size).reshape(shape) % 7
+    return (scale * (20 * slope + 90 * (far < 0.06) + grain)).astype(dtype)
+`;
+
+/** Writes the files of a sample into a directory, and its values into another file. */
+export function makeSample({ make }: Sample, to: string, record: string): void {
+  runPython(`${PRELUDE}${make}\nnp.savez(record, **fields)`, [to, record]);
+}
+
+/** Where the values of a sample lie. */
+export const recordOf = (files: string, { sensor }: Sample): string => join(files, `${sensor}.npz`);
+
+export const SAMPLES: readonly Sample[] = [
+  {
+    sensor: 'IDX',
+    make: `
+import OpenVisus as ov
+values = smooth(30, 70, 90, scale=9)
+url = to + "/scan.idx"
+dataset = ov.CreateIdx(url=url, dims=[90, 70, 30], fields=[ov.Field("density", "uint16")], filename_template="./blocks/%02x.bin")
+dataset.write(values)
+dataset.compressDataset(["zip"])
+fields = {"density": values[None]}`,
+  },
+  {
+    sensor: 'TIFF',
+    make: `
+import tifffile
+values = smooth(20, 300, 700, scale=9)
+for k, page in enumerate(values):
+    tifffile.imwrite(to + f"/slice{k}.tif", page, compression="zlib" if k % 2 else None)
+fields = {"data": values[None]}`,
+  },
+  {
+    sensor: 'TIFF RGB',
+    parameters: { columns: '2' },
+    make: `
+import tifffile
+values = np.stack([smooth(40, 60, dtype="u1"), smooth(40, 60, dtype="u1", scale=1.2), smooth(40, 60, dtype="u1")[::-1]], 2)
+for column in range(2):
+    tile = values[:, column * 30 : column * 30 + 30]
+    tifffile.imwrite(to + f"/t{column}.tif", tile, photometric="rgb", compression="lzw")
+fields = {"data": values[None]}`,
+  },
+  {
+    sensor: 'NETCDF',
+    upwards: true,
+    make: `
+import netCDF4
+values = smooth(3, 12, 50, 80, dtype="i2", scale=9)
+with netCDF4.Dataset(to + "/air.nc", "w") as file:
+    for name, size in zip(("time", "level", "lat", "lon"), values.shape):
+        file.createDimension(name, size)
+        file.createVariable(name, "f8", (name,))[:] = np.arange(size)
+    variable = file.createVariable("t", "i2", ("time", "level", "lat", "lon"), fill_value=-1, compression="zlib")
+    variable.set_auto_maskandscale(False)
+    variable.scale_factor = 0.01
+    variable[:] = values
+fields = {"data": values}`,
+  },
+  {
+    sensor: 'HDF5',
+    parameters: { dataset: '/entry/data' },
+    make: `
+import h5py
+values = smooth(17, 80, 130, dtype="f4")
+with h5py.File(to + "/a.h5", "w") as file:
+    file.create_dataset("entry/data", data=values, chunks=(3, 20, 30), compression="gzip")
+    file.create_dataset("entry/larger", data=np.zeros((99, 99, 99)))
+fields = {"data": values[None]}`,
+  },
+  {
+    sensor: '4D_NEXUS',
+    spelled: '4D_Probe',
+    parameters: {
+      Xs_dataset: '/entry/x',
+      Ys: '/entry/y',
+      presample: '/entry/before',
+      postsample: '/entry/behind',
+    },
+    make: `
+import h5py
+values = smooth(5, 16, 27, 38, scale=9)
+with h5py.File(to + "/scan.nxs", "w") as file:
+    file.create_dataset("entry/volume", data=values)
+    for name, size in (("x", 5), ("y", 16), ("before", 80), ("behind", 80)):
+        file.create_dataset("entry/" + name, data=np.arange(size) + 1.0)
+fields = {"data": values}`,
+  },
+  {
+    sensor: 'RGB',
+    make: `
+import imagecodecs
+values = np.stack([np.stack([smooth(60, 90, dtype="u1")[:: 1 - 2 * (k == step)] for k in range(3)], 2) for step in range(2)])
+for step, photo in enumerate(values):
+    with open(to + f"/photo{step}.png", "wb") as file:
+        file.write(imagecodecs.png_encode(photo))
+fields = {"data": values}`,
+  },
+  {
+    sensor: 'MAPIR',
+    parameters: { red: '1', nir: '3' },
+    make: `
+import tifffile
+photo = np.stack([smooth(60, 90, dtype="u1") + 1, smooth(60, 90, dtype="u1"), smooth(60, 90, dtype="u1")[:, ::-1] + 1], 2)
+tifffile.imwrite(to + "/photo.tif", photo, photometric="rgb")
+red, nir = photo[..., 0].astype("f4"), photo[..., 2].astype("f4")
+fields = {"ndvi": ((nir - red) / (nir + red))[None], "photo": photo[None]}`,
+  },
+  {
+    sensor: 'OTHER',
+    parameters: { recognise: 'true', dataset: 'second' },
+    make: `
+import h5py
+values = smooth(70, 110, dtype="i4", scale=99)
+with h5py.File(to + "/unknown", "w") as file:
+    file["first"], file["second"] = np.zeros((199, 199)), values
+fields = {"data": values[None]}`,
+  },
+];

@@ -1,0 +1,27 @@
+// Which format the content of files is of, by their first bytes: what OTHER does where it is wished.
+import { expect, test } from '@jest/globals';
+import { recognised } from '../../src/contracts/formats/registry.js';
+
+const HDF5 = '\x89HDF\r\n\x1a\n';
+const file = (head: string, name = 'unknown') => ({ name, head });
+
+test.each([
+  ['TIFF', [file('II*\0'), file('MM\0*')]],
+  ['TIFF', [file('II+\0')]],
+  ['TIFF RGB', [file('\x89PNG\r\n'), file('\xff\xd8\xff\xe0')]],
+  ['NETCDF', [file('CDF\x02')]],
+  ['NETCDF', [file(HDF5, 'air.nc')]],
+  ['HDF5', [file(HDF5), file(HDF5)]],
+  ['IDX', [file('(version)\n6'), file('\x01\x02', 'blocks/00.bin')]],
+])('%s', (sensor, files) => {
+  expect(recognised(files)?.sensor).toBe(sensor);
+});
+
+test.each([
+  ['several kinds', [file('II*\0'), file(HDF5)]],
+  ['one that is unknown', [file('II*\0'), file('notes')]],
+  ['nothing known', [file('notes')]],
+  ['no file', []],
+])('%s are no format', (_, files) => {
+  expect(recognised(files)).toBeUndefined();
+});
