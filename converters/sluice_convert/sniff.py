@@ -15,6 +15,8 @@ KINDS = (
     (0, PNG_MAGIC, "a PNG image", "TIFF RGB (or RGB)"),
     (0, JPEG_MAGIC, "a JPEG image", "TIFF RGB (or RGB, MAPIR)"),
     (0, b"(version)", "an OpenVisus index", "IDX"),
+    (344, b"n+1\0", "NIfTI", "NIFTI"),
+    (4, b"n+2\0\r\n\x1a\n", "NIfTI", "NIFTI"),
     (0, b"\x0e\x03\x13\x01", "HDF4", None),
     (0, b"PK\x03\x04", "a zip archive", None),
     (0, b"\x1f\x8b", "gzip data", None),

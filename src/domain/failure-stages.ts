@@ -46,6 +46,7 @@ export const STAGE_FAILURES = {
   no_numeric_variable: content('The file has no numeric data variable.', 'Check the file.'),
   no_such_variable: content('The file has no variable of that name.', 'Choose one of those that are listed.'),
   not_hdf5: content('A file is not HDF5.', 'Check the file, or choose another sensor.'),
+  not_nifti: content('A file is not NIfTI.', 'Check the file, or choose another sensor.'),
   no_numeric_dataset: content(
     'The file has no numeric dataset of two to four dimensions.',
     'Check the file.',

@@ -14,7 +14,7 @@ export const OLDER_SENSORS = [
 ] as const;
 
 /** All of them. */
-export const SENSORS = [...OLDER_SENSORS] as const;
+export const SENSORS = [...OLDER_SENSORS, 'NIFTI'] as const;
 export type Sensor = (typeof SENSORS)[number];
 
 /** Other spellings that are taken for a sensor. */

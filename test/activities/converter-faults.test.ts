@@ -30,6 +30,17 @@ import h5py
 with h5py.File(to + "/${file}", "w") as file:
     file.create_dataset("v", ${shape})`;
 
+const NII = (dim: string, values: string): string => `
+import struct
+head = bytearray(352)
+for place, form, numbers in (
+    (0, "<i", (348,)), (40, "<8h", (${dim}, 1, 1, 1, 1)), (70, "<2h", (512, 16)), (108, "<f", (352,)), (344, "<4s", (b"n+1",)),
+):
+    struct.pack_into(form, head, place, *numbers)
+with open(to + "/a.nii", "wb") as file:
+    file.write(head)
+    ${values}`;
+
 const CONVERTERS: readonly Converter[] = [
   {
     program: 'idx',
@@ -86,6 +97,11 @@ with netCDF4.Dataset(to + "/a.nc", "w") as file:
     program: 'nexus4d',
     small: H5('a.nxs', 'data=np.ones((2, 33, 33, 33), "u1")'),
     large: H5('a.nxs', '(2, 256, 1024, 1024), "u1", chunks=(1, 256, 64, 64)'),
+  },
+  {
+    program: 'nifti',
+    small: NII('2, 129, 129, 1', 'file.write(np.ones((129, 129), "u2"))'),
+    large: NII('3, 1024, 1024, 256', 'file.truncate(352 + (1 << 29))'),
   },
 ];
 

@@ -19,9 +19,9 @@ import tifffile
 from support import ConverterCase
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
-FORMATS = ("IDX", "TIFF", "RGB", "MAPIR", "NETCDF", "HDF5", "4D_NEXUS", "OTHER")  # RGB is also TIFF RGB
+FORMATS = ("IDX", "TIFF", "RGB", "MAPIR", "NETCDF", "HDF5", "4D_NEXUS", "OTHER", "NIFTI")  # RGB is also TIFF RGB
 PROGRAMS = {"IDX": "idx", "TIFF": "tiff", "RGB": "rgb", "MAPIR": "mapir", "NETCDF": "netcdf", "HDF5": "hdf5",
-            "4D_NEXUS": "nexus4d"}  # fmt: skip
+            "4D_NEXUS": "nexus4d", "NIFTI": "nifti"}  # fmt: skip
 HERE = "here"
 AS_THEY_ARE = "- the files are published as they are, nothing is read"
 NO_NAMES = "- it has no parameter that names a dataset"
@@ -36,62 +36,84 @@ TABLE = {
         "test_idx.Refusals.test_an_idx_that_is_none", "test_tiff.Refusals.test_text_that_calls_itself_tiff",
         "test_pictures.Refusals.test_other_kinds_and_several_pages", HERE, "test_netcdf.Refusals.test_not_netcdf",
         "test_hdf5.Refusals.test_another_kind_is_named", "test_nexus4d.Refusals.test_other_files", AS_THEY_ARE,
+        "test_nifti.Refusals.test_other_kinds_are_named",
     ),
     "cut file": (
         "test_idx.Refusals.test_a_cut_block_file", "test_tiff.Refusals.test_cut_files",
         "test_pictures.Refusals.test_cut_pictures", HERE,
         "test_netcdf.Refusals.test_cut_files_are_never_filled_with_zeros", "test_hdf5.Refusals.test_cut_files", HERE,
         AS_THEY_ARE,
+        "test_nifti.Refusals.test_cut_files",
     ),
     "zero slices": (
         HERE, HERE, HERE, HERE, "test_netcdf.Refusals.test_no_entries_yet",
         "test_hdf5.Refusals.test_what_is_no_picture", HERE, "test/e2e/ingest.test.ts: an empty file is refused at once",
+        "test_nifti.Refusals.test_no_voxels",
     ),
     "NaN and Inf only": (
         HERE, "test_tiff.Types.test_no_finite_value_is_said", HERE, HERE, HERE,
         "test_hdf5.Values.test_not_a_number_alone_is_kept_and_told", HERE, AS_THEY_ARE,
+        "test_nifti.Layouts.test_nothing_finite_is_said",
     ),
     "slices of unequal shape or type": (
         ONE_INDEX, "test_tiff.Refusals.test_slices_of_two_types", "test_pictures.Refusals.test_pictures_that_differ",
         HERE, HERE, "test_hdf5.Refusals.test_files_that_do_not_continue_one_another",
         "test_nexus4d.Refusals.test_volumes_that_differ_and_lists_that_do_not_match", AS_THEY_ARE,
+        "test_nifti.Refusals.test_files_that_do_not_belong_together",
     ),
     "unknown compression": (
         HERE, HERE, HERE, HERE, HERE, "test_hdf5.Refusals.test_unknown_filters_are_named", HERE, AS_THEY_ARE,
+        "- gzip is the only one that it may have",
     ),
     "five axes": (
         HERE, "- the pages of a file are one list, whatever its program calls them",
         "test_pictures.Refusals.test_other_kinds_and_several_pages", HERE, HERE,
         "test_hdf5.Refusals.test_what_is_no_picture", HERE, AS_THEY_ARE,
+        "test_nifti.Refusals.test_other_numbers_of_axes",
     ),
     "text instead of numbers": (
         HERE, "test_tiff.Refusals.test_types_that_openvisus_cannot_keep", "- pixels are numbers",
         "- pixels are numbers", "test_netcdf.Refusals.test_no_numeric_variable",
         "test_hdf5.Refusals.test_what_is_no_picture", HERE, AS_THEY_ARE,
+        "- its types are numbers",
     ),
     "a missing dataset lists what is there": (
         NO_NAMES, NO_NAMES, NO_NAMES, "test_pictures.Mapir.test_targets_and_panels_that_do_not_fit",
         "test_netcdf.Refusals.test_no_such_variable_lists_what_is_there",
         "test_hdf5.Refusals.test_a_missing_dataset_lists_what_is_there",
         "test_nexus4d.Refusals.test_what_is_not_there_or_no_numbers", AS_THEY_ARE,
+        NO_NAMES,
     ),
     "coordinates of another length": (
         *["- only scans have coordinates as parameters"] * 6, "test_nexus4d.Refusals.test_coordinates_of_another_length",
         AS_THEY_ARE,
+        "- only scans have coordinates as parameters",
     ),
     "huge declared size, tiny file": (
         HERE, HERE, "test_pictures.Refusals.test_huge_declarations_in_tiny_files", HERE, HERE,
         "test_hdf5.Refusals.test_huge_declarations_in_tiny_files", HERE, AS_THEY_ARE,
+        "test_nifti.Refusals.test_huge_sizes_in_a_tiny_file",
     ),
-    "ended by the memory limit": (*[FAULTS + "more memory than allowed is program_memory"] * 7, AS_THEY_ARE),
-    "a converter that hangs": (*[FAULTS + "a converter that hangs is program_stalled"] * 7, AS_THEY_ARE),
+    "ended by the memory limit": (
+        *[FAULTS + "more memory than allowed is program_memory"] * 7, AS_THEY_ARE,
+        FAULTS + "more memory than allowed is program_memory",
+    ),
+    "a converter that hangs": (
+        *[FAULTS + "a converter that hangs is program_stalled"] * 7, AS_THEY_ARE,
+        FAULTS + "a converter that hangs is program_stalled",
+    ),
     "disk full": (
         *[FAULTS + "a disk that becomes full is disk_full"] * 7,
         "test/e2e/outages.test.ts: disk full: receiving and converting say so",
+        FAULTS + "a disk that becomes full is disk_full",
     ),
-    "two conversions at once": (*[TWO] * 7, "- the second one links the same files again"),
+    "two conversions at once": (
+        *[TWO] * 7, "- the second one links the same files again",
+        TWO,
+    ),
     "product changed after publishing": (
         *[VERIFY] * 7, "test/e2e/verify.test.ts: a product of files as they are",
+        VERIFY,
     ),
 }  # fmt: skip
 

@@ -146,4 +146,20 @@ with h5py.File(to + "/unknown", "w") as file:
     file["first"], file["second"] = np.zeros((199, 199)), values
 fields = {"data": values[None]}`,
   },
+  {
+    sensor: 'NIFTI',
+    upwards: true,
+    make: `
+import gzip, struct
+values = smooth(3, 12, 50, 80, dtype="i2", scale=9)
+head = bytearray(352)
+for place, form, numbers in (
+    (0, ">i", (348,)), (40, ">8h", (4, 80, 50, 12, 3, 1, 1, 1)), (70, ">2h", (4, 16)), (76, ">5f", (1, 2, 2.5, 3, 0.7)),
+    (108, ">3f", (352, 0.5, -3)), (123, ">B", (10,)), (344, ">4s", (b"n+1\\0",)),
+):
+    struct.pack_into(form, head, place, *numbers)
+with gzip.open(to + "/scan.nii.gz", "wb") as file:
+    file.write(head + values.astype(">i2").tobytes())
+fields = {"data": values}`,
+  },
 ];

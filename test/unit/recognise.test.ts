@@ -12,6 +12,8 @@ test.each([
   ['NETCDF', [file('CDF\x02')]],
   ['NETCDF', [file(HDF5, 'air.nc')]],
   ['HDF5', [file(HDF5), file(HDF5)]],
+  ['NIFTI', [file(`\\\x01\0\0${'\0'.repeat(340)}n+1\0`), file('\x1c\x02\0\0n+2\0\r\n\x1a\n')]],
+  ['NIFTI', [file('\x1f\x8b\x08', 'brain.nii.gz')]],
   ['IDX', [file('(version)\n6'), file('\x01\x02', 'blocks/00.bin')]],
 ])('%s', (sensor, files) => {
   expect(recognised(files)?.sensor).toBe(sensor);
@@ -21,6 +23,7 @@ test.each([
   ['several kinds', [file('II*\0'), file(HDF5)]],
   ['one that is unknown', [file('II*\0'), file('notes')]],
   ['nothing known', [file('notes')]],
+  ['packed files', [file('\x1f\x8b\x08', 'notes.gz')]],
   ['no file', []],
 ])('%s are no format', (_, files) => {
   expect(recognised(files)).toBeUndefined();

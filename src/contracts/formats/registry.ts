@@ -8,6 +8,7 @@ import { hdf5 } from './hdf5.js';
 import { idx } from './idx.js';
 import { netcdf } from './netcdf.js';
 import { nexus4d } from './nexus4d.js';
+import { nifti } from './nifti.js';
 import { other } from './other.js';
 import { mapir, rgb, tiffRgb } from './pictures.js';
 import { tiff } from './tiff.js';
@@ -22,6 +23,7 @@ const FORMATS: Readonly<Record<Sensor, Format>> = {
   RGB: rgb,
   MAPIR: mapir,
   OTHER: other,
+  NIFTI: nifti,
 };
 
 /** The format of a sensor; without conversion the files are the product. */
