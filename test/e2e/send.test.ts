@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { someBytes } from '../contract/sources/bench.js';
 import { startCli } from '../support/cli.js';
 import { tree } from '../support/data.js';
@@ -12,6 +12,8 @@ import { kill, Stack, until } from '../support/stack.js';
 const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
 const MIB = 1024 * 1024;
 const SIZE = (SOAK ? 1024 : 40) * MIB;
+const TIME = SOAK ? 1_200_000 : 120_000;
+jest.setTimeout(TIME);
 /** What a break may cost, and the heads of some requests. */
 const TWICE = 8 * MIB + 64 * 1024;
 
@@ -61,7 +63,7 @@ async function expectOne(name: string, product: string | null): Promise<void> {
 test('the API is killed while a large file comes: the command goes on where it was', async () => {
   line.behaviour.pace = 40 * MIB;
   const running = ingest('api killed');
-  await until('half is there', async () => line.passed() > SIZE / 2, 60_000, 5);
+  await until('half is there', async () => line.passed() > SIZE / 2, TIME / 2, 5);
   await kill(stack.api);
   await stack.startApi();
   const { code, result, out } = await running.ended;
@@ -69,7 +71,7 @@ test('the API is killed while a large file comes: the command goes on where it w
   expect(out).toMatch(/going on|waiting for it/);
   expect(line.passed()).toBeLessThan(SIZE + TWICE);
   await expectOne('api killed', result.product);
-}, 120_000);
+});
 
 test('a line that is cut again and again: every byte arrives, and nearly none twice', async () => {
   line.behaviour.cutAfter = 6 * MIB;
@@ -79,12 +81,12 @@ test('a line that is cut again and again: every byte arrives, and nearly none tw
   // The first cut costs a part; from then on parts go without a checksum, and what the system held is lost at most.
   expect(line.passed()).toBeLessThan(SIZE + TWICE + line.cuts() * MIB);
   await expectOne('cut', result.product);
-}, 120_000);
+});
 
 test('the command itself is killed: the same command goes on, and says where', async () => {
   line.behaviour.pace = 40 * MIB;
   const first = ingest('killed');
-  await until('half is there', async () => line.passed() > SIZE / 2, 60_000, 5);
+  await until('half is there', async () => line.passed() > SIZE / 2, TIME / 2, 5);
   await kill(first.child);
   const { code, out, result } = await ingest('killed').ended;
   expect([code, result.status]).toEqual([0, 'done']);
@@ -92,7 +94,7 @@ test('the command itself is killed: the same command goes on, and says where', a
   expect(Number(percent)).toBeGreaterThanOrEqual(20);
   expect(line.passed()).toBeLessThan(SIZE + TWICE);
   await expectOne('killed', result.product);
-}, 120_000);
+});
 
 test('a server that asks to wait is waited for', async () => {
   line.behaviour.refuse = [429, 503];
@@ -102,7 +104,7 @@ test('a server that asks to wait is waited for', async () => {
   const [first = 0, second = 0, third = 0] = line.patches;
   expect(Math.min(second - first, third - second)).toBeGreaterThanOrEqual(1_000);
   await expectOne('throttled', result.product);
-}, 60_000);
+});
 
 test('a directory: large files resumable, small ones in a form, all into one dataset, over cuts', async () => {
   const content = new Map<string, Uint8Array>([
@@ -120,12 +122,12 @@ test('a directory: large files resumable, small ones in a form, all into one dat
   expect(await stack.store.datasets.countDocuments({ name: 'a tree' })).toBe(1);
   expect(await stack.store.jobs.countDocuments({ dataset_uuid: result.dataset ?? '' })).toBe(3);
   expect(kept()).toEqual([]);
-}, 120_000);
+});
 
 test('Ctrl-C throws away what came; with --detach it stays for the same command', async () => {
   line.behaviour.pace = 20 * MIB;
   const stopped = ingest('stopped');
-  await until('some is there', async () => line.passed() > 12 * MIB, 60_000, 5);
+  await until('some is there', async () => line.passed() > 12 * MIB, TIME / 2, 5);
   stopped.child.kill('SIGINT');
   expect(await stopped.ended).toMatchObject({ code: 130, result: { status: 'interrupted', product: null } });
   await until('nothing is left', async () => {
@@ -136,7 +138,7 @@ test('Ctrl-C throws away what came; with --detach it stays for the same command'
 
   const before = line.passed();
   const left = ingest('left', path, '--detach');
-  await until('some is there', async () => line.passed() > before + 12 * MIB, 60_000, 5);
+  await until('some is there', async () => line.passed() > before + 12 * MIB, TIME / 2, 5);
   left.child.kill('SIGINT');
   expect(await left.ended).toMatchObject({ code: 130, err: expect.stringContaining('same command') });
   expect(kept()).toHaveLength(1);
@@ -144,4 +146,4 @@ test('Ctrl-C throws away what came; with --detach it stays for the same command'
   const { code, result } = await ingest('left').ended;
   expect([code, result.status]).toEqual([0, 'done']);
   await expectOne('left', result.product);
-}, 120_000);
+});
