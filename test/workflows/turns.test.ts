@@ -258,9 +258,10 @@ test('a pull whose bytes have no room beside those on their way waits in line; o
     await newTurns().sweep();
     await second.result();
     expect(await waiting()).toBe(0);
-    await changeLimits(store, `owner:${ADA}`, { open_bytes: 4 }, 'ops');
-    await store.jobs.updateOne({ job_id: second.jobId }, { $set: { upload_status: 'completed' } });
     const third = await pull(ADA);
+    await until('it waits', async () => (await waiting()) === 1);
+    await changeLimits(store, `owner:${ADA}`, { open_bytes: 4 }, 'ops');
+    await newTurns().sweep();
     await expect(third.result()).rejects.toMatchObject({ cause: { type: 'too_many_open_bytes' } });
   });
 }, 60_000);

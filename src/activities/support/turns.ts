@@ -122,8 +122,11 @@ function ofLine(line: string): { kind: TurnKind; owner: string } {
 async function roomIn(store: Store, line: string, most: number): Promise<number> {
   const { kind, owner } = ofLine(line);
   if (kind !== 'open_bytes') return most - (await runningTurns(store, line));
+  const bytes = (await nextBytes(store, line)) ?? 0;
+  // One for which there will never be room (the limit was lowered) is to hear it, and stands in nobody's way.
+  if (bytes > most) return 1;
   const { open_bytes: used } = await countUsage(store, owner);
-  return used + ((await nextBytes(store, line)) ?? 0) <= most ? 1 : 0;
+  return used + bytes <= most ? 1 : 0;
 }
 
 /** Tells so many of the owner's line that it is their turn. */
