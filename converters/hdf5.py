@@ -87,6 +87,7 @@ def main(request, reporter):
         "dimensions": told, "attributes": hdf5_facts.attributes_by_path(objects(file, first)),
     }  # fmt: skip
     source = Hdf5Source(parts, path, dataset, timed, fill_values(dataset), metadata, summary)
+    file.close()  # the source opens it anew, with a cache for its chunks
     return convert(source, request, reporter)
 
 

@@ -135,6 +135,7 @@ def main(request, reporter):
         source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary)
         source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
         sources.append(source)
+    file.close()  # the sources open it anew, with caches for their chunks
     result = convert(sources, request, reporter)
     with open(os.path.join(request["output"], "scan.json"), "w", encoding="utf-8") as target:
         json.dump({"scans": scans}, target, ensure_ascii=False, allow_nan=False)

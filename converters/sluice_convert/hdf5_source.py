@@ -7,12 +7,8 @@ import numpy as np
 
 from .digest import little_endian
 from .hdf5_file import opened, resolve, truncated
-from .parts_in_time import PartsInTime
+from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
 from .plain import plain
-
-LARGEST_CHUNK_CACHE = 64 << 20
-SMALLEST_CHUNK_CACHE = 1 << 20
-
 
 class Hdf5Source(PartsInTime):
     """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored."""
@@ -30,6 +26,7 @@ class Hdf5Source(PartsInTime):
         self.ignored = ignored
         self.bytes_in = sum(os.path.getsize(path) for path, _, _ in parts)
         self.metadata, self.summary = metadata, summary
+        self.chunk = unkept_chunk(dataset.shape, dataset.chunks, dataset.dtype.itemsize)
         self._parts, self._path, self._timed = parts, dataset_path, timed
         self._number = self._file = self._dataset = None
 
@@ -54,23 +51,24 @@ class Hdf5Source(PartsInTime):
                 self._file.close()
             path, name, _ = self._parts[part]
             self._file = opened(path, name)
-            self._dataset = cached(resolve(self._file, self._path, name))
+            self._dataset = cached(resolve(self._file, self._path, name), self.flat)
             self._number = part
         return self._dataset
 
 
-def cached(dataset):
-    """The dataset with a cache for one layer of its chunks: those thicker than a slab are met by several slabs."""
+def cached(dataset, flat):
+    """The dataset with a cache for chunks that several slabs meet; `flat` = its timesteps are images.
+
+    It counts only where nobody else has the dataset open: HDF5 opens it once for a whole process.
+    """
     if dataset.chunks is None:
         return dataset
-    layer = dataset.dtype.itemsize
-    for axis, (size, chunk) in enumerate(zip(dataset.shape, dataset.chunks)):
-        layer *= chunk if axis <= dataset.ndim - 3 else -(-size // chunk) * chunk
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    size = max(layer, SMALLEST_CHUNK_CACHE) if layer <= LARGEST_CHUNK_CACHE else SMALLEST_CHUNK_CACHE
+    size = chunk_cache(dataset.shape, dataset.chunks, dataset.dtype.itemsize, flat)
     access.set_chunk_cache(10007, size, 1.0)
-    name = dataset.name.encode("utf-8", "surrogateescape")
-    return h5py.Dataset(h5py.h5d.open(dataset.file.id, name, access))
+    name, file = dataset.name.encode("utf-8", "surrogateescape"), dataset.file
+    dataset.id.close()
+    return h5py.Dataset(h5py.h5d.open(file.id, name, access))
 
 
 def fill_values(dataset):

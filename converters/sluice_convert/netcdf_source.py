@@ -6,11 +6,10 @@ import numpy as np
 
 from .digest import little_endian
 from .netcdf_pick import coordinate, opened, time_like, truncated
-from .parts_in_time import PartsInTime
+from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
 from .plain import plain
 
 MOST_COORDINATES = 4096
-LARGEST_CHUNK_CACHE = 64 << 20
 
 
 class NetcdfSource(PartsInTime):
@@ -29,6 +28,7 @@ class NetcdfSource(PartsInTime):
         self.y_up = y_up(variable)
         self.bytes_in = sum(os.path.getsize(path) for path, _, _ in parts)
         self.metadata, self.summary = metadata, summary
+        self.chunk = unkept_chunk(variable.shape, variable.chunking(), variable.dtype.itemsize)
         self._timed, self._squeezed = timed, variable.ndim - timed > len(spatial)
         self._parts, self._variable_path = parts, variable_path
         self._open_part = self._dataset = self._variable = None
@@ -67,19 +67,15 @@ class NetcdfSource(PartsInTime):
             self._dataset = opened(path, name)
             self._variable = self._dataset[self._variable_path]
             self._open_part = part
-            self._cache_one_layer(self._variable)
+            self._keep_chunks(self._variable)
         return self._variable
 
-    def _cache_one_layer(self, variable):
-        """Chunks thicker than a slab are met by several slabs: keep one layer of them decoded if that is small."""
+    def _keep_chunks(self, variable):
+        """Keep chunks decoded that several slabs meet, where they are not too large."""
         chunks = variable.chunking()
-        if not isinstance(chunks, list | tuple):
-            return
-        layer = variable.dtype.itemsize
-        for size, chunk, axis in zip(variable.shape, chunks, range(variable.ndim)):
-            layer *= chunk if axis <= variable.ndim - 3 else -(-size // chunk) * chunk
-        if layer <= LARGEST_CHUNK_CACHE:
-            variable.set_var_chunk_cache(size=max(layer, 1 << 20), nelems=10007, preemption=1.0)
+        if isinstance(chunks, list | tuple):
+            size = chunk_cache(variable.shape, chunks, variable.dtype.itemsize, self.flat)
+            variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)
 
 
 def split(variable):

@@ -2,7 +2,38 @@
 
 import numpy as np
 
+from . import plan
+
 BATCH_BYTES = 8 << 20
+SMALLEST_CHUNK_CACHE, LARGEST_CHUNK_CACHE = 1 << 20, 64 << 20
+
+
+def layer_bytes(shape, chunks, itemsize):
+    """Bytes of one layer of chunks: a chunk along all axes but the last two, which it covers."""
+    layer = itemsize
+    for axis, (size, chunk) in enumerate(zip(shape, chunks)):
+        layer *= chunk if axis <= len(shape) - 3 else -(-size // chunk) * chunk
+    return layer
+
+
+def chunk_cache(shape, chunks, itemsize, flat):
+    """Bytes of decoded chunks that are worth keeping: several slabs meet those that are thicker or taller than they.
+
+    All layers that a slab meets, or one, or next to none, whatever is not too large.
+    """
+    layer = layer_bytes(shape, chunks, itemsize)
+    met = 1 if flat else -(-plan.block_thickness(shape[-3:]) // chunks[-3])
+    for size in (layer * met, layer):
+        if size <= LARGEST_CHUNK_CACHE:
+            return max(size, SMALLEST_CHUNK_CACHE)
+    return SMALLEST_CHUNK_CACHE
+
+
+def unkept_chunk(shape, chunks, itemsize):
+    """(slices, rows) of a chunk where not even one layer of them is kept, else None."""
+    if not isinstance(chunks, list | tuple) or len(chunks) < 3:
+        return None
+    return None if layer_bytes(shape, chunks, itemsize) <= LARGEST_CHUNK_CACHE else (chunks[-3], chunks[-2])
 
 
 class PartsInTime:

@@ -43,8 +43,28 @@ def block_thickness(shape):
     return block_span(shape)[0]
 
 
-def slab_size(shape, voxel_bytes, limit, row_access):
+def slab_size(shape, voxel_bytes, limit, row_access, chunk=None):
     """(thickness, rows) of a slab of at most `limit` bytes.
+
+    `chunk` is (slices, rows) of pieces that the source decodes as a whole and cannot keep: where a thicker slab with
+    fewer rows meets each of them much less often, that is taken. A thinner one would make the proof dear.
+    """
+    usual = usual_slab(shape, voxel_bytes, limit, row_access)
+    if chunk is None or not row_access:
+        return usual
+    best, row = usual, shape[2] * voxel_bytes
+    while best[0] < min(chunk[0], shape[0]) and row * best[0] * 2 * FEWEST_ROWS <= limit:
+        best = best[0] * 2, min(shape[1], power_of_two_below(limit // (row * best[0] * 2)))
+    return best if 2 * decodings(best, chunk) <= decodings(usual, chunk) else usual
+
+
+def decodings(slab, chunk):
+    """How many slabs of (thickness, rows) meet one chunk of (slices, rows)."""
+    return -(-chunk[0] // slab[0]) * -(-chunk[1] // slab[1])
+
+
+def usual_slab(shape, voxel_bytes, limit, row_access):
+    """(thickness, rows) for a source whose pieces are small.
 
     Big slices are cut into bands of rows over several slices when the source can read rows cheaply;
     otherwise a slab is whole slices, or rows of one slice that the source keeps decoded.
@@ -69,9 +89,9 @@ def cut(box, thickness, rows):
             yield z, min(z + thickness, z1), y, min(y + rows, y1)
 
 
-def slabs(shape, voxel_bytes, limit, row_access=True):
+def slabs(shape, voxel_bytes, limit, row_access=True, chunk=None):
     """The slabs of one timestep."""
-    thickness, rows = slab_size(shape, voxel_bytes, limit, row_access)
+    thickness, rows = slab_size(shape, voxel_bytes, limit, row_access, chunk)
     return list(cut((0, shape[0], 0, shape[1]), thickness, rows))
 
 

@@ -104,9 +104,14 @@ def field_of(source):
     return getattr(source, "field", FIELD)
 
 
+def chunk_of(source):
+    """(slices, rows) of the pieces that it decodes as a whole and cannot keep, or None."""
+    return getattr(source, "chunk", None)
+
+
 def slabs_of(source, slab_bytes):
     """[(timestep, box)] in the order in which they are read."""
-    boxes = plan.slabs(source.shape, voxel_bytes(source), slab_bytes, source.row_access)
+    boxes = plan.slabs(source.shape, voxel_bytes(source), slab_bytes, source.row_access, chunk_of(source))
     return [(timestep, box) for timestep in range(source.timesteps) for box in boxes]
 
 

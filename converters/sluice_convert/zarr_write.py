@@ -86,7 +86,9 @@ class Image:
         self._root, self._flat, self._timed = root, source.flat, source.timesteps > 1
         self._components, self._dtype, self._timesteps = source.components, source.dtype, source.timesteps
         voxel_bytes = source.dtype.itemsize * source.components
-        thickness, rows = plan.slab_size(source.shape, voxel_bytes, slab_bytes, source.row_access)
+        thickness, rows = plan.slab_size(
+            source.shape, voxel_bytes, slab_bytes, source.row_access, getattr(source, "chunk", None)
+        )
         self._sides = zarr_plan.chunk_sides(source.shape, voxel_bytes, thickness, rows)
         self.levels = zarr_plan.levels(source.shape)
         self._known, self._local = set(), threading.local()

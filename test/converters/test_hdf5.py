@@ -3,6 +3,7 @@
 import json
 import os
 import unittest
+from unittest import mock
 
 import h5py
 import hdf5plugin
@@ -113,6 +114,20 @@ class Values(Hdf5Case):
         self.assert_product(run, values)
         self.assertTrue(run.result["metadata"]["no_finite_value"])
         self.assertIsNone(run.result["min"])
+
+    def test_chunks_that_several_slabs_meet_are_kept_decoded(self):
+        import hdf5
+        from sluice_convert.report import Reporter
+
+        self.save({"v": {"shape": (128, 512, 512), "dtype": "u2", "chunks": (1, 512, 512), "compression": "gzip"}})
+
+        def kept(source, *_):
+            source.read(0, 0, 32, 0, 128)
+            return source._dataset.id.get_access_plist().get_chunk_cache()[1]
+
+        with mock.patch("sluice_convert.product.convert", side_effect=kept):
+            # The 32 slices that a slab meets, not what HDF5 keeps by itself.
+            self.assertEqual(hdf5.main(self.request(["a.h5"]), Reporter(None)), 32 * 512 * 1024)
 
     def test_memory_does_not_follow_the_size(self):
         peaks = []

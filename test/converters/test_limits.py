@@ -67,6 +67,40 @@ class Plans(unittest.TestCase):
                             self.assertLessEqual((b - a) * (d - c) * (f - e) * 2, limit // 4)
                     self.assertTrue((seen == 1).all(), (shape, limit, rows))
 
+    def test_slabs_meet_large_chunks_seldom_and_cover_every_row_once(self):
+        from sluice_convert import plan
+
+        for shape, chunk, most in (
+            ((512, 2048, 2048), (128, 64), 2), ((256, 1024, 1024), (256, 64), 1), ((100, 900, 3000), (100, 100), 8),
+            ((1, 4000, 5000), (1, 4000), 2), ((512, 2048, 2048), (32, 32), 1),
+        ):  # fmt: skip
+            seen, met = np.zeros(shape[:2], int), {}
+            slabs = plan.slabs(shape, 2, 32 << 20, True, chunk)
+            for z0, z1, y0, y1 in slabs:
+                self.assertLessEqual((z1 - z0) * (y1 - y0) * shape[2] * 2, 32 << 20)
+                self.assertTrue(z1 - z0 >= min(shape[0], plan.block_thickness(shape)))
+                seen[z0:z1, y0:y1] += 1
+                for z in range(z0 // chunk[0], -(-z1 // chunk[0])):
+                    for y in range(y0 // chunk[1], -(-y1 // chunk[1])):
+                        met[z, y] = met.get((z, y), 0) + 1
+            self.assertTrue((seen == 1).all())
+            self.assertLessEqual(max(met.values()), most, (shape, chunk))
+
+    def test_decoded_chunks_are_kept_up_to_a_limit(self):
+        from sluice_convert.parts_in_time import chunk_cache, unkept_chunk
+
+        mib = 1 << 20
+        for shape, chunks, size, unkept in (
+            ((128, 512, 512), (1, 512, 512), 16 * mib, None),  # the slices of a slab
+            ((128, 512, 512), (64, 64, 64), 32 * mib, None),
+            ((1024, 1024, 1024), (1, 1024, 1024), 2 * mib, None),  # those of a slab would be 128 MiB
+            ((1024, 1024, 1024), (128, 128, 128), mib, (128, 128)),
+            ((9, 512, 512), (9, 64, 64), 5 * mib, None),
+        ):
+            flat = shape[0] == 9
+            self.assertEqual(chunk_cache(shape, chunks, 2, flat), size if not flat else 9 * 512 * 1024, shape)
+            self.assertEqual(unkept_chunk(shape, chunks, 2), unkept, shape)
+
     def test_natural_order(self):
         from sluice_convert.natural import natural_key
 
