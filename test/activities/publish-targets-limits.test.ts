@@ -36,8 +36,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   bandwidth = createBandwidth({ store, holder: 'worker-1', everyMs: 200, log: () => undefined });
-  bench = await TargetBench.open();
-  await bench.make('c', CONTENTS);
+  bench = await TargetBench.open(CONTENTS);
   await mkdir(join(bench.dir, 'far'));
   daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), join(bench.dir, 'far'));
   toDaemon = await startFaultProxy(daemon.port);
@@ -137,11 +136,22 @@ describe('receipts', () => {
     }
   });
 
+  test('a product that came half over another leaves no receipt of that', async () => {
+    await bench.publish(archive());
+    await bench.make('d', { ...CONTENTS, 'visus.idx': Buffer.from('(version)\n7\n') });
+    toStore.faults.onRequest = ({ method, url = '' }) =>
+      method === 'PUT' && url.includes('/manifest.json') ? { status: 403, code: 'AccessDenied' } : undefined;
+    await expect(bench.publish(archive())).rejects.toMatchObject({ type: 'target_refused' });
+    toStore.faults = {};
+    await bench.make('a', CONTENTS);
+    expect((await bench.publish(archive())).sent).toBeGreaterThan(0);
+  });
+
   test('a receipt is for one product at one place', async () => {
     await bench.publish(archive());
     await bench.make('d', { ...CONTENTS, 'visus.idx': Buffer.from('(version)\n7\n') });
     expect((await bench.publish(archive())).sent).toBeGreaterThan(0);
-    await bench.make('c', CONTENTS);
+    await bench.make('a', CONTENTS);
     expect((await bench.publish(archive())).sent).toBeGreaterThan(0);
     expect((await bench.publish({ ...archive(), prefix: 'other/' } as Target)).sent).toBeGreaterThan(BYTES);
   });

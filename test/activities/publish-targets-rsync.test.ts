@@ -17,6 +17,7 @@ import {
 } from '../support/rsync-servers.js';
 import { CONTENTS, end, LISTS, MIB, newEnv, TargetBench } from '../support/target-bench.js';
 
+const SMALL = { ...CONTENTS, 'visus/large.bin': seeded(MIB, 2) };
 const SIZE = Object.values(CONTENTS).reduce((sum, { length }) => sum + length, 0);
 let bench: TargetBench;
 let far: string;
@@ -24,7 +25,7 @@ let daemon: TestServer;
 let proxy: FaultProxy | undefined;
 
 beforeEach(async () => {
-  bench = await TargetBench.open();
+  bench = await TargetBench.open(SMALL);
   far = join(bench.dir, 'far');
   await mkdir(join(far, 'products'), { recursive: true });
   await chmod(bench.dir, 0o755);
@@ -74,7 +75,7 @@ test('a product arrives whole, is compared, and a second time nothing is sent', 
   const url = `rsync://127.0.0.1:${daemon.port}/drop/products/${bench.uuid}/`;
   expect(answer).toMatchObject({ url, files: 6, readBack: 6 });
   expect(answer.sent).toBe(answer.bytes);
-  prove(CONTENTS);
+  prove(SMALL);
   expect(((await stat(placeOf('visus.idx'))).mode & 0o777).toString(8)).toBe('644');
   expect(await bench.staged()).toEqual([]);
   await bench.forgetReceipts();
@@ -89,7 +90,7 @@ test('readers see the old product until all of the new one is there; what is not
   const seen = new Set<string>();
   const look = setInterval(() => {
     if (taken() < MIB || taken() > 5 * MIB) return;
-    const old = readFileSync(placeOf('visus.idx')).equals(CONTENTS['visus.idx']);
+    const old = readFileSync(placeOf('visus.idx')).equals(SMALL['visus.idx']);
     seen.add(`${old} ${existsSync(placeOf('visus/large.bin'))} ${existsSync(placeOf('other/0.bin'))}`);
   }, 5);
   await bench.publish(mirror()).finally(() => clearInterval(look));
@@ -104,8 +105,8 @@ test('what was changed there without a trace in size and time is found, and sent
   writeFileSync(path, '(version)\n9\n');
   utimesSync(path, atime, mtime);
   await bench.forgetReceipts();
-  expect(await bench.publish(mirror())).toMatchObject({ sent: CONTENTS['visus.idx'].length });
-  prove(CONTENTS);
+  expect(await bench.publish(mirror())).toMatchObject({ sent: SMALL['visus.idx'].length });
+  prove(SMALL);
 });
 
 test('somebody who changes it again and again is a failure that names the file', async () => {
@@ -130,6 +131,8 @@ test('a product that rotted here goes nowhere', async () => {
 });
 
 describe('breaks', () => {
+  beforeEach(() => bench.make('a', CONTENTS));
+
   test('cut in the middle: the next attempt sends the rest', async () => {
     const { taken, behaviour } = await behind({ cutAfterTo: 25 * MIB });
     await expect(bench.publish(mirror())).rejects.toMatchObject({
@@ -211,7 +214,7 @@ describe('over ssh', () => {
   let sshd: Sshd;
   let home: TargetBench;
   beforeAll(async () => {
-    home = await TargetBench.open();
+    home = await TargetBench.open(SMALL);
     sshd = await startSshd(join(home.dir, 'sshd'));
   });
   afterAll(async () => {
@@ -234,7 +237,7 @@ describe('over ssh', () => {
   test('a product arrives; the key lies nowhere afterwards', async () => {
     const url = 'https://data.example.org/';
     expect(await bench.publish(over({ url }))).toMatchObject({ url: `${url}${bench.uuid}/`, readBack: 6 });
-    prove(CONTENTS);
+    prove(SMALL);
     const holding = readdirSync(bench.dir, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .filter(({ parentPath, name }) =>

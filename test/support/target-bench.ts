@@ -56,10 +56,9 @@ export class TargetBench {
     };
   }
 
-  /** With the product CONTENTS. */
-  static async open(): Promise<TargetBench> {
+  static async open(contents: Readonly<Record<string, Buffer>> = CONTENTS): Promise<TargetBench> {
     const bench = new TargetBench(await mkdtemp(join(tmpdir(), 'sluice-targets-')));
-    await bench.make('a', CONTENTS);
+    await bench.make('a', contents);
     return bench;
   }
 
