@@ -24,8 +24,9 @@ tellStories('many');
 
 // `npm run soak`: as many as the promise names.
 const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
-const FILES = SOAK ? 10_000 : 300;
-const MOST_EVENTS = SOAK ? 5_000 : 1_900;
+const FILES = SOAK ? 10_000 : 450;
+const OPEN = SOAK ? 1_000 : 100;
+const MOST_EVENTS = SOAK ? 5_000 : 3_000;
 const COUNT = 3_000;
 const KIB = 1024;
 const idOf = (n: number): string => `upload_1764077347_${n.toString(16).padStart(8, '0')}`;
@@ -103,36 +104,46 @@ test('a run that recalls thousands and takes more hands them over as one list', 
   // The merged list, and the few that came after it.
   expect(passes).toHaveLength(1);
   expect(passes[0]).toBeLessThan(15);
-  const completed = acts.batches.flatMap(({ uploads }) =>
-    uploads.filter(({ status }) => status === 'completed').map(({ jobId }) => jobId),
-  );
-  expect(new Set(completed).size).toBe(more.length + 2);
+  expect(completed(acts).size).toBe(more.length + 2);
 }, 120_000);
+
+/** Uploads that were shown as completed. */
+const completed = ({ batches }: Pick<ReturnType<typeof stages>, 'batches'>): ReadonlySet<string> =>
+  new Set(
+    batches.flatMap(({ uploads }) =>
+      uploads.filter(({ status }) => status === 'completed').map(({ jobId }) => jobId),
+    ),
+  );
 
 test(
   `${FILES} files for one dataset, and no run has a history of more than ${MOST_EVENTS} events`,
   async () => {
     const uuid = randomUUID();
-    const acts = stages({ fetchSource: async ({ jobId }) => delivered(jobId) });
+    let fetched = 0;
+    const acts = stages({
+      fetchSource: async ({ jobId }) => {
+        fetched += 1;
+        return delivered(jobId);
+      },
+    });
     await temporal.run(acts, async () => {
       const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
       await start(uuid, [order(idOf(0), { seal: false })], inputOf(uuid, { quietMs: 600_000 }));
       for (let n = 1; n < FILES; n += 1) {
         await handle.signal(addUploadSignal, order(idOf(n), { seal: false }));
-        await later(5);
+        // As many at a time as one owner may have open.
+        do await later(5);
+        while (n - fetched >= OPEN);
       }
       await handle.signal(addUploadSignal, order('upload_sealing'));
       expect(await handle.result()).toMatchObject({ status: 'done' });
     });
-    const completed = acts.batches.flatMap(({ uploads }) =>
-      uploads.filter(({ status }) => status === 'completed').map(({ jobId }) => jobId),
-    );
-    expect(new Set(completed).size).toBe(FILES + 1);
+    expect(completed(acts).size).toBe(FILES + 1);
     const lengths: number[] = [];
     const query = `WorkflowId = '${datasetWorkflowId(uuid)}'`;
     for await (const { historyLength } of temporal.client.workflow.list({ query }))
       lengths.push(historyLength ?? 0);
-    expect(lengths.length).toBeGreaterThan(FILES / MOST_EVENTS);
+    expect(lengths.length).toBeGreaterThan(1);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(MOST_EVENTS);
     if (SOAK) console.log(`${lengths.length} runs, the longest of ${Math.max(...lengths)} events`);
   },
