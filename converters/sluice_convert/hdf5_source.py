@@ -45,10 +45,15 @@ class Hdf5Source(PartsInTime):
             raise truncated(self._parts[part][1], str(error)) from error
         return np.ascontiguousarray(values.reshape(z1 - z0, y1 - y0, self.shape[2]), self.dtype)
 
+    def close(self):
+        """Let go of the file and its decoded chunks; a later read opens it again."""
+        if self._file is not None:
+            self._file.close()
+        self._number = self._file = self._dataset = None
+
     def _use(self, part):
         if self._number != part:
-            if self._file is not None:
-                self._file.close()
+            self.close()
             path, name, _ = self._parts[part]
             self._file = opened(path, name)
             self._dataset = cached(resolve(self._file, self._path, name), self.flat)

@@ -88,6 +88,8 @@ class Copy:
                 self._journal.note("slab", key_of(field, k), found[k])
                 done += values.nbytes
                 told(done)
+        if hasattr(source, "close"):
+            source.close()  # another field may want as much memory
         return [record for records in found for record in records], done
 
 
