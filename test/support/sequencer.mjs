@@ -3,7 +3,19 @@ import { relative } from 'node:path';
 import TestSequencer from '@jest/test-sequencer';
 
 /** A minute and more each, longest first. Jest puts the others in order of their size. */
-const LONG = ['test/e2e/kills.test.ts', 'test/converters/programs.test.ts'];
+const LONG = [
+  'test/converters/programs.test.ts',
+  'test/e2e/kills.test.ts',
+  'test/e2e/sensors.test.ts',
+  'test/e2e/all-ways.test.ts',
+  'test/e2e/doors.test.ts',
+  'test/e2e/remote-kills.test.ts',
+  'test/e2e/targets.test.ts',
+  'test/e2e/outages.test.ts',
+  'test/contract/sources/rclone.test.ts',
+  'test/contract/sources/rsync.test.ts',
+  'test/e2e/stop-start.test.ts',
+];
 
 export default class LongestFirst extends TestSequencer {
   sort(tests) {
