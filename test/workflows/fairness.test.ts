@@ -29,13 +29,13 @@ async function deliver(owner: string, more: Partial<UploadOrder> = {}, uuid: str
   const engine = createEngine(temporal.client);
   // A flood of thousands may find the server busy: a client tries again then, as it is told.
   for (let tries = 1; ; tries += 1) {
-    const failure = await engine.deliver(inputOf(uuid, { owner, by: owner }), one).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (failure === undefined) return { uuid, jobId: one.jobId };
-    if (faultOf(failure)?.code !== 'engine_unavailable' || tries === 10) throw failure;
-    await later(500);
+    try {
+      await engine.deliver(inputOf(uuid, { owner, by: owner }), one);
+      return { uuid, jobId: one.jobId };
+    } catch (error) {
+      if (faultOf(error)?.code !== 'engine_unavailable' || tries === 10) throw error;
+      await later(500);
+    }
   }
 }
 
