@@ -256,6 +256,8 @@ class DatasetRun {
 
   /** Goes on in a new run before the history grows too long; uploads under way report to whichever run is current. */
   async #handOver(): Promise<void> {
+    // While uploads kept starting and ending, the mirror would never be done.
+    if (patched('hold')) this.#intake.hold();
     await mergeSingle(this.#record);
     await this.#mirror.flush();
     await condition(allHandlersFinished);

@@ -77,6 +77,11 @@ export class Intake {
     this.#closed = by;
   }
 
+  /** From now on no upload starts here: the next run of the dataset does it. */
+  hold(): void {
+    this.#open = false;
+  }
+
   /** Takes a delivery up, once: the same order may come again after a Reset or a repeated call. */
   take(order: UploadOrder): void {
     const { jobId } = order;

@@ -24,9 +24,9 @@ tellStories('many');
 
 // `npm run soak`: as many as the promise names.
 const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
-const FILES = SOAK ? 10_000 : 450;
-const OPEN = SOAK ? 1_000 : 100;
-const MOST_EVENTS = SOAK ? 5_000 : 3_000;
+const FILES = SOAK ? 10_000 : 250;
+const OPEN = SOAK ? 1_000 : 400;
+const MOST_EVENTS = SOAK ? 5_000 : 1_900;
 const COUNT = 3_000;
 const KIB = 1024;
 const idOf = (n: number): string => `upload_1764077347_${n.toString(16).padStart(8, '0')}`;
