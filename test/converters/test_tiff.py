@@ -5,7 +5,6 @@ import unittest
 
 import numpy as np
 import tifffile
-from sluice_convert.blockfiles import FLAGS, block_files, read_table
 from support import ConverterCase
 
 RANDOM = np.random.default_rng(20)
@@ -38,6 +37,8 @@ class Layouts(TiffCase):
         self.assertEqual((run.result["min"], run.result["max"]), (values.min(), values.max()))
 
     def test_blocks_are_packed_by_the_codec_that_is_asked_for(self):
+        from sluice_convert.blockfiles import FLAGS, block_files, read_table
+
         values = np.arange(40 * 90 * 70, dtype="u2").reshape(40, 90, 70)
         self.save("a.tif", values)
         flags = {}
