@@ -159,7 +159,7 @@ describe('breaks', () => {
   });
 
   test('a worker that leaves lets it stay for the next; a cancellation leaves nothing', async () => {
-    const { taken } = await behind({ paceTo: 40 * MIB });
+    const { taken } = await behind({ paceTo: 10 * MIB });
     const stopped = async (how: 'cancelled' | 'leaving'): Promise<void> => {
       const env = newEnv();
       bench.onProgress = ({ done }) => {
