@@ -61,7 +61,7 @@ export function startHeart(
       if (atEnd) endTold = end;
       send();
       // Before its first word a program may find that much was done by an earlier attempt: 0 would be a lie.
-      if (progress.done === 0 && progress.total === 0) return;
+      if (progress.done === 0 && progress.total === 0 && progress.note === undefined) return;
       sink.report({ ...progress, ...subject, runId, attempt });
     },
 
