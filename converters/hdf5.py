@@ -4,26 +4,21 @@ The dataset is `parameters.dataset`, or the largest numeric one. 2-D = an image;
 images if `parameters.time_first`; 4-D = timesteps of volumes. Several files follow one another in time.
 """
 
-from sluice_convert.natural import listing, natural_key, visible
+from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
-from sluice_convert.sniff import is_hdf5, meant
+from sluice_convert.sniff import is_hdf5
 
 ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nx5", ".nexus")
 # Files may follow one another only if a stored number means the same in each.
 MEANING = ("units", "scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
-def chosen(inputs):
+def taken(inputs):
     """The HDF5 files among the inputs, by name or content, in natural order."""
-    if not inputs:
-        raise Fault("empty_input", "There are no files to convert. Upload at least one HDF5 file.")
-    seen = visible(inputs)
-    files = [item for item in seen if item["name"].lower().endswith(ENDINGS) or is_hdf5(item["path"])]
-    if not files:
-        there = listing(item["name"] for item in inputs)
-        hint = meant(seen[0]["path"]) if len(seen) == 1 else ""
-        raise Fault("not_hdf5", f"There is no HDF5 file among the files ({there}).{hint}")
-    return sorted(files, key=lambda item: natural_key(item["name"]))
+    by_name = named(ENDINGS)
+    return chosen(
+        inputs, "HDF5 file", lambda item: by_name(item) or is_hdf5(item["path"]), "not_hdf5", "HDF5 file"
+    )
 
 
 def check_alike(first, second, first_name, second_name, timed):
@@ -63,7 +58,7 @@ def continued(files, path, dataset, timed):
 
 
 def main(request, reporter):
-    files = chosen(request["inputs"])
+    files = taken(request["inputs"])
     from sluice_convert import hdf5_facts
     from sluice_convert.hdf5_file import objects, opened
     from sluice_convert.hdf5_pick import pick

@@ -39,12 +39,12 @@ def calibration(target, panels):
 def main(request, reporter):
     from sluice_convert.overview import georeference
     from sluice_convert.picture_source import PictureSource, check_alike
-    from sluice_convert.pictures import chosen, look
+    from sluice_convert.pictures import look, taken
     from sluice_convert.product import convert
     from sluice_convert.reflectance import Ndvi, Reflectance
 
     parameters = request.get("parameters") or {}
-    target, files = parted(chosen(request["inputs"]), parameters.get("target"))
+    target, files = parted(taken(request["inputs"]), parameters.get("target"))
     pictures = [look(item["path"], item["name"]) for item in files]
     check_alike(pictures)
     layout, names = pictures[0].layout, [one.name for one in pictures]

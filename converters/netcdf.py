@@ -5,7 +5,7 @@ first axis is time, else a volume; 4-D = timesteps of volumes. Several files fol
 order of their names. Stored values are kept bit for bit: packing and fill values are recorded, never applied.
 """
 
-from sluice_convert.natural import listing, natural_key, visible
+from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
 
 ENDINGS = (".nc", ".nc3", ".nc4", ".cdf", ".netcdf")
@@ -13,18 +13,10 @@ ENDINGS = (".nc", ".nc3", ".nc4", ".cdf", ".netcdf")
 MEANING = ("units", "scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 
 
-def chosen(inputs):
+def taken(inputs):
     """The NetCDF files among the inputs, in natural order."""
-    if not inputs:
-        raise Fault("empty_input", "There are no files to convert. Upload at least one NetCDF file.")
-    files = [item for item in visible(inputs) if item["name"].lower().endswith(ENDINGS)]
-    if not files:
-        there = listing(item["name"] for item in inputs)
-        raise Fault(
-            "not_netcdf",
-            f"There is no NetCDF file (.nc) among the files ({there}). Upload one or choose another sensor.",
-        )
-    return sorted(files, key=lambda item: natural_key(item["name"]))
+    advice = " Upload one or choose another sensor."
+    return chosen(inputs, "NetCDF file", named(ENDINGS), "not_netcdf", "NetCDF file (.nc)", advice)
 
 
 def steps_in(variable, name):
@@ -69,7 +61,7 @@ def continued(files, path, variable):
 
 
 def main(request, reporter):
-    files = chosen(request["inputs"])
+    files = taken(request["inputs"])
     from sluice_convert.netcdf_pick import opened, pick
     from sluice_convert.netcdf_source import NetcdfSource, attributes, coordinates, split
     from sluice_convert.product import convert

@@ -8,7 +8,7 @@ behind the sample to that before it are checked against the volume and written t
 import json
 import os
 
-from hdf5 import chosen
+from hdf5 import taken
 from sluice_convert.natural import listing
 from sluice_convert.report import Fault, run_program
 
@@ -17,7 +17,7 @@ RANKS = (3, 4)
 
 def one_file(inputs):
     """The file of the scan. Raises not_hdf5, several_files."""
-    files = chosen(inputs)
+    files = taken(inputs)
     if len(files) > 1:
         there = listing(item["name"] for item in files)
         raise Fault("several_files", f"A scan is one file, and there are {there}. Upload each as its own dataset.")

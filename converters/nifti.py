@@ -4,27 +4,22 @@ Two axes are an image, three a volume, four timesteps of volumes. Several files 
 order of their names. Stored values are kept bit for bit: slope and intercept are recorded, never applied.
 """
 
-from sluice_convert.natural import listing, natural_key, visible
+from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
-from sluice_convert.sniff import meant
 
 ENDINGS = (".nii", ".nii.gz")
 GRID_TOLERANCE = 1e-3  # in the unit of space: programs round the places of voxels
 
 
-def chosen(inputs):
+def taken(inputs):
     """The NIfTI files among the inputs, by name or content, in natural order."""
     from sluice_convert.nifti_file import is_nifti
 
-    if not inputs:
-        raise Fault("empty_input", "There are no files to convert. Upload at least one NIfTI file.")
-    seen = visible(inputs)
-    files = [item for item in seen if item["name"].lower().endswith(ENDINGS) or is_nifti(item["path"])]
-    if not files:
-        there = listing(item["name"] for item in inputs)
-        hint = meant(seen[0]["path"]) if len(seen) == 1 else ""
-        raise Fault("not_nifti", f"There is no NIfTI file (.nii, .nii.gz) among the files ({there}).{hint}")
-    return sorted(files, key=lambda item: natural_key(item["name"]))
+    by_name = named(ENDINGS)
+    return chosen(
+        inputs, "NIfTI file", lambda item: by_name(item) or is_nifti(item["path"]),
+        "not_nifti", "NIfTI file (.nii, .nii.gz)",
+    )  # fmt: skip
 
 
 def check_alike(first, other, first_name, name):
@@ -51,7 +46,7 @@ def check_alike(first, other, first_name, name):
 
 
 def main(request, reporter):
-    files = chosen(request["inputs"])
+    files = taken(request["inputs"])
     from sluice_convert.nifti_file import opened
     from sluice_convert.nifti_source import NiftiSource
     from sluice_convert.product import convert

@@ -11,12 +11,12 @@ def main(request, reporter):
     from sluice_convert.mosaic import laid_out
     from sluice_convert.overview import georeference
     from sluice_convert.picture_source import PictureSource, check_alike
-    from sluice_convert.pictures import chosen, look
+    from sluice_convert.pictures import look, taken
     from sluice_convert.product import convert
     from sluice_convert.visus import check_type
 
     parameters = request.get("parameters") or {}
-    pictures = [look(item["path"], item["name"]) for item in chosen(request["inputs"])]
+    pictures = [look(item["path"], item["name"]) for item in taken(request["inputs"])]
     check_alike(pictures)
     layout, names = pictures[0].layout, [one.name for one in pictures]
     check_type(layout.dtype, layout.components, names[0])

@@ -4,24 +4,16 @@ One file with many pages: pages are z. Several single-page files: the files, in 
 (img2 before img10), are z. Several files with many pages: each file is a timestep, its pages are z.
 """
 
-from sluice_convert.natural import listing, natural_key, visible
+from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
 
 ENDINGS = (".tif", ".tiff")
 
 
-def chosen(inputs):
+def taken(inputs):
     """The TIFF files among the inputs, in natural order."""
-    if not inputs:
-        raise Fault("empty_input", "There are no files to convert. Upload at least one TIFF file.")
-    tiffs = [item for item in visible(inputs) if item["name"].lower().endswith(ENDINGS)]
-    if not tiffs:
-        there = listing(item["name"] for item in inputs)
-        raise Fault(
-            "no_tiff",
-            f"There is no .tif or .tiff file among the files ({there}). Upload TIFF files or choose another sensor.",
-        )
-    return sorted(tiffs, key=lambda item: natural_key(item["name"]))
+    advice = " Upload TIFF files or choose another sensor."
+    return chosen(inputs, "TIFF file", named(ENDINGS), "no_tiff", ".tif or .tiff file", advice)
 
 
 def stacked(tiffs, log):
@@ -61,7 +53,7 @@ def check_alike(first, reference, item, pages):
 
 
 def main(request, reporter):
-    tiffs = chosen(request["inputs"])
+    tiffs = taken(request["inputs"])
     steps, facts = stacked(tiffs, reporter.log)
     from sluice_convert.product import convert
     from sluice_convert.tiff_source import TiffSource

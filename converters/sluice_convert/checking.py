@@ -9,7 +9,6 @@ from concurrent.futures import as_completed
 from . import blockfiles
 from .differences import Differences, differs
 from .digest import finite_range, sha256_of, wider
-from .product import block_files
 from .report import Fault
 from .visus import load
 
@@ -35,7 +34,7 @@ def open_product(product, entry):
 
 def check_files(product, proof):
     """Every block file is there, has its size in sum, and ends after its last block."""
-    files = block_files(product)
+    files = blockfiles.block_files(product)
     if len(files) != proof["block_files"]:
         raise differs(f"The product has {len(files)} block files instead of {proof['block_files']}.")
     size = sum(map(os.path.getsize, files))
@@ -49,7 +48,7 @@ def check_layout(dataset, product):
     if index.arco or index.version < 6:
         return
     count = index.blocksperfile * index.fields.size()
-    for path in block_files(product):
+    for path in blockfiles.block_files(product):
         try:
             blockfiles.check_layout(path, count)
         except blockfiles.BlockFileError as error:

@@ -4,7 +4,7 @@ import os
 
 import h5py
 
-from .report import Fault
+from .report import Fault, truncated
 from .sniff import is_hdf5, meant
 
 MOST_OBJECTS = 100_000
@@ -23,13 +23,6 @@ def opened(path, name):
         return h5py.File(path, "r", locking=False)
     except (OSError, RuntimeError) as error:
         raise truncated(name, str(error)) from error
-
-
-def truncated(name, why):
-    """The fault of a file that is cut off or damaged."""
-    return Fault(
-        "truncated", f"{name} is cut off or damaged ({why[:200]}). Upload it again, or save it again from its program."
-    )
 
 
 def unsafe(name, what):

@@ -6,9 +6,10 @@ import h5py
 import numpy as np
 
 from .digest import little_endian
-from .hdf5_file import opened, resolve, truncated
+from .hdf5_file import opened, resolve
 from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
 from .plain import plain
+from .report import truncated
 
 class Hdf5Source(PartsInTime):
     """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored."""

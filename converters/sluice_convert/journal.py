@@ -10,8 +10,9 @@ import os
 import sys
 from importlib import metadata as packages
 
+from . import LIBRARIES, ZARR_LIBRARIES
+
 VERSION = 1
-LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "h5py", "isal", "zstandard")
 BOOT = "/proc/sys/kernel/random/boot_id"
 
 
@@ -123,7 +124,7 @@ def _digest(value):
 
 def _programs():
     """Digest of all converters, their libraries and the interpreter."""
-    digest = hashlib.sha256(f"{sys.version} {[packages.version(name) for name in LIBRARIES]}".encode())
+    digest = hashlib.sha256(f"{sys.version} {[packages.version(name) for name in LIBRARIES + ZARR_LIBRARIES]}".encode())
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for parent, folders, names in os.walk(root):
         folders.sort()

@@ -5,7 +5,7 @@ import zlib
 
 from .nifti_header import MARK1_PLACE, NIFTI1_BYTES, NIFTI2_BYTES, looks_like, parsed
 from .product import DECLARED_BYTES, MOST_EXPANSION
-from .report import Fault
+from .report import Fault, truncated
 from .sniff import meant
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -24,13 +24,6 @@ def is_nifti(path):
     """Whether a file that is not packed is NIfTI, by its content."""
     with open(path, "rb") as file:
         return looks_like(file.read(NIFTI2_BYTES)) is not None
-
-
-def truncated(name, why):
-    """The fault of a file that is cut off or damaged."""
-    return Fault(
-        "truncated", f"{name} is cut off or damaged ({why[:200]}). Upload it again, or save it again from its program."
-    )
 
 
 def opened(path, name):

@@ -2,7 +2,6 @@
 
 from .report import Fault
 
-ZARR_LIBRARIES = ("zstandard",)
 CHOICES = ("zarr", "both")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chosen import chosen, named
 from .report import Fault
 from .sniff import JPEG_MAGIC, PNG_MAGIC, TIFF_MAGIC, head_of, meant
 from .tiff_scan import Layout, Page, scan, truncated
@@ -47,22 +48,13 @@ class Picture:
         return values
 
 
-def chosen(inputs):
+def taken(inputs):
     """Inputs that are pictures by name or content. Raises no_picture naming what there is."""
-    if not inputs:
-        raise Fault("empty_input", "There are no files to convert. Upload at least one picture.")
-    from .natural import listing, natural_key, visible
-
-    magics = (*TIFF_MAGIC, PNG_MAGIC, JPEG_MAGIC)
-    seen = visible(inputs)
-    files = [
-        item for item in seen if item["name"].lower().endswith(ENDINGS) or head_of(item["path"]).startswith(magics)
-    ]
-    if not files:
-        hint = meant(seen[0]["path"]) if len(seen) == 1 else ""
-        there = listing(item["name"] for item in inputs)
-        raise Fault("no_picture", f"There is no TIFF, PNG or JPEG picture among the files ({there}).{hint}")
-    return sorted(files, key=lambda item: natural_key(item["name"]))
+    magics, by_name = (*TIFF_MAGIC, PNG_MAGIC, JPEG_MAGIC), named(ENDINGS)
+    return chosen(
+        inputs, "picture", lambda item: by_name(item) or head_of(item["path"]).startswith(magics),
+        "no_picture", "TIFF, PNG or JPEG picture",
+    )  # fmt: skip
 
 
 def look(path, name):

@@ -11,7 +11,7 @@ import os
 import shutil
 from importlib import metadata as packages
 
-from . import PROGRAM, VERSION, blockfiles, journal, outputs, plan
+from . import LIBRARIES, PROGRAM, VERSION, ZARR_LIBRARIES, blockfiles, journal, outputs, plan
 from .blockfiles import block_files
 from .report import Fault, disk_full
 from .slabs import Copy, clear, field_of, raw_bytes
@@ -21,7 +21,6 @@ FILE_BYTES = 32 << 20
 MOST_FILES = 16384
 # No compression that is in use packs a gigabyte of measured values a thousand times smaller.
 DECLARED_BYTES, MOST_EXPANSION = 1 << 30, 1100
-LIBRARIES = ("OpenVisusNoGui", "numpy", "tifffile", "imagecodecs", "netCDF4", "h5py", "isal")
 
 
 def convert(source, request, reporter):
@@ -199,7 +198,7 @@ def blocks_in_file(dims, voxel_bytes, timesteps):
 def write_records(output, metadata, proof, records):
     """Write metadata.json and sluice/proof.json beside the product."""
     files = block_files(output)
-    libraries = LIBRARIES + (outputs.ZARR_LIBRARIES if "zarr" in proof else ())
+    libraries = LIBRARIES + (ZARR_LIBRARIES if "zarr" in proof else ())
     versions = {name: packages.version(name) for name in libraries}
     proof = proof | {
         "program": PROGRAM, "version": VERSION, "libraries": versions,

@@ -32,6 +32,13 @@ def disk_full(say):
     return Fault("disk_full", say, EXIT_AGAIN)
 
 
+def truncated(name, why):
+    """The fault of a file that is cut off or damaged."""
+    return Fault(
+        "truncated", f"{name} is cut off or damaged ({why[:200]}). Upload it again, or save it again from its program."
+    )
+
+
 class Reporter:
     """Writes protocol lines to its own copy of stdout, which C++ libraries cannot write into."""
 

@@ -21,6 +21,17 @@ sys.exit(code if code >= 0 else 128 - code)
 """
 
 
+def random_voxels(random, shape, dtype):
+    """Over the whole range of an integer type, or normal ones. `random` is a numpy generator."""
+    import numpy as np
+
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return random.normal(size=shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return random.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
 class Run:
     """What one program run said: exit code, protocol lines, log, peak memory in KiB."""
 

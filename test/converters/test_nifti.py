@@ -7,7 +7,7 @@ import struct
 import unittest
 
 import numpy as np
-from support import ConverterCase
+from support import ConverterCase, random_voxels
 
 RANDOM = np.random.default_rng(50)
 CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024, "u8": 1280}
@@ -42,11 +42,7 @@ def header2(dim, code, order="<", **more):
 
 
 def voxels(*shape, dtype="i2"):
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f":
-        return RANDOM.normal(size=shape).astype(dtype)
-    limits = np.iinfo(dtype)
-    return RANDOM.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+    return random_voxels(RANDOM, shape, dtype)
 
 
 class NiftiCase(ConverterCase):

@@ -5,17 +5,13 @@ import unittest
 
 import numpy as np
 import tifffile
-from support import ConverterCase
+from support import ConverterCase, random_voxels
 
 RANDOM = np.random.default_rng(20)
 
 
 def voxels(*shape, dtype="u2"):
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f":
-        return RANDOM.normal(size=shape).astype(dtype)
-    limits = np.iinfo(dtype)
-    return RANDOM.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+    return random_voxels(RANDOM, shape, dtype)
 
 
 class TiffCase(ConverterCase):
