@@ -70,12 +70,12 @@ const INPUTS: readonly Input[] = [
     peer: converter('peer_plain.py'),
     path: 'pages.tif',
   },
-  { what: 'NetCDF', program: converter('netcdf.py'), peer: peerFile('plain_netcdf.py'), path: 'volume.nc' },
-  { what: 'HDF5', program: converter('hdf5.py'), peer: peerFile('plain_hdf5.py'), path: 'plain.h5' },
+  { what: 'NetCDF', program: converter('netcdf.py'), peer: peerFile('plain_array.py'), path: 'volume.nc' },
+  { what: 'HDF5', program: converter('hdf5.py'), peer: peerFile('plain_array.py'), path: 'plain.h5' },
   {
     what: 'HDF5 in chunks, gzip',
     program: converter('hdf5.py'),
-    peer: peerFile('plain_hdf5.py'),
+    peer: peerFile('plain_array.py'),
     path: 'gzip.h5',
   },
   {

@@ -1,12 +1,10 @@
 // Bench reaction-upload: from the last byte of a small upload to the start of the stage after fetch, on a whole Sluice.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { childEnvironment, PROJECT_ROOT } from '../src/config/env.js';
 import { datasetWorkflowId, uploadWorkflowId } from '../src/domain/ids.js';
-import { provideTool } from '../src/embedded/tools.js';
-import { startDaemon } from '../src/process/daemon.js';
 import { type BenchOptions, type Findings, packageVersions } from './harness.js';
 import { sendForm } from './send.js';
+import { writeSmallFiles } from './small-files.js';
 import { type Stack, withStack } from './stack.js';
 import { type Figure, figure } from './stats.js';
 
@@ -120,19 +118,4 @@ function startOf(events: readonly HistoryEvent[], activity: string): HistoryEven
 function timeOf(event: HistoryEvent | undefined): number {
   if (event === undefined) throw new Error('the history lacks an event that the bench waits for');
   return Number(event.eventTime.seconds) * 1000 + event.eventTime.nanos / 1e6;
-}
-
-async function writeSmallFiles({ home, config }: Stack, say: (text: string) => void): Promise<void> {
-  const python = await provideTool('python', config, say);
-  const script = join(PROJECT_ROOT, 'bench', 'peer', 'small_files.py');
-  const env = childEnvironment({});
-  const daemon = startDaemon({
-    name: 'python',
-    command: python.path,
-    args: [script, home],
-    env,
-    logFile: join(home, 'small_files.log'),
-  });
-  const { code } = await daemon.exited;
-  if (code !== 0) throw new Error(`the small files could not be written; see ${daemon.logFile}`);
 }

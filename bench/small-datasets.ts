@@ -1,20 +1,21 @@
 // Bench small-datasets: many small datasets at once through a whole Sluice, from their upload to the published product.
-import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { datasetWorkflowId } from '../src/domain/ids.js';
 import { type BenchOptions, cpuTime, type Findings, packageVersions } from './harness.js';
 import { sendForm } from './send.js';
+import { writeSmallFiles } from './small-files.js';
 import { type Stack, withStack } from './stack.js';
 import { figure, timed } from './stats.js';
 
 const RUNS = 7;
 const DATASETS = 20;
-const SIDE = 128;
-const SLICES = 32;
 const SENDERS = 4;
 
 export async function smallDatasets({ runs = RUNS, say }: BenchOptions): Promise<Findings> {
   return await withStack(say, async (stack) => {
-    const content = volume();
+    await writeSmallFiles(stack, say);
+    const content = readFileSync(join(stack.home, 'volume.tif'));
     const speeds: number[] = [];
     const work: number[] = [];
     // The first round warms up and is not counted.
@@ -63,39 +64,4 @@ async function send({ api }: Stack, content: Buffer): Promise<string> {
 async function cpuSeconds({ pids, api, worker }: Stack): Promise<number> {
   const times = await Promise.all([...pids, api.daemon.pid, worker.pid].map(cpuTime));
   return times.reduce((sum, ms) => sum + ms, 0) / 1000;
-}
-
-/** A TIFF of pages of 16-bit values, uncompressed: one directory a page, each right before its pixels. */
-function volume(): Buffer {
-  const bytes = SIDE * SIDE * 2;
-  const tags: readonly (readonly [number, number, number])[] = [
-    [256, 3, SIDE],
-    [257, 3, SIDE],
-    [258, 3, 16],
-    [259, 3, 1],
-    [262, 3, 1],
-    [273, 4, 0],
-    [277, 3, 1],
-    [278, 3, SIDE],
-    [279, 4, bytes],
-  ];
-  const directory = 2 + tags.length * 12 + 4;
-  const page = directory + bytes;
-  const file = Buffer.alloc(8 + SLICES * page);
-  file.write('II*\0', 'latin1');
-  file.writeUInt32LE(8, 4);
-  for (let z = 0; z < SLICES; z += 1) {
-    const at = 8 + z * page;
-    file.writeUInt16LE(tags.length, at);
-    tags.forEach(([tag, type, value], i) => {
-      const entry = at + 2 + i * 12;
-      file.writeUInt16LE(tag, entry);
-      file.writeUInt16LE(type, entry + 2);
-      file.writeUInt32LE(1, entry + 4);
-      file.writeUInt32LE(tag === 273 ? at + directory : value, entry + 8);
-    });
-    file.writeUInt32LE(z + 1 < SLICES ? at + page : 0, at + directory - 4);
-    randomBytes(bytes).copy(file, at + directory);
-  }
-  return file;
 }

@@ -87,3 +87,7 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   await work();
   return performance.now() - start;
 }
+
+/** Growth of memory (MB) over growth of what was moved (MiB), %. */
+export const growthOver = (small: number, large: number, mib: number): number =>
+  (100 * Math.max(0, large - small)) / (mib * 1.048576);

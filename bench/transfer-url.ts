@@ -10,7 +10,7 @@ import { type BenchOptions, type Findings, packageVersions, peakMemory } from '.
 import { freshHome } from './home.js';
 import type { Ask, Fetched } from './peer/fetcher.js';
 import { answering, startNode } from './stack.js';
-import { compare, type Figure, figure, interleave, timed } from './stats.js';
+import { compare, type Figure, figure, growthOver, interleave, timed } from './stats.js';
 
 const RUNS = 7;
 const DEFAULT_MIB = 2048;
@@ -93,8 +93,7 @@ class TransferBench {
       figures.push(figure(`speed, ${mib} MiB`, 'MiB/s', [speed]));
     }
     const [small = 0, large = 0] = peaks;
-    const growth = (100 * (large - small)) / ((size - 1024) * 1.048576);
-    figures.push(figure('growth of memory over size', '%', [Math.max(0, growth)], 1));
+    figures.push(figure('growth of memory over size', '%', [growthOver(small, large, size - 1024)], 1));
     return { comparisons: [], figures, notes: NOTES, versions: await this.#versions() };
   }
 

@@ -9,7 +9,7 @@ import { type Form, sendForm } from './send.js';
 import { sendChunks } from './send-chunks.js';
 import { sendBody, sendTus } from './send-raw.js';
 import { answering, type Stack, startNode, withStack } from './stack.js';
-import { compare, figure, interleave } from './stats.js';
+import { compare, figure, growthOver, interleave } from './stats.js';
 
 const RUNS = 7;
 const DEFAULT_MIB = 1024;
@@ -165,7 +165,7 @@ async function flatness(
   }
   const [small = { API: 0, 'API of chunks': 0 }, large = small] = peaks;
   const growth = (name: keyof typeof servers): number =>
-    (100 * Math.max(0, large[name] - small[name])) / ((size - SMALL_MIB) * 1.048576);
+    growthOver(small[name], large[name], size - SMALL_MIB);
   return {
     comparisons: [],
     figures: (['API', 'API of chunks'] as const).flatMap((name) => [

@@ -133,7 +133,8 @@ class FormReading {
     const sink = await this.#options.open(name, before);
     // It flows when its sink takes it, not before.
     stream.pause().on('data', (chunk: Buffer) => this.#count(chunk.length));
-    await sink.fill(stream, this.#options);
+    const { idleMs, signal } = this.#options;
+    await sink.fill(stream, { idleMs, signal });
     await sink.close();
     this.#waiting.delete(stream);
   }

@@ -20,6 +20,17 @@ import { isErrno, onDisk } from './disk-fault.js';
 /** The codes by which a file system says that it cannot clone or link here. */
 const CANNOT = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EPERM', 'EMLINK', 'EACCES'];
 
+/** Renames on one device. @returns false when it is not there: somebody else was faster */
+export async function moveIfThere(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
 /**
  * Moves a file or a directory by rename; a file on another device is cloned or copied, and appears whole.
  * A file that is at `to` is replaced. Makes the directory of `to`.

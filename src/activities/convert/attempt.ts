@@ -1,10 +1,9 @@
 // The directory of one attempt to convert: a new one, or what an attempt that died at the same work left.
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { isErrno } from '../../bytes/disk-fault.js';
-import { removeTree } from '../../bytes/files.js';
+import { moveIfThere, removeTree } from '../../bytes/files.js';
 import { faultOf } from '../../domain/fault.js';
 import { endProgramsIn } from '../../process/run-tool.js';
 import { isLastTry, stopReason } from '../support/failures.js';
@@ -34,7 +33,7 @@ export async function openAttempt(staging: string, key: string): Promise<Attempt
     // Programs die with their worker; one may be left of an attempt that the server gave up.
     await endProgramsIn(left.work);
     if (!taken && name.startsWith(prefix) && (await exists(left.journal))) {
-      taken = await renamed(left.work, attempt.work);
+      taken = await moveIfThere(left.work, attempt.work);
     }
     await removeTree(left.work);
   }
@@ -56,13 +55,3 @@ const attemptIn = (work: string): Attempt => ({
   product: join(work, 'product'),
   journal: join(work, 'journal.jsonl'),
 });
-
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
-}

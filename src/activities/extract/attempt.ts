@@ -1,10 +1,10 @@
 // The directory of one attempt: nobody else touches it while its process lives; what a dead process left is taken over.
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, rmdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../../bytes/disk-fault.js';
-import { removeTree, sizeOf } from '../../bytes/files.js';
+import { moveIfThere, removeTree, sizeOf } from '../../bytes/files.js';
 import { digestOf } from '../../bytes/receipts.js';
 import { startTimeOf } from '../../process/proc.js';
 
@@ -68,18 +68,7 @@ async function takeOver(parent: string, directory: string): Promise<void> {
   let taken = false;
   for (const left of await dropDead(parent)) {
     if (taken) await removeTree(left);
-    else taken = await renamed(left, directory);
-  }
-}
-
-/** False when another attempt was faster. */
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
+    else taken = await moveIfThere(left, directory);
   }
 }
 

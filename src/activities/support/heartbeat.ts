@@ -25,6 +25,8 @@ export interface ProgressSink {
 export interface Heart {
   /** Tells Temporal and the sink that work advanced; reports less than 200 ms apart are dropped. */
   beat(progress: Progress): void;
+  /** Tells Temporal alone that the activity lives, before anything can be said of its progress. */
+  alive(): void;
   /**
    * Does work whose waits are bounded by time-outs of their own (a stall limit, a back-off) and says now and then
    * that the activity lives; not for longer than `boundMs` after the last beat, so that a hung one is found.
@@ -60,9 +62,12 @@ export function startHeart(
       if (Date.now() - sent < apartMs && !atEnd) return;
       if (atEnd) endTold = end;
       send();
-      // Before its first word a program may find that much was done by an earlier attempt: 0 would be a lie.
-      if (progress.done === 0 && progress.total === 0 && progress.note === undefined) return;
       sink.report({ ...progress, ...subject, runId, attempt });
+    },
+
+    alive() {
+      advanced = Date.now();
+      if (advanced - sent >= apartMs) send();
     },
 
     async waiting(work, boundMs) {

@@ -30,7 +30,8 @@ export interface ProgramCall {
 export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<Record<string, unknown>> {
   const { uuid, stage } = call;
   const heart = startHeart(deps.progress, { uuid });
-  let last: Progress = { stage, done: 0, total: 0, unit: 'bytes' };
+  // Before its first word the program may find that much was done by an earlier attempt: 0 would be a lie.
+  let last: Progress | undefined;
   await mkdir(call.work, { recursive: true });
   const request = join(call.work, 'request.json');
   await writeJson(request, {
@@ -56,7 +57,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
         last = call.shown?.(own) ?? own;
         heart.beat(last);
       },
-      onAlive: () => heart.beat(last),
+      onAlive: () => (last === undefined ? heart.alive() : heart.beat(last)),
       onLog: () => undefined,
       signal: Context.current().cancellationSignal,
     },

@@ -100,7 +100,6 @@ class ChunkForm {
   readonly #index: number;
   #bytes = 0;
   #body: Readable | undefined;
-  #isOpen = false;
   #pacing: Pacing | undefined;
 
   constructor(deps: ApiDeps, file: ChunkedFile, { job }: LargeSession, index: number) {
@@ -120,9 +119,8 @@ class ChunkForm {
   }
 
   async open(before: FormFields): Promise<FormSink> {
-    if (this.#isOpen) throw new Fault('invalid_field', 'The form holds two chunks.');
+    if (this.#body !== undefined) throw new Fault('invalid_field', 'The form holds two chunks.');
     const { chunk_hash } = check(chunkFormSchema, before, 'body');
-    this.#isOpen = true;
     return {
       fill: async (body) => {
         this.#body = body;
@@ -134,7 +132,7 @@ class ChunkForm {
 
   /** @throws InvalidRequest when there was none */
   requireChunk(fields: FormFields): void {
-    if (!this.#isOpen) check(chunkFormSchema.required({ chunk: true }), fields, 'body');
+    if (this.#body === undefined) check(chunkFormSchema.required({ chunk: true }), fields, 'body');
   }
 
   /** How the failure reads for a chunk. */
