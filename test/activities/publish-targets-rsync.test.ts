@@ -1,11 +1,13 @@
 // The activity publishTo to real rsync daemons and over a real sshd: what arrives, what readers see, what is left behind.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { RsyncTarget } from '../../src/contracts/targets.js';
+import { filesHolding } from '../support/data.js';
 import { type FaultProxy, type ProxyBehaviour, startFaultProxy } from '../support/fault-proxy.js';
+import { signalProgramsIn } from '../support/proc.js';
 import { seeded } from '../support/product.js';
 import {
   PASSWORD,
@@ -149,7 +151,8 @@ describe('breaks', () => {
     const { taken } = await behind({ paceTo: 40 * MIB });
     let killed = 0;
     bench.onProgress = ({ done }) => {
-      if (killed === 0 && done > 20 * MIB && done < SIZE) killed = killProgramsBelow(bench.dir);
+      if (killed === 0 && done > 20 * MIB && done < SIZE)
+        killed = signalProgramsIn(join(bench.dir, 'out'), 'SIGKILL');
     };
     await expect(bench.publish(mirror())).rejects.toMatchObject({ nonRetryable: false });
     expect(killed).toBeGreaterThan(0);
@@ -238,16 +241,11 @@ describe('over ssh', () => {
     const url = 'https://data.example.org/';
     expect(await bench.publish(over({ url }))).toMatchObject({ url: `${url}${bench.uuid}/`, readBack: 6 });
     prove(SMALL);
-    const holding = readdirSync(bench.dir, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .filter(({ parentPath, name }) =>
-        readFileSync(join(parentPath, name)).includes(sshd.key.slice(60, 120)),
-      );
-    expect(holding).toEqual([]);
+    expect(filesHolding(bench.dir, sshd.key.slice(60, 120))).toEqual([]);
   });
 
   test.each<[string, string, () => Partial<RsyncTarget>]>([
-    ['another host key', 'target_untrusted', () => ({ hostKey: publicKey(sshd.otherKey) })],
+    ['another host key', 'target_untrusted', () => ({ hostKey: sshd.otherPublic })],
     ['a key that the host does not know', 'target_denied', () => ({ privateKey: sshd.otherKey })],
     ['a directory that is not there', 'target_refused', () => ({ path: join(far, 'none') })],
   ])('%s: %s', async (_, type, more) => {
@@ -262,24 +260,4 @@ describe('over ssh', () => {
     await writeFile(join(bench.dir, 'ssh/known_hosts'), `[127.0.0.1]:${sshd.port} ${sshd.hostKey}\n`);
     expect(await bench.publish(target)).toMatchObject({ readBack: 6 });
   });
-
-  const publicKey = (key: string): string => {
-    const path = join(bench.dir, 'other');
-    writeFileSync(path, key, { mode: 0o600 });
-    const line = execFileSync('ssh-keygen', ['-y', '-f', path], { encoding: 'utf8' });
-    return line.split(' ').slice(0, 2).join(' ').trim();
-  };
 });
-
-function killProgramsBelow(directory: string): number {
-  const isBelow = (pid: string): boolean => {
-    try {
-      return readlinkSync(`/proc/${pid}/cwd`).startsWith(`${directory}/out/`);
-    } catch {
-      return false;
-    }
-  };
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isBelow(name));
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
-  return pids.length;
-}

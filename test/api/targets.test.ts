@@ -1,7 +1,8 @@
 // Publish targets at the API: who may be asked for, what a row shows, and what a retry starts.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { DatasetInput, ProductSummary } from '../../src/contracts/workflow.js';
+import type { DatasetInput } from '../../src/contracts/workflow.js';
 import { type TargetRow, targetsState } from '../../src/domain/target.js';
+import { product } from '../support/story.js';
 import { type Harness, startHarness } from './support/harness.js';
 import { get, post } from './support/http.js';
 import { putRows } from './support/rows.js';
@@ -32,16 +33,6 @@ beforeAll(async () => {
 });
 afterAll(async () => await at.close());
 
-const product: ProductSummary = {
-  manifest: { store: 'out', key: 'k/manifest.json', size: 1, digest: 'ab'.repeat(32) },
-  kind: 'idx',
-  entry: 'visus.idx',
-  bytes: 1,
-  files: 1,
-  preview: null,
-  checked: 1,
-  blocks: 1,
-};
 const there: TargetRow = { target: 'archive', status: 'done', at: 0, url: 's3://products/' };
 const missing: TargetRow = {
   target: 'mirror',

@@ -1,12 +1,12 @@
 // Data with known values, and independent readers of what came of it.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const python = (): string => {
-  const path = process.env['SLUICE_PYTHON'];
+  const path = process.env.SLUICE_PYTHON;
   if (path === undefined) throw new Error('SLUICE_PYTHON is not set: tests start with "npm test"');
   return path;
 };
@@ -111,3 +111,10 @@ export function tree(directory: string): string[] {
     return [];
   }
 }
+
+/** Files at any depth that hold a text, absolute. */
+export const filesHolding = (directory: string, text: string): string[] =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => readFileSync(path).includes(text));

@@ -10,11 +10,16 @@ function workPlace(pid: string): string {
   }
 }
 
-/** Sends a signal to every program whose working directory is, or lies below, `directory`; returns how many. */
-export function signalProgramsIn(directory: string, signal: NodeJS.Signals): number {
-  const inside = readdirSync('/proc')
+/** Every program whose working directory is, or lies below, `directory`, by its pid. */
+export const programsIn = (directory: string): number[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => `${workPlace(pid)}/`.startsWith(`${directory}/`));
-  for (const pid of inside) process.kill(Number(pid), signal);
+    .filter((pid) => `${workPlace(pid)}/`.startsWith(`${directory}/`))
+    .map(Number);
+
+/** Sends a signal to each of them; returns how many. */
+export function signalProgramsIn(directory: string, signal: NodeJS.Signals): number {
+  const inside = programsIn(directory);
+  for (const pid of inside) process.kill(pid, signal);
   return inside.length;
 }

@@ -47,6 +47,8 @@ export interface Sshd extends TestServer {
   readonly key: string;
   /** A private key that it does not know. */
   readonly otherKey: string;
+  /** Its public half, `type base64`. */
+  readonly otherPublic: string;
   /** `type base64`. */
   readonly hostKey: string;
 }
@@ -72,12 +74,14 @@ export async function startSshd(directory: string): Promise<Sshd> {
   const args = ['-D', '-e', '-f', '/dev/null', '-p', String(port), '-h', host];
   const server = await start('/usr/sbin/sshd', [...args, ...options.flatMap((one) => ['-o', one])], port);
   const read = (path: string): string => readFileSync(path, 'utf8');
+  const publicOf = (path: string): string => read(`${path}.pub`).split(' ').slice(0, 2).join(' ').trim();
   return {
     ...server,
     user: userInfo().username,
     key: read(key),
     otherKey: read(other),
-    hostKey: read(`${host}.pub`).split(' ').slice(0, 2).join(' ').trim(),
+    otherPublic: publicOf(other),
+    hostKey: publicOf(host),
   };
 }
 

@@ -1,11 +1,13 @@
 // What only rsync can meet: keys of hosts, refusals, links, odd names, cuts, a killed child, files that change.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { RsyncSource } from '../../../src/domain/source.js';
+import { filesHolding } from '../../support/data.js';
 import { type FaultProxy, type ProxyBehaviour, startFaultProxy } from '../../support/fault-proxy.js';
+import { programsIn, signalProgramsIn } from '../../support/proc.js';
 import {
   PASSWORD,
   type Sshd,
@@ -108,7 +110,7 @@ describe('names', () => {
     expect(output).toMatchObject({ delivery: { leftOut: { count: 2, names: ['set/link', 'set/pipe'] } } });
   });
 
-  const many = process.env['SLUICE_TEST_SOAK'] === '1' ? 10_000 : 300;
+  const many = process.env.SLUICE_TEST_SOAK === '1' ? 10_000 : 300;
   test(`${many} small files`, async () => {
     const files = Object.fromEntries(
       Array.from({ length: many }, (_, i) => [`d${i % 7}/f${i}.bin`, Buffer.from(`content ${i}`)]),
@@ -191,7 +193,8 @@ describe('breaks', () => {
     let killed = 0;
     const output = await bench.run(at('open/set'), {
       onProgress: ({ done, total }) => {
-        if (killed === 0 && done > 2 * MIB && done < total) killed = killProgramsBelow(bench.dir);
+        if (killed === 0 && done > 2 * MIB && done < total)
+          killed = signalProgramsIn(join(bench.dir, 'in'), 'SIGKILL');
       },
     });
     expect(killed).toBeGreaterThan(0);
@@ -256,7 +259,7 @@ describe('over ssh', () => {
     let seen: string[] = [];
     const output = await bench.run(over(), {
       onProgress: () => {
-        seen = seen.length > 0 ? seen : programsBelow(bench.dir).map(commandOf);
+        seen = seen.length > 0 ? seen : programsIn(join(bench.dir, 'in')).map(commandOf);
       },
     });
     await bench.prove(output, files);
@@ -274,7 +277,7 @@ describe('over ssh', () => {
 
   test.each<[string, string, () => Promise<RsyncSource>]>([
     ['an unknown host', 'host_key_unknown', async () => without(over(), 'hostKey')],
-    ['another host key', 'host_key_changed', async () => over({ hostKey: publicKey(sshd.otherKey) })],
+    ['another host key', 'host_key_changed', async () => over({ hostKey: sshd.otherPublic })],
     [
       'a key that the host does not know',
       'remote_denied',
@@ -298,39 +301,11 @@ describe('over ssh', () => {
     await expect(bench.run(await make())).rejects.toEqual(failure(code));
     await bench.proveEmptyStaging();
   });
-
-  const publicKey = (key: string): string => {
-    const path = join(bench.dir, 'other');
-    writeFileSync(path, key, { mode: 0o600 });
-    return execFileSync('ssh-keygen', ['-y', '-f', path], { encoding: 'utf8' })
-      .split(' ')
-      .slice(0, 2)
-      .join(' ')
-      .trim();
-  };
 });
 
 function without(source: RsyncSource, key: 'hostKey'): RsyncSource {
   const { [key]: _, ...rest } = source;
   return rest;
-}
-
-const programsBelow = (directory: string): number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readlinkSync(`/proc/${pid}/cwd`).startsWith(`${directory}/in/`);
-      } catch {
-        return false;
-      }
-    });
-
-function killProgramsBelow(directory: string): number {
-  const pids = programsBelow(directory);
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
-  return pids.length;
 }
 
 function commandOf(pid: number): string {
@@ -339,11 +314,4 @@ function commandOf(pid: number): string {
   } catch {
     return '';
   }
-}
-
-function filesHolding(directory: string, text: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => readFileSync(path).includes(text));
 }
