@@ -123,6 +123,13 @@ export async function release(
   );
 }
 
+/** What is taken, counted anew: whoever is called because there is room must not meet an older count. */
+export async function usageNow(store: Store, owner: string): Promise<Usage> {
+  const found = () => usageOf(store).findOne({ _id: owner });
+  await recount(store, owner, await found());
+  return (await found()) ?? NOTHING;
+}
+
 /** What the rows say. */
 export async function countUsage(store: Store, owner: string): Promise<Usage> {
   const open: Filter<JobDocument> = { user_email: owner, upload_status: { $in: [...UPLOAD_OPEN] } };

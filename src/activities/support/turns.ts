@@ -18,7 +18,7 @@ import {
   type Waiting,
   waitForTurn,
 } from '../../store/turns.js';
-import { countUsage } from '../../store/usage.js';
+import { usageNow } from '../../store/usage.js';
 
 export interface TurnDeps {
   readonly store: Store;
@@ -125,7 +125,7 @@ async function roomIn(store: Store, line: string, most: number): Promise<number>
   const bytes = (await nextBytes(store, line)) ?? 0;
   // One for which there will never be room (the limit was lowered) is to hear it, and stands in nobody's way.
   if (bytes > most) return 1;
-  const { open_bytes: used } = await countUsage(store, owner);
+  const { open_bytes: used } = await usageNow(store, owner);
   return used + bytes <= most ? 1 : 0;
 }
 
