@@ -16,6 +16,9 @@ from sluice_convert.preview import draw
 from sluice_convert.proofs import forms_of
 from sluice_convert.report import Fault, run_program
 
+# What is wrong with a published product is told; anything else that goes wrong is a failure.
+DAMAGE = ("product_differs", "no_proof")
+
 
 def main(request, reporter):
     if not request.get("again"):
@@ -23,7 +26,7 @@ def main(request, reporter):
     try:
         return prove(request, reporter, strict=False)
     except Fault as fault:
-        if fault.code not in ("product_differs", "no_proof"):
+        if fault.code not in DAMAGE:
             raise
         return {"problem": fault.say, "different": 0, "differences": []}
 
@@ -33,10 +36,7 @@ def prove(request, reporter, strict):
     product, limits, sample = request["product"], request["limits"], request["sample"]
     proof = checking.read_proof(os.path.join(product, request["proof"]))
     forms = forms_of(product, request["entry"], proof, limits["threads"])
-    for form in forms:
-        if strict:
-            form.check_files()  # later each file is known by its checksum
-        form.open(strict)
+    forms, broken = opened(forms, strict)
     chosen = [checking.choose(form.blocks, form.voxel_bytes, sample) for form in forms]
     sizes = [
         sum(checking.volume(form.blocks[index]["box"]) for index in drawn) * form.voxel_bytes
@@ -51,8 +51,25 @@ def prove(request, reporter, strict):
             groups = checking.grouped(form.blocks, drawn, form.voxel_bytes, limits["slab_bytes"])
             records.append(prove_form(form, drawn, groups, proof, sample["seed"], pool, told, strict))
         reporter.progress(total, total, "checked")
-        record = records[0] if [form.kind for form in forms] == ["idx"] else together(forms, records)
+        alone = [form.kind for form in forms] == ["idx"] and not broken
+        record = records[0] if alone else together(forms, records, broken)
         return record | (pictured.result() if pictured is not None else {})
+
+
+def opened(forms, strict):
+    """(forms that can be read, records of those that cannot): one that is damaged does not hide another."""
+    whole, broken = [], []
+    for form in forms:
+        try:
+            if strict:
+                form.check_files()  # later each file is known by its checksum
+            form.open(strict)
+            whole.append(form)
+        except Fault as fault:
+            if strict or fault.code not in DAMAGE or len(broken) + 1 == len(forms):
+                raise
+            broken.append({"kind": form.kind, "entry": form.entry, "problem": fault.say})
+    return whole, broken
 
 
 def counting(reporter, before, total):
@@ -80,8 +97,11 @@ def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
     return record
 
 
-def together(forms, records):
-    """One record of a product with a Zarr form: sums, and under `outputs` what each form showed by itself."""
+def together(forms, records, broken):
+    """One record of a product with a Zarr form: sums, and under `outputs` what each form showed by itself.
+
+    With `broken` forms it has the `problem` of the first too.
+    """
     own = ("checked", "blocks", "bytes_checked", "complete", "confidence", "fields", "different", "levels")
     outputs = [
         {"kind": form.kind, "entry": form.entry} | {key: record[key] for key in own if key in record}
@@ -90,7 +110,8 @@ def together(forms, records):
     sums = {key: sum(record[key] for record in records) for key in ("checked", "blocks", "bytes_checked", "different")}
     differences = [one for record in records for one in record["differences"]][:MOST_SHOWN]
     complete = all(record["complete"] for record in records)
-    return records[0] | sums | {"complete": complete, "differences": differences, "outputs": outputs}
+    problem = {"problem": broken[0]["problem"]} if broken else {}
+    return records[0] | sums | problem | {"complete": complete, "differences": differences, "outputs": outputs + broken}
 
 
 def source_range(proof):

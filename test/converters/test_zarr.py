@@ -190,6 +190,26 @@ class Damaged(ZarrCase):
             self.assertGreater(high[1], start[1])
             self.assertGreater(high[2], start[0])
 
+    def test_a_form_that_does_not_open_hides_nothing_of_the_other(self):
+        self.assert_done(self.convert("tiff", parameters={"output": "both"}))
+        for entry, kinds in (("visus.idx", ["zarr", "idx"]), ("data.zarr/zarr.json", ["idx", "zarr"])):
+            with self.subTest(entry):
+                path = os.path.join(self.output, entry)
+                with open(path, "rb") as file:
+                    content = file.read()
+                with open(path, "wb") as file:
+                    file.write(content[: len(content) // 3])
+                again = self.prove_zarr("visus.idx", again=True)
+                self.assert_done(again)
+                whole, broken = again.result["outputs"]
+                self.assertEqual([whole["kind"], broken["kind"]], kinds)
+                self.assertTrue(whole["complete"] and whole["different"] == 0 and whole["checked"] > 0)
+                self.assertTrue(broken["problem"])
+                self.assertEqual(again.result["problem"], broken["problem"])
+                self.assertEqual(self.prove_zarr("visus.idx").code, 65)
+                with open(path, "wb") as file:
+                    file.write(content)
+
     def test_another_value_written_by_zarr_itself(self):
         group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
         group["0"][7, 9, 11] = self.values[7, 9, 11] + 1
