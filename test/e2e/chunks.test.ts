@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ask, begin, type ChunkAnswer, sendChunk, sha256, shared } from '../support/chunks.js';
 import { tree } from '../support/data.js';
+import { seeded } from '../support/seeded.js';
 import { kill, Stack, until } from '../support/stack.js';
 
 const MIB = 1024 * 1024;
@@ -31,15 +32,6 @@ afterAll(async () => {
 function chunk(index: number, size = CHUNK): Buffer {
   const key = createHash('sha256').update(`chunk ${index}`).digest();
   return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(size));
-}
-
-/** Numbers from 0 to 1 that are the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return state / 2_147_483_648;
-  };
 }
 
 /** What one of many tries brought; nothing when the connection broke or the server is away. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { someBytes } from '../contract/sources/bench.js';
 import { tree } from '../support/data.js';
+import { seeded } from '../support/seeded.js';
 import { kill, Stack, until } from '../support/stack.js';
 import { ask, create, NATIVE, offsetOf, PART } from '../support/tus.js';
 
@@ -122,15 +123,14 @@ test(
     });
     const path = new URL(url).pathname;
     const lost: { twice: number; unread: number }[] = [];
-    let state = 20_261_125;
+    const random = seeded(20_261_125);
     for (let moment = 0; moment < MOMENTS; moment += 1) {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       const from = await offsetOf(url);
       const headers = { ...PART, 'upload-offset': `${from}` };
       // The lease of the process that was killed before must have run out.
       await until('the upload may go on', async () => (await ask('PATCH', url, headers)).status === 204);
       // Somewhere in the next part of the way, so that each moment meets the transfer.
-      const goal = from + ((SIZE - from) / (MOMENTS - moment + 1)) * (0.2 + (0.8 * (state >>> 8)) / 2 ** 24);
+      const goal = from + ((SIZE - from) / (MOMENTS - moment + 1)) * (0.2 + 0.8 * random());
       const tus = send('PATCH', path, headers, { from });
       const others = [byPut(), byForm()];
       await until('the transfer is there', async () => tus.sent() >= goal, 60_000, 2);

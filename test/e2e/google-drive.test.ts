@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sha256sumCheck, tree } from '../support/data.js';
 import { type GoogleStandIn, startGoogle } from '../support/google-drive.js';
+import { seeded } from '../support/seeded.js';
 import { postJson } from '../support/send.js';
 import { kill, Stack, until } from '../support/stack.js';
 
@@ -59,15 +60,6 @@ async function expectWhole(uuid: string, ms: number): Promise<void> {
   sha256sumCheck(join(stack.out, uuid));
   expect(tree(join(stack.in, '.staging'))).toEqual([]);
   expect(existsSync(join(stack.in, '.secrets')) ? tree(join(stack.in, '.secrets')) : []).toEqual([]);
-}
-
-/** Numbers between 0 and 1, the same at every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1664525 + 1013904223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
 }
 
 test(

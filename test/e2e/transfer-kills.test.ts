@@ -11,6 +11,7 @@ import type { FetchOutput } from '../../src/contracts/activities.js';
 import { claimPort } from '../../src/embedded/ports.js';
 import { tree } from '../support/data.js';
 import { type FaultServer, startFaultServer } from '../support/fault-server.js';
+import { seeded } from '../support/seeded.js';
 import { kill, until } from '../support/stack.js';
 
 const MIB = 1024 * 1024;
@@ -35,11 +36,7 @@ afterAll(async () => {
 
 /** For each kill the share of what is left that is let through before it. */
 function shares(): number[] {
-  let state = SEED;
-  const random = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const random = seeded(SEED);
   return Array.from({ length: MOMENTS }, (_, i) => (0.1 + 0.8 * random()) / (MOMENTS - i));
 }
 

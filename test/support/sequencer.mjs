@@ -9,7 +9,7 @@ const LONG = [
   'test/e2e/sensors.test.ts',
   'test/e2e/all-ways.test.ts',
   'test/e2e/doors.test.ts',
-  'test/e2e/remote-kills.test.ts',
+  'test/e2e/source-kills.test.ts',
   'test/e2e/targets.test.ts',
   'test/e2e/outages.test.ts',
   'test/contract/sources/rclone.test.ts',

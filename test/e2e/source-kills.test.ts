@@ -1,5 +1,5 @@
-// Remote sources on the whole stack: the worker dies in mid-transfer, nothing is lost.
-import { rmSync, writeFileSync } from 'node:fs';
+// Sources on the whole stack: the worker dies again and again in mid-transfer, nothing is lost.
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import {
   USER,
 } from '../support/rsync-servers.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
+import { seeded } from '../support/seeded.js';
 import { postJson } from '../support/send.js';
 import { kill, Stack, until } from '../support/stack.js';
 
@@ -24,8 +25,9 @@ const MIB = 1024 * 1024;
 // `npm run soak`: larger, at more moments.
 const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
 const SIZE = (SOAK ? 1024 : 64) * MIB;
-const MOMENTS = SOAK ? Array.from({ length: 20 }, (_, i) => (i + 0.5) / 20) : [0.6];
-const PACE = (SOAK ? 100 : 12) * MIB;
+const KILLS = SOAK ? 20 : 3;
+// Slow enough for each kill to meet a transfer.
+const PACE = (SOAK ? 100 : 20) * MIB;
 
 let stack: Stack;
 let data: string;
@@ -42,6 +44,7 @@ beforeAll(async () => {
     SLUICE_URL_ALLOW: '127.0.0.1/32',
     SLUICE_RCLONE_CONFIG: config,
     SLUICE_RCLONE_BIN: RCLONE,
+    SLUICE_LOCAL_ROOTS: tmpdir(),
   });
   data = join(stack.home, 'remote');
   // Bytes that differ everywhere: rsync finds what repeats, and would send nothing of it.
@@ -94,37 +97,78 @@ const sources = {
   }),
 };
 
-test.each(
-  (['daemon', 'ssh', 'dav', 's3'] as const).flatMap((name) =>
-    MOMENTS.map((moment) => [name, moment] as const),
-  ),
-)(
-  '%s: the worker is killed at %p of the bytes; the rest comes, once',
-  async (name, moment) => {
+/** Where each kill comes, in bytes of the large file: spread over it, each somewhere in its part. */
+function moments(seed: number): number[] {
+  const random = seeded(seed);
+  return Array.from({ length: KILLS }, (_, i) => ((i + 0.1 + 0.8 * random()) / (KILLS + 0.5)) * SIZE);
+}
+
+async function ingest(name: string, source: object): Promise<{ uuid: string; jobId: string }> {
+  const fields = { name, user_email: 'ada@example.org', sensor: 'OTHER', source };
+  const sent = await postJson(`${stack.apiUrl}/api/v1/uploads`, fields);
+  expect(sent.status).toBe(201);
+  return { uuid: sent.uuid, jobId: sent.job };
+}
+
+async function expectWhole(uuid: string): Promise<void> {
+  await stack.settled(uuid, 'done', SOAK ? 600_000 : 180_000);
+  sha256sumCheck(join(stack.out, uuid));
+  expect(tree(join(stack.out, uuid))).toEqual(expect.arrayContaining(['large.bin', 'sub/small.bin']));
+  expect(tree(join(stack.in, '.staging'))).toEqual([]);
+  expect(existsSync(join(stack.in, '.secrets')) ? tree(join(stack.in, '.secrets')) : []).toEqual([]);
+}
+
+test.each(['daemon', 'ssh', 'dav', 's3'] as const)(
+  `%s: the worker is killed ${KILLS} times; the rest comes, once`,
+  async (name) => {
     const proxy = proxies[name];
     const start = proxy.given();
-    const sent = await postJson(`${stack.apiUrl}/api/v1/uploads`, {
-      name: `${name} ${moment}`,
-      user_email: 'ada@example.org',
-      sensor: 'OTHER',
-      source: sources[name](),
-    });
-    expect(sent.status).toBe(201);
-    await until('the moment has come', async () => proxy.given() - start > moment * SIZE, 120_000, 20);
-    await kill(stack.worker);
-    await stack.startWorker();
-    await stack.settled(sent.uuid, 'done', 180_000);
-    sha256sumCheck(join(stack.out, sent.uuid));
-    expect(tree(join(stack.out, sent.uuid))).toEqual(expect.arrayContaining(['large.bin', 'sub/small.bin']));
-    expect(tree(join(stack.in, '.staging'))).toEqual([]);
-    expect(tree(join(stack.in, '.secrets'))).toEqual([]);
+    const { uuid } = await ingest(name, sources[name]());
+    for (const moment of moments(SIZE + name.length)) {
+      await until('the moment has come', async () => proxy.given() - start > moment, 120_000, 20);
+      await kill(stack.worker);
+      await stack.startWorker();
+    }
+    await expectWhole(uuid);
     // The engine has a few streams of such a file (two at first), each with 8 MiB that are not confirmed.
-    const twice = (name === 'dav' || name === 's3' ? 4 * 8 + 8 : 8) * MIB;
+    const twice = KILLS * (name === 'dav' || name === 's3' ? 4 * 8 + 8 : 8) * MIB;
     const more = (proxy.given() - start - SIZE) / MIB;
     process.stdout.write(
-      `${name}, killed at ${moment} of ${SIZE / MIB} MiB: ${more.toFixed(1)} MiB moved twice\n`,
+      `${name}, killed ${KILLS} times in ${SIZE / MIB} MiB: ${more.toFixed(1)} MiB moved twice\n`,
     );
     expect(proxy.given() - start).toBeLessThan(SIZE + twice);
   },
-  240_000,
+  SOAK ? 900_000 : 240_000,
+);
+
+test(
+  `a path on the server: the worker is killed ${KILLS} times; the copy goes on`,
+  async () => {
+    const owner = 'ada@example.org';
+    const limit = (bytes: number) =>
+      fetch(`${stack.apiUrl}/api/v1/limits/owners/${owner}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ bytes_per_second: bytes }),
+      });
+    expect((await limit(PACE / 3)).status).toBe(200);
+    const { uuid, jobId } = await ingest('local', { type: 'local', path: join(data, 'set') });
+    const done = async (): Promise<number> => (await stack.job(jobId)).sluice.progress?.done ?? 0;
+    for (const moment of moments(11)) {
+      await until('the moment has come', async () => (await done()) > moment, 120_000, 20);
+      const before = await done();
+      await kill(stack.worker);
+      await stack.startWorker();
+      const lowest: number[] = [];
+      await until(
+        'it goes on',
+        async () => lowest.push(await done()) > 0 && (lowest.at(-1) ?? 0) > before,
+        60_000,
+      );
+      expect(Math.min(...lowest)).toBeGreaterThanOrEqual(before - 8 * MIB);
+    }
+    await expectWhole(uuid);
+    expect((await limit(0)).status).toBe(200);
+  },
+  SOAK ? 900_000 : 240_000,
 );
