@@ -3,10 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { PYTHON_ENV, warmInterpreter } from '../src/activities/support/programs.js';
 import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from '../src/activities/validate/sample.js';
 import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { startDaemon } from '../src/process/daemon.js';
+import type { WarmInterpreter } from '../src/process/warm.js';
 import type { BenchOptions, Findings } from './harness.js';
 import { freshHome } from './home.js';
 import { type Comparison, compare, type Figure, figure, interleave } from './stats.js';
@@ -21,7 +24,10 @@ export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOpti
   const home = freshHome();
   try {
     const python = await provideTool('python', loadConfig(childEnvironment({ SLUICE_HOME: home })), say);
-    const bench = new ConvertBench(home, python.path);
+    const programs = { python: python.path, converters: join(PROJECT_ROOT, 'converters'), converterBytes: 0 };
+    const warm = warmInterpreter(programs, join(home, 'warm'));
+    await warm.ready();
+    const bench = new ConvertBench(home, python.path, warm);
     say(`writing a volume of ${size} MiB`);
     await bench.run([
       peerFile('make_volume.py'),
@@ -37,6 +43,7 @@ export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOpti
       figures.push(...found.figures);
       say(`${input.what}: done`);
     }
+    await warm.stop();
     return { comparisons, figures, notes: NOTES, versions: { python: python.version, ...pinned() } };
   } finally {
     await rm(home, { recursive: true, force: true });
@@ -44,7 +51,7 @@ export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOpti
 }
 
 const NOTES = [
-  'Each run is a process of its own, start of the interpreter included; the source lies in the page cache; fsync counts on neither side.',
+  'Each run is a process of its own. Ours is a copy of the warm interpreter, as in a worker; the peer starts Python, and so does ours in the rows "started by itself". The source lies in the page cache; fsync counts on neither side.',
   'Ours takes digests of every block of the source while it converts, in bounded memory; the peer checks nothing and holds the whole volume.',
   '"With the proof" adds the stage validate, which reads the product back by OpenVisus and compares it with those digests, block by block, and draws the preview.',
 ];
@@ -96,11 +103,13 @@ interface Ran {
 class ConvertBench {
   readonly #home: string;
   readonly #python: string;
+  readonly #warm: WarmInterpreter;
   #count = 0;
 
-  constructor(home: string, python: string) {
+  constructor(home: string, python: string, warm: WarmInterpreter) {
     this.#home = home;
     this.#python = python;
+    this.#warm = warm;
   }
 
   async measure(
@@ -112,13 +121,15 @@ class ConvertBench {
     const proof: number[] = [];
     const seconds = await interleave(runs, {
       ours: async () => {
-        const { ran, product } = await this.#convert(input, input.program);
+        const { args, product } = await this.#prepare(input, input.program);
+        const ran = await this.#copy(args);
         memory.ours.push(ran.peak_mb);
         proof.push((await this.#prove(product)).seconds);
         return ran.seconds;
       },
+      alone: async () => (await this.run((await this.#prepare(input, input.program)).args)).seconds,
       peer: async () => {
-        const { ran } = await this.#convert(input, input.peer);
+        const ran = await this.run((await this.#prepare(input, input.peer)).args);
         memory.peer.push(ran.peak_mb);
         return ran.seconds;
       },
@@ -130,6 +141,7 @@ class ConvertBench {
     return {
       comparisons: [
         compare({ ...words, what: input.what }, seconds.ours, seconds.peer),
+        compare({ ...words, what: `${input.what}, started by itself` }, seconds.alone, seconds.peer),
         compare({ ...words, what: `${input.what}, with the proof` }, whole, seconds.peer),
         compare(
           { ...words, what: `${input.what}, peak memory`, unit: 'MB' },
@@ -148,8 +160,8 @@ class ConvertBench {
     };
   }
 
-  /** Converts into a fresh product. The one before is removed, so that the disk stays small. */
-  async #convert({ path }: Input, program: string): Promise<{ ran: Ran; product: string }> {
+  /** What converts into a fresh product. The one before is removed, so that the disk stays small. */
+  async #prepare({ path }: Input, program: string): Promise<{ args: string[]; product: string }> {
     const work = join(this.#home, 'work');
     await rm(work, { recursive: true, force: true });
     const product = join(work, 'product');
@@ -159,7 +171,7 @@ class ConvertBench {
     const sorted = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     const inputs = sorted.map((name) => ({ path: join(source, name), name: name || path }));
     const request = { inputs, output: product, work, parameters: {}, limits: LIMITS };
-    return { ran: await this.run([program, await this.#write(work, request)]), product };
+    return { args: [program, await this.#write(work, request)], product };
   }
 
   async #prove(product: string): Promise<Ran> {
@@ -174,7 +186,7 @@ class ConvertBench {
       sample,
       limits: LIMITS,
     };
-    return await this.run([converter('prove.py'), await this.#write(work, request)]);
+    return await this.#copy([converter('prove.py'), await this.#write(work, request)]);
   }
 
   async #write(work: string, request: object): Promise<string> {
@@ -183,7 +195,17 @@ class ConvertBench {
     return path;
   }
 
-  /** Runs a Python program and learns its time and memory. @throws Error with its last words when it failed */
+  /** Runs one in a copy of the warm interpreter, as the worker does. @throws Error with its last words when it failed */
+  async #copy(args: readonly string[]): Promise<Ran> {
+    const start = performance.now();
+    const run = await this.#warm.start({ args, cwd: this.#home, env: PYTHON_ENV });
+    if (run === undefined) throw new Error('the warm interpreter has ended');
+    const [exit, , noise] = await Promise.all([run.exited, text(run.stdout), text(run.stderr)]);
+    if (exit.exitCode !== 0) throw new Error(`${args[0]} failed:\n${noise}`);
+    return { seconds: (performance.now() - start) / 1000, peak_mb: (exit.peakBytes ?? 0) / 1e6, exit: 0 };
+  }
+
+  /** Starts a Python program and learns its time and memory. @throws Error with its last words when it failed */
   async run(args: readonly string[]): Promise<Ran> {
     this.#count += 1;
     const logFile = join(this.#home, 'logs', `${this.#count}.log`);
@@ -191,7 +213,7 @@ class ConvertBench {
       name: 'python',
       command: this.#python,
       args: [peerFile('measure.py'), this.#python, ...args],
-      env: { HOME: this.#home, TMPDIR: this.#home, ...ENVIRONMENT },
+      env: { HOME: this.#home, TMPDIR: this.#home, ...PYTHON_ENV },
       logFile,
     });
     await daemon.exited;
@@ -202,8 +224,6 @@ class ConvertBench {
   }
 }
 
-/** As src/activities/support/programs.ts sets them. */
-const ENVIRONMENT = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
 const LIMITS = { slab_bytes: 32 * 2 ** 20, threads: Math.max(1, Math.min(8, availableParallelism())) };
 
 /** Versions of the libraries both sides use. */

@@ -1,5 +1,5 @@
 // Ends a process group for one reason: SIGTERM, then SIGKILL after the grace time.
-import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { FailureCode } from '../domain/failure.js';
 import { signalGroup } from './proc.js';
 
@@ -13,7 +13,7 @@ export interface Ending {
   readonly reason: EndReason | undefined;
   end(reason: EndReason): void;
   /** After the leader's exit: ends what it left behind and lets go of its pipes. */
-  sweep(child: ChildProcess): void;
+  sweep(outputs: { readonly stdout: Readable; readonly stderr: Readable }): void;
 }
 
 /** How long a process that left the group may hold the pipes after its parent's exit, ms. */
@@ -34,12 +34,12 @@ export function createEnding(group: number | undefined, graceMs: number): Ending
       signal('SIGTERM');
       kill = setTimeout(() => signal('SIGKILL'), graceMs);
     },
-    sweep(child) {
+    sweep({ stdout, stderr }) {
       clearTimeout(kill);
       signal('SIGKILL');
       setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
+        stdout.destroy();
+        stderr.destroy();
       }, PIPE_PATIENCE).unref();
     },
   };

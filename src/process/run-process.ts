@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { Fault } from '../domain/fault.js';
 import { createEnding, type Ending } from './ending.js';
 import { closedOptions, findProgram, guarded } from './guard.js';
-import type { ProgramHooks, ProgramSpec } from './program.js';
+import type { ProgramExit, ProgramHooks, ProgramSpec, Started } from './program.js';
 import { createLineSplitter, parseProgramLine } from './program-lines.js';
 import { type Ended, programFault, verdict } from './verdict.js';
 import { watchProgram } from './watch.js';
@@ -37,22 +37,19 @@ async function superviseProgram(
   hooks: ProgramHooks,
   writeLog: (text: string) => Promise<void>,
 ): Promise<Record<string, unknown>> {
-  const child = startProgram(spec);
+  const program = (await spec.warm?.start(spec)) ?? startProgram(spec);
   const said = createListener(hooks, writeLog);
-  const ending = createEnding(child.pid, spec.graceMs);
-  const stopWatching = watchProgram(spec, child.pid, said, hooks, ending);
-  child.once('exit', () => ending.sweep(child));
+  const ending = createEnding(program.pid, spec.graceMs);
+  const stopWatching = watchProgram(spec, program.pid, said, hooks, ending);
+  void program.exited.then(() => ending.sweep(program));
   const [exit] = await Promise.all([
-    child,
-    listen(child.stdout, said.onOutput, ending),
-    listen(child.stderr, said.onErrors, ending),
+    program.exited,
+    listen(program.stdout, said.onOutput, ending),
+    listen(program.stderr, said.onErrors, ending),
   ]);
   stopWatching();
   if (exit.exitCode === undefined && exit.signal === undefined) {
-    throw new Fault(
-      'program_failed',
-      `The program ${spec.command} could not be started: ${exit.shortMessage}`,
-    );
+    throw new Fault('program_failed', `The program ${spec.command} could not be started: ${exit.problem}`);
   }
   const ended: Ended = {
     command: spec.command,
@@ -67,10 +64,20 @@ async function superviseProgram(
     : ending.reason.error;
 }
 
-function startProgram(spec: ProgramSpec) {
+function startProgram(spec: ProgramSpec): Started {
   const guards = { deathSignal: 'KILL', dataBytes: spec.memoryBytes } as const;
   const [file, ...args] = guarded(spec.command, spec.args, guards);
-  return execa(file, args, closedOptions(spec.cwd, spec.env));
+  const child = execa(file, args, closedOptions(spec.cwd, spec.env));
+  const exited = new Promise<ProgramExit>((resolve) => {
+    child.once('exit', (code, signal) =>
+      resolve({ exitCode: code ?? undefined, signal: signal ?? undefined }),
+    );
+    // One that never started has no exit; the promise of the others waits for their output too.
+    void child.then(({ exitCode, signal, shortMessage }) =>
+      resolve({ exitCode, signal, ...(shortMessage === undefined ? {} : { problem: shortMessage }) }),
+    );
+  });
+  return { pid: child.pid, stdout: child.stdout, stderr: child.stderr, exited };
 }
 
 /** Bytes of log that go with a failure. */

@@ -14,6 +14,7 @@ import { noteDigests } from '../activities/status/note-digests.js';
 import { createAdmission } from '../activities/support/admission.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
+import { warmInterpreter } from '../activities/support/programs.js';
 import type { Turns } from '../activities/support/turns.js';
 import { createValidateActivities } from '../activities/validate/index.js';
 import { createVerifyActivities } from '../activities/verify/index.js';
@@ -114,13 +115,17 @@ function transfer(ports: Ports): Partial<WorkerOptions> {
 }
 
 function compute({ config, progress, store, turns }: Ports): Partial<WorkerOptions> {
-  const deps: StageDeps = {
-    roots: config.dirs,
-    progress,
+  const programs = {
     python: config.python,
     converters: join(PROJECT_ROOT, 'converters'),
-    logs: join(config.home, 'joblogs'),
     converterBytes: config.limits.converterBytes,
+  };
+  const deps: StageDeps = {
+    ...programs,
+    warm: warmInterpreter(programs, join(config.home, 'warm')),
+    roots: config.dirs,
+    progress,
+    logs: join(config.home, 'joblogs'),
     threads: Math.max(1, Math.min(8, availableParallelism())),
     turns,
   };

@@ -1,5 +1,7 @@
 """Runs a converter program as the activity does and reads its protocol."""
 
+import atexit
+import functools
 import json
 import os
 import shutil
@@ -11,14 +13,45 @@ import unittest
 CONVERTERS = os.path.join(os.path.dirname(__file__), "..", "..", "converters")
 sys.path.insert(0, CONVERTERS)
 os.environ.setdefault("VISUS_HOME", os.path.join(tempfile.gettempdir(), "sluice-test-openvisus"))
-# Runs a program and notes its peak memory in KiB, from a small process: a child's peak starts with its parent's.
-MEASURED = """
-import resource, subprocess, sys
-code = subprocess.call(sys.argv[2:])
-with open(sys.argv[1], "w") as file:
-    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
-sys.exit(code if code >= 0 else 128 - code)
-"""
+
+
+class Warm:
+    """The warm interpreter of all tests of a module, as a worker has one."""
+
+    def __init__(self):
+        self._cwd, self._count = tempfile.mkdtemp(prefix="sluice-warm-"), 0
+        self._process = subprocess.Popen(
+            [sys.executable, os.path.join(CONVERTERS, "warm.py")], cwd=self._cwd,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._process.stdout.readline()  # it is ready
+        atexit.register(self._end)
+
+    def run(self, args, cwd):
+        """What the run of a program said."""
+        self._count += 1
+        order = {"run": self._count, "args": args, "cwd": cwd, "env": dict(os.environ)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        heard, ended = {"out": "", "err": ""}, {}
+        while not {"out", "err", "exit"} <= ended.keys():
+            word = json.loads(self._process.stdout.readline())
+            for name in heard.keys() & word.keys():
+                heard[name] += word[name] or ""
+            ended |= {name: word[name] for name in ("out", "err") if word.get(name, "") is None}
+            ended |= {name: word[name] for name in ("exit", "peak") if name in word}
+        return Run(ended["exit"], heard["out"], heard["err"], ended["peak"] // 1024)
+
+    def _end(self):
+        self._process.kill()
+        self._process.communicate()
+        shutil.rmtree(self._cwd, ignore_errors=True)
+
+
+@functools.cache
+def warm():
+    """The one of this process."""
+    return Warm()
 
 
 def random_voxels(random, shape, dtype):
@@ -67,22 +100,22 @@ class ConverterCase(unittest.TestCase):
             "limits": {"slab_bytes": 1 << 20, "threads": 2} | limits,
         }  # fmt: skip
 
-    def start(self, program, request, before=()):
+    def args(self, program, request):
         path = self.place("request.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(request, file)
+        return [os.path.join(CONVERTERS, f"{program}.py"), path]
+
+    def start(self, program, request):
+        """A process of its own, to be watched and killed."""
         return subprocess.Popen(
-            [*before, sys.executable, os.path.join(CONVERTERS, f"{program}.py"), path], cwd=self.place("cwd"),
+            [sys.executable, *self.args(program, request)], cwd=self.place("cwd"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run_program(self, program, request):
-        """Run to its end."""
-        peak = self.place("peak")
-        process = self.start(program, request, [sys.executable, "-c", MEASURED, peak])
-        stdout, log = process.communicate()
-        with open(peak) as file:
-            return Run(process.returncode, stdout, log, int(file.read()))
+        """Run to its end in a copy of the warm interpreter."""
+        return warm().run(self.args(program, request), self.place("cwd"))
 
     def convert(self, program, names=None, parameters=None, **limits):
         names = self.all_names() if names is None else names

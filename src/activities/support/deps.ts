@@ -1,5 +1,6 @@
 // What activities are made from: ports, never globals.
 import type { Roots } from '../../bytes/layout.js';
+import type { WarmInterpreter } from '../../process/warm.js';
 import type { ProgressSink } from './heartbeat.js';
 import type { Turns } from './turns.js';
 
@@ -10,6 +11,8 @@ export interface StageDeps {
   /** Interpreter of the converters' environment, and the directory their programs lie in. Absolute. */
   readonly python: string;
   readonly converters: string;
+  /** Runs them faster; left out: each is started by itself. */
+  readonly warm?: Pick<WarmInterpreter, 'start'>;
   /** Logs of programs, one directory a dataset. Absolute. */
   readonly logs: string;
   /** Memory of one converter, bytes; 0 = no limit. */

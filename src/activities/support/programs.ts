@@ -6,11 +6,32 @@ import { writeJson } from '../../bytes/json-file.js';
 import type { Progress } from '../../domain/progress.js';
 import type { Stage } from '../../domain/stage.js';
 import { runProgram } from '../../process/run-process.js';
+import { WarmInterpreter } from '../../process/warm.js';
 import type { StageDeps } from './deps.js';
 import { startHeart } from './heartbeat.js';
 
 const HOUR = 3_600_000;
 const STALL_MS = HOUR / 6;
+
+/** One interpreter, several of our threads: the numeric libraries must not start their own. */
+export const PYTHON_ENV = {
+  OMP_NUM_THREADS: '1',
+  OPENBLAS_NUM_THREADS: '1',
+  PYTHONDONTWRITEBYTECODE: '1',
+} as const;
+
+/** The interpreter that is copied for each of them. @param directory of its own */
+export const warmInterpreter = (
+  deps: Pick<StageDeps, 'python' | 'converters' | 'converterBytes'>,
+  directory: string,
+): WarmInterpreter =>
+  new WarmInterpreter({
+    command: deps.python,
+    script: join(deps.converters, 'warm.py'),
+    directory,
+    env: PYTHON_ENV,
+    memoryBytes: deps.converterBytes,
+  });
 
 export interface ProgramCall {
   readonly uuid: string;
@@ -42,14 +63,14 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
     {
       command: deps.python,
       args: [join(deps.converters, `${call.program}.py`), request],
-      // One interpreter, several of our threads: the numeric libraries must not start their own.
-      env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' },
+      env: PYTHON_ENV,
       cwd: call.work,
       timeLimitMs: 24 * HOUR,
       stallLimitMs: STALL_MS,
       memoryBytes: deps.converterBytes,
       graceMs: 5_000,
       logFile: join(deps.logs, uuid, `${stage}.log`),
+      ...(deps.warm === undefined ? {} : { warm: deps.warm }),
     },
     {
       onProgress: ({ done, total, note }) => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../../domain/fault.js';
+import { withResolvers } from '../../../process/resolvers.js';
 import { runTool, type ToolEnd } from '../../../process/run-tool.js';
 import type { FetchContext, RcloneSettings } from '../source.js';
 import { rcloneFault } from './verdict.js';
@@ -148,15 +149,4 @@ function createLog() {
       return await promise.finally(() => clearTimeout(timer));
     },
   };
-}
-
-function withResolvers<T>() {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }
