@@ -124,9 +124,10 @@ def source_range(proof):
 
 
 def pictures(form, proof, path):
-    """Draw them; the preview's size stands by itself."""
-    drawn = draw(form.shown(), proof["field"], proof["ignored"], proof["y_up"], path)
-    return {"preview": drawn.pop(os.path.basename(path)), "pictures": drawn}
+    """Draw them; the preview's size stands by itself, None where it cannot be drawn; `undrawn` says why."""
+    drawn, undrawn = draw(form.shown(), proof["field"], proof["ignored"], proof["y_up"], path)
+    preview = drawn.pop(os.path.basename(path), None)
+    return {"preview": preview, "pictures": drawn} | ({"undrawn": undrawn} if undrawn else {})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ second ones, for each resolution dropped) and `read`. A reader serves one thread
 
 from functools import cached_property
 
+from .differences import differs
 from .visus import read_box
 
 
@@ -33,10 +34,20 @@ class IdxReader:
         return [int(axis) for axis in self._dataset.getBitmask().toString()[:0:-1]]
 
     def read(self, low, high, timestep, field, dropped=0):
-        """Axes reversed, samples last; of `dropped` resolutions less than the finest, the voxels in the box."""
-        if dropped == 0:
-            return read_box(self._dataset, self._access, [low, high], timestep, field)
-        return self._dataset.read(
-            logic_box=(low, high), time=timestep, field=field, access=self._access,
-            max_resolution=len(self.halvings) - dropped,
-        )  # fmt: skip
+        """Axes reversed, samples last; of `dropped` resolutions less than the finest, the voxels in the box.
+
+        Raises `product_differs` where it cannot be read.
+        """
+        try:
+            if dropped == 0:
+                return read_box(self._dataset, self._access, [low, high], timestep, field)
+            return self._dataset.read(
+                logic_box=(low, high), time=timestep, field=field, access=self._access,
+                max_resolution=len(self.halvings) - dropped,
+            )  # fmt: skip
+        except MemoryError:
+            raise
+        except Exception as error:  # OpenVisus raises bare exceptions and SystemError
+            raise differs(
+                f"OpenVisus cannot read the field {field} at timestep {timestep} in the box {list(low)} to {list(high)}."
+            ) from error

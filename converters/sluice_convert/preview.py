@@ -7,41 +7,58 @@ values occur. Colour where a voxel has three or four samples; contrast between t
 
 import json
 import os
-from functools import cached_property
+import traceback
+from functools import cached_property, partial
 
 import numpy as np
 
 from .digest import valid_mask
+from .histogram import bars, counted
 from .png import write_png
+from .report import NO_ROOM, Fault
 
 LONGEST_SIDE = 512
 MOST_PIXELS = 1 << 20
 SIDE_PIXELS = 1 << 18
 STRIP_SLICES, STRIP_SIDE, STRIP_GAP, STRIP_PIXELS = 8, 160, 2, 1 << 16
-BINS, BAR_HEIGHT = 256, 128
 LOW_PERCENT, HIGH_PERCENT = 1, 99
 COLOURS = (3, 4)
 X, Y, Z = 0, 1, 2
 
 
 def draw(reader, field, ignored, y_up, path):
-    """Write all pictures beside `path`, the preview; returns {name: {"width", "height"}} by file name."""
+    """Write all pictures beside `path`, the preview.
+
+    Returns ({name: {"width", "height"}} by file name, {name: why} of those that cannot be drawn: data that are proven
+    do not fail for a picture). Raises a Fault of the reader, and OSError where the disk is full.
+    """
     look = Look(reader, field, ignored, y_up)
-    folder = os.path.dirname(path)
-    pictures = {os.path.basename(path): write_png(path, look.picture(Z, look.middle(Z), LONGEST_SIDE, MOST_PIXELS))}
-    if look.rank == 3:
-        for name, axis in (("preview-y.png", Y), ("preview-x.png", X)):
-            pixels = look.picture(axis, look.middle(axis), LONGEST_SIDE, SIDE_PIXELS)
-            pictures[name] = write_png(os.path.join(folder, name), pixels)
-    strip = look.strip()
-    if strip is not None:
-        pictures["strip.png"] = write_png(os.path.join(folder, "strip.png"), strip)
+    folder, drawn, undrawn = os.path.dirname(path), {}, {}
+    sides = {"preview-y.png": Y, "preview-x.png": X} if look.rank == 3 else {}
+    makers = {os.path.basename(path): lambda: look.picture(Z, look.middle(Z), LONGEST_SIDE, MOST_PIXELS)}
+    for name, axis in sides.items():
+        makers[name] = partial(look.picture, axis, look.middle(axis), LONGEST_SIDE, SIDE_PIXELS)
+    makers |= {"strip.png": look.strip, "histogram.png": lambda: counted_bars(look, folder)}
+    for name, make in makers.items():
+        try:
+            pixels = make()
+            if pixels is not None:
+                drawn[name] = write_png(os.path.join(folder, name), pixels)
+        except Exception as error:
+            if isinstance(error, Fault) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+                raise
+            traceback.print_exc()
+            undrawn[name] = f"{type(error).__name__}: {error}"[:200]
+    return drawn, undrawn
+
+
+def counted_bars(look, folder):
+    """Write histogram.json; returns its picture."""
     counts = look.histogram()
     with open(os.path.join(folder, "histogram.json"), "w", encoding="utf-8") as file:
         json.dump(counts, file, allow_nan=False)
         file.write("\n")
-    pictures["histogram.png"] = write_png(os.path.join(folder, "histogram.png"), bars(counts["samples"]))
-    return pictures
+    return bars(counts["samples"])
 
 
 class Look:
@@ -178,28 +195,3 @@ def stretch(plane, mask, limits=None):
     low, high = limits or contrast(plane[mask])
     scaled = np.clip((plane - low) / ((high - low) or 1.0), 0, 1) * 255
     return np.where(mask if plane.ndim == 2 else mask[:, :, None], scaled, 0).round().astype(np.uint8)
-
-
-def counted(values, ignored):
-    """{"min", "max", "invalid", "counts"} of one kind of sample; equal bins from min to max."""
-    valid = values[valid_mask(values, ignored)]
-    low, high = (valid.min().item(), valid.max().item()) if valid.size else (None, None)
-    counts = binned(valid.astype(np.float64), float(low), float(high)) if valid.size else np.zeros(BINS, int)
-    return {"min": low, "max": high, "invalid": int(values.size - valid.size), "counts": counts.tolist()}
-
-
-def binned(values, low, high):
-    """Counts in equal bins; ends that lie further apart than a number can say are drawn together first."""
-    factor = 1.0 if high - low < np.inf else 0.25
-    return np.histogram(values * factor, BINS, (low * factor, high * factor))[0]
-
-
-def bars(samples):
-    """Bars of the counts, square root so that rare values show; one panel for each kind of sample, at most four."""
-    panels = []
-    for sample in samples[: max(COLOURS)]:
-        counts = np.sqrt(np.array(sample["counts"], np.float64))
-        heights = (counts / (counts.max() or 1) * BAR_HEIGHT).round()
-        rows = np.arange(BAR_HEIGHT, 0, -1)[:, None]
-        panels.append(np.where(rows <= heights[None, :], 40, 255).astype(np.uint8))
-    return np.concatenate(panels)

@@ -15,6 +15,7 @@ import traceback
 EXIT_CONTENT = 65
 EXIT_AGAIN = 75
 SECONDS_BETWEEN_LINES = 0.2
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Fault(Exception):
@@ -117,7 +118,7 @@ def _guarded(main, reporter):
         return fault.exit_code
     except OSError as error:
         traceback.print_exc()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             reporter.error("disk_full", "The disk became full while converting. Free some space and try again.")
             return EXIT_AGAIN
         return 1

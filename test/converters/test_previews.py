@@ -95,6 +95,37 @@ class Pictures(ConverterCase):
                     (sample,) = json.load(file)["samples"]
                 self.assertEqual((sample["min"], sample["max"], sum(sample["counts"])), (*ends, values.size))
 
+    def test_the_narrowest_ranges_have_a_histogram(self):
+        nanoseconds = 1_700_000_000_123_456_789
+        for name, values in (
+            ("neighbours", np.array([0.3, 0.1 + 0.2])), ("large", np.array([1e20])), ("denormal", np.array([0, 5e-324])),
+            ("time", np.array([nanoseconds])), ("times", np.array([nanoseconds, nanoseconds + 1])),
+            ("unsigned", np.array([2**64 - 2, 2**64 - 1], "u8")),
+        ):  # fmt: skip
+            with self.subTest(name):
+                self.made(np.resize(values, (30, 40)), photometric="minisblack")
+                with open(self.place("histogram.json")) as file:
+                    (sample,) = json.load(file)["samples"]
+                self.assertEqual((sample["min"], sample["max"]), (values.min(), values.max()))
+                counts = {(0, 255): 600} if len(values) == 2 else {(128,): 1200}
+                self.assertEqual({tuple(np.flatnonzero(sample["counts"])): max(sample["counts"])}, counts)
+
+    def test_a_picture_that_cannot_be_drawn_does_not_fail_the_proof(self):
+        tifffile.imwrite(os.path.join(self.inputs, "a.tif"), smooth(20, 50, 60))
+        self.assert_done(self.convert("tiff"))
+        os.mkdir(self.place("preview-y.png"))  # so that no file can be written there
+        os.mkdir(self.place("histogram.json"))
+        run = self.prove()
+        self.assert_done(run)
+        self.assertEqual(set(run.result["pictures"]), {"preview-x.png", "strip.png"})
+        self.assertEqual(set(run.result["undrawn"]), {"preview-y.png", "histogram.png"})
+        self.assertIn("preview-y.png", run.log)
+        os.remove(self.preview)
+        os.mkdir(self.preview)
+        run = self.prove()
+        self.assert_done(run)
+        self.assertIsNone(run.result["preview"])
+
     def test_values_that_are_no_numbers_are_left_out(self):
         values = np.full((4, 30, 40), np.nan, "f4")
         self.made(values, photometric="minisblack")

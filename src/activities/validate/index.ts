@@ -69,12 +69,13 @@ async function compareBlocks(
   const sample = { all_below_bytes: COMPARE_ALL_BELOW, count: SAMPLE_BLOCKS, seed: randomInt(2 ** 31) };
   const { entry, proof } = conversion;
   try {
-    const preview = join(directory, PREVIEW);
-    const request = { product: directory, entry, proof, preview, sample };
+    const request = { product: directory, entry, proof, preview: join(directory, PREVIEW), sample };
     const result = await callProgram(deps, { uuid, stage: 'validate', program: 'prove', work, request });
     const { checked, blocks } = result;
+    // What could not be drawn is not there; the record says why.
+    const preview = result['preview'] === null ? null : PREVIEW;
     const pictures = picturesOf(result['pictures']);
-    return { checked: Number(checked), blocks: Number(blocks), preview: PREVIEW, pictures, details: result };
+    return { checked: Number(checked), blocks: Number(blocks), preview, pictures, details: result };
   } finally {
     await removeTree(work);
   }
@@ -85,7 +86,7 @@ function picturesOf(drawn: unknown): ProductPictures {
   const has = (file: string): boolean => typeof drawn === 'object' && drawn !== null && file in drawn;
   const there = Object.entries(PICTURES).filter(([, file]) => has(file));
   const paths = Object.fromEntries(there.map(([name, file]) => [name, `sluice/${file}`]));
-  return { ...paths, counts: COUNTS };
+  return { ...paths, ...(has(PICTURES.histogram) ? { counts: COUNTS } : {}) };
 }
 
 /** Files that are the product themselves: each has the digest that it was received with. */
