@@ -1,7 +1,15 @@
 // A published product is proven again later: bit rot is found, named and placed; a restored product is whole again.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Verification } from '../../src/contracts/http-verify.js';
@@ -180,6 +188,25 @@ test('a file that is gone, a list that was changed, and a file that was added', 
   expect((await verify()).job.result?.damagedFiles).toMatchObject([{ path: 'manifest.json' }]);
   writeFileSync(manifest, kept);
   expect((await verify()).code).toBe(0);
+}, 120_000);
+
+test('a product whose directory is gone, or emptied, is damaged, and the dataset says so', async () => {
+  const version = realpathSync(product);
+  const kept = join(stack.home, 'kept product');
+  renameSync(version, kept);
+  const gone = await verify();
+  expect([gone.code, gone.job.failure?.code]).toEqual([1, 'product_damaged']);
+  expect(gone.job.result).toMatchObject({ outcome: 'damaged', damagedFiles: [{ path: 'manifest.json' }] });
+  expect(gone.err).toContain('The directory of the published product is gone.');
+  expect(await shown()).toMatchObject({ verified: 'damaged', verified_at: gone.job.completed_at });
+  mkdirSync(version);
+  const empty = await verify();
+  expect([empty.code, empty.job.failure?.code]).toEqual([1, 'product_damaged']);
+  expect(await shown()).toMatchObject({ verified: 'damaged', verified_at: empty.job.completed_at });
+  rmdirSync(version);
+  renameSync(kept, version);
+  expect((await verify()).code).toBe(0);
+  expect(await shown()).toMatchObject({ verified: 'whole' });
 }, 120_000);
 
 test('a product of files as they are: a changed file is found by its checksum', async () => {

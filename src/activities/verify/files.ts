@@ -47,8 +47,31 @@ export async function compareFiles(
     onProgress(0);
   }
   const known = new Set(files.map(({ path }) => path));
-  const added = (await filesBelow(directory)).filter((path) => !known.has(path));
+  const added = (await foundBelow(directory)).filter((path) => !known.has(path));
   return { files: files.length + 1, bytes: total, damaged, added };
+}
+
+/** A directory that the disk cannot read hides only what was added: the files of the list were read by name. */
+async function foundBelow(directory: string): Promise<string[]> {
+  try {
+    return await filesBelow(directory);
+  } catch (error) {
+    if (damageOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+const GONE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
+/** The last two are EUCLEAN and EBADMSG, structures and checksums on the disk that are wrong: Node has no names for them. */
+const UNREADABLE = [
+  ...['EIO', 'ENODATA', 'EREMOTEIO', 'ELOOP'],
+  ...['Unknown system error -117', 'Unknown system error -74'],
+];
+
+/** What an error at reading a file says of the file; undefined when it says something of the system. */
+export function damageOf(error: unknown): 'missing' | 'unreadable' | undefined {
+  if (isErrno(error, ...GONE)) return 'missing';
+  return isErrno(error, ...UNREADABLE) ? 'unreadable' : undefined;
 }
 
 async function readList(
@@ -65,9 +88,9 @@ async function readList(
     if (sha256 !== digest) return damage('changed', { size: content.length, sha256 });
     return JSON.parse(content.toString()) as ProductManifest;
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return damage('missing', null);
-    if (isErrno(error, 'EIO')) return damage('unreadable', null);
-    throw error;
+    const problem = damageOf(error);
+    if (problem === undefined) throw error;
+    return damage(problem, null);
   }
 }
 
@@ -91,8 +114,8 @@ async function compareFile(
     if (found.sha256 === sha256) return undefined;
     return { path, problem: 'changed', expected, found: { size: found.size, sha256: found.sha256 } };
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return { path, problem: 'missing', expected, found: null };
-    if (isErrno(error, 'EIO')) return { path, problem: 'unreadable', expected, found: null };
-    throw error;
+    const problem = damageOf(error);
+    if (problem === undefined) throw error;
+    return { path, problem, expected, found: null };
   }
 }

@@ -6,13 +6,13 @@ import { removeTree } from '../../bytes/files.js';
 import { keys, pathOf } from '../../bytes/layout.js';
 import type { JobActivities } from '../../contracts/activities.js';
 import type { VerifyOrder, VerifyOutput } from '../../contracts/verification.js';
-import { Fault, faultOf } from '../../domain/fault.js';
+import { faultOf } from '../../domain/fault.js';
 import { CONVERSION_RECORD, type ConversionRecord } from '../convert/product.js';
 import type { StageDeps } from '../support/deps.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from '../validate/sample.js';
-import { type Compared, compareFiles } from './files.js';
+import { type Compared, compareFiles, damageOf } from './files.js';
 
 export function createVerifyActivities(deps: StageDeps): JobActivities {
   return { verifyProduct: (order) => runStage(() => verify(deps, order), 'validate') };
@@ -24,9 +24,6 @@ const MOST_SHOWN = 20;
 async function verify(deps: StageDeps, order: VerifyOrder): Promise<VerifyOutput> {
   const { jobId, uuid, manifest } = order;
   const directory = dirname(pathOf(deps.roots, manifest.store, manifest.key));
-  if (!(await isDirectory(directory))) {
-    throw new Fault('product_damaged', 'The directory of the published product is gone.');
-  }
   // Progress is the job's: the dataset may be busy with another product.
   const own: StageDeps = {
     ...deps,
@@ -34,7 +31,8 @@ async function verify(deps: StageDeps, order: VerifyOrder): Promise<VerifyOutput
     progress: { report: (progress) => deps.progress.report({ ...progress, uuid, jobId }) },
   };
   const compared = await compareFiles(own, { uuid, directory, manifest });
-  const proof = await proveAgain(own, order, directory, compared);
+  const isGone = compared.damaged.length > 0 && !(await isDirectory(directory));
+  const proof = isGone ? GONE : await proveAgain(own, order, directory, compared);
   const different = Number(proof?.['different'] ?? 0);
   const isWhole = compared.damaged.length === 0 && different === 0 && proof?.['problem'] === undefined;
   const { files, bytes, damaged, added } = compared;
@@ -52,6 +50,9 @@ async function verify(deps: StageDeps, order: VerifyOrder): Promise<VerifyOutput
 
 type Proof = Readonly<Record<string, unknown>>;
 
+const GONE: Proof = { problem: 'The directory of the published product is gone.' };
+const NO_RECORD: Proof = { problem: 'The record of the conversion is damaged.' };
+
 /** Blocks against the proof: a sample of a product whose files are whole, all of one that is damaged, to find where. */
 async function proveAgain(
   deps: StageDeps,
@@ -60,8 +61,8 @@ async function proveAgain(
   { damaged, bytes }: Compared,
 ): Promise<Proof | null> {
   const broken = (name: string): boolean => damaged.some(({ path }) => path === name);
-  if (broken(CONVERSION_RECORD)) return { problem: 'The record of the conversion is damaged.' };
-  const record = JSON.parse(await readFile(join(directory, CONVERSION_RECORD), 'utf8')) as ConversionRecord;
+  const record = broken(CONVERSION_RECORD) ? undefined : await readRecord(directory);
+  if (record === undefined) return NO_RECORD;
   const { entry, proof } = record;
   if (proof === null || entry === null) return null;
   if (broken(proof)) return { problem: 'The record of the proof is damaged.' };
@@ -97,6 +98,25 @@ async function proveAgain(
     await removeTree(work);
   }
 }
+
+type Named = Pick<ConversionRecord, 'entry' | 'proof'>;
+
+/** Undefined when it cannot be read, or does not say what a record says: where the list is lost, nothing vouches for it. */
+async function readRecord(directory: string): Promise<Named | undefined> {
+  try {
+    const record: unknown = JSON.parse(await readFile(join(directory, CONVERSION_RECORD), 'utf8'));
+    return namesThem(record) ? record : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && damageOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+const isName = (value: unknown): boolean => value === null || typeof value === 'string';
+const namesThem = (record: unknown): record is Named =>
+  typeof record === 'object' &&
+  record !== null &&
+  ['entry', 'proof'].every((key) => isName((record as Record<string, unknown>)[key]));
 
 function wholeWords({ files, bytes }: Compared, proof: Proof | null): string {
   const blocks =
