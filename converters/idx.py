@@ -145,7 +145,7 @@ def main(request, reporter):
     fields = sorted({record["field"] for record in records})
     facts = {"format": "idx", "entry": entry, "folder": folder, "fields": fields, "absent_blocks": absent}
     proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
-    proof |= {"ignored": [], "y_up": False, "joined": names != [entry]}
+    proof |= {"ignored": [], "y_up": False, "joined": names != [entry], "absent_blocks": absent}
     write_records(output, facts | {"files": sorted(files)[:1000]}, proof, records)
     bytes_out = sum(os.path.getsize(os.path.join(output, name)) for name in files)
     resumed = {"resumed": {"bytes": kept}} if noted.kept else {}

@@ -18,7 +18,11 @@ LEVEL = 1
 
 
 class BlockFileError(Exception):
-    """A block file is shorter than its own table says."""
+    """A block file, `path`, is shorter than its own table says."""
+
+    def __init__(self, why, path=None):
+        super().__init__(why)
+        self.path = path
 
 
 def read_table(file, count):
@@ -36,14 +40,18 @@ def extents(table):
     return offsets, table[:, SIZE].astype(np.uint64)
 
 
-def check_layout(path, count):
-    """Number of blocks present in the file. Raises BlockFileError when a block reaches past the end."""
+def checked_table(path, count):
+    """The block table of a file. Raises BlockFileError, naming the file, when a block reaches past its end."""
     with open(path, "rb") as file:
-        offsets, sizes = extents(read_table(file, count))
+        try:
+            table = read_table(file, count)
+        except BlockFileError as error:
+            raise BlockFileError(str(error), path) from error
+        offsets, sizes = extents(table)
         end = int((offsets + sizes)[sizes > 0].max(initial=0))
         if end > os.fstat(file.fileno()).st_size:
-            raise BlockFileError("it is cut off before its last block")
-    return int((sizes > 0).sum())
+            raise BlockFileError("it is cut off before its last block", path)
+    return table
 
 
 def block_files(directory):

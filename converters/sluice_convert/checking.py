@@ -9,6 +9,7 @@ from concurrent.futures import as_completed
 from . import blockfiles
 from .differences import Differences, differs
 from .digest import finite_range, sha256_of, wider
+from .idx_blocks import absent_blocks
 from .report import Fault
 from .visus import load
 
@@ -42,17 +43,29 @@ def check_files(product, proof):
         raise differs(f"The block files hold {size} bytes instead of {proof['block_bytes']}.")
 
 
-def check_layout(dataset, product):
-    """Each block file of an idx (version 6, one table per file) is as long as its table says."""
-    index = dataset.db.idxfile
-    if index.arco or index.version < 6:
+def check_blocks(datasets, product, proof):
+    """Every block with a voxel inside is there, but for those that an uploaded dataset lacked; no file is cut off.
+
+    `datasets` are the parts of the product.
+    """
+    absent, first = 0, None
+    try:
+        for dataset in datasets:
+            for found in absent_blocks(dataset):
+                absent, first = absent + 1, first or found
+    except blockfiles.BlockFileError as error:
+        raise differs(f"The block file {os.path.relpath(error.path, product)} is damaged: {error}.") from error
+    wanted = proof.get("absent_blocks", absent)  # proofs of earlier versions say nothing of it
+    if absent == wanted:
         return
-    count = index.blocksperfile * index.fields.size()
-    for path in blockfiles.block_files(product):
-        try:
-            blockfiles.check_layout(path, count)
-        except blockfiles.BlockFileError as error:
-            raise differs(f"The block file {os.path.relpath(path, product)} is damaged: {error}.") from error
+    counted = f"{absent} block{'' if absent == 1 else 's'} instead of {wanted}"
+    if first is None:
+        raise differs(f"The product lacks {counted}.")
+    field, timestep, block, (low, high), path = first
+    raise differs(
+        f"The product lacks {counted}, first block {block} of the field {field} at timestep {timestep}, with voxels in "
+        f"the box {low} to {high}, in the file {os.path.relpath(path, product)}."
+    )
 
 
 def check_description(dataset, proof):

@@ -4,10 +4,10 @@ import os
 import posixpath
 
 from . import blockfiles
+from .idx_blocks import BlockTables
 from .idx_safety import checked_text, child_addresses, unsafe
 from .natural import listing, natural_key, visible
 from .report import Fault
-from .visus import openvisus
 
 ENTRIES = ("visus.idx", "visus.midx")
 CODECS = (0, 3, 4, 6, 7, 8)  # raw, zip, jpg, png, lz4, zfp; OpenVisus takes any other for raw
@@ -92,13 +92,11 @@ class BlockCheck:
 
     def __init__(self, dataset, root):
         self.absent = 0
-        self._dataset, self._root = dataset, root
-        self._index = dataset.db.idxfile
-        self._tables = {}
+        self._dataset, self._root, self._tables = dataset, root, BlockTables(dataset)
 
     def check(self, field_name, timestep):
         """Check all blocks of one field and timestep. Raises missing_blocks naming the file."""
-        visus, dataset = openvisus(), self._dataset
+        dataset = self._dataset
         field = dataset.getField(field_name)
         access = dataset.createAccess()
         access.beginRead()
@@ -108,11 +106,11 @@ class BlockCheck:
                 present = self._present(path, field, block)
                 if present and dataset.readBlock(block, time=timestep, field=field, access=access) is None:
                     raise missing(self._name(path), f"block {block} cannot be read")
-                if not present and self._needed(visus, field, timestep, block):
+                if not present and self._tables.needed(field, timestep, block):
                     self._lacks(path, present)
         finally:
             access.endRead()
-        self._tables.clear()
+        self._tables.forget()
 
     def _lacks(self, path, present):
         if present is None:
@@ -121,13 +119,13 @@ class BlockCheck:
 
     def _present(self, path, field, block):
         """True = stored, False = never written, None = there is no such file."""
-        if path not in self._tables:
-            self._tables[path] = self._table(path)
-        table = self._tables[path]
+        try:
+            table = self._tables.table(path)
+        except blockfiles.BlockFileError as error:
+            raise missing(self._name(path), str(error)) from error
         if table is None or table is True:
             return table
-        position = field.index if str(field.index).isdigit() else 0
-        row = int(position) * self._index.blocksperfile + self._index.getBlockPositionInFile(block)
+        row = self._tables.row(field, block)
         codec = int(table[row, blockfiles.FLAGS]) & blockfiles.COMPRESSION_MASK
         if table[row, blockfiles.SIZE] > 0 and codec not in CODECS:
             raise Fault(
@@ -136,25 +134,6 @@ class BlockCheck:
                 "Compress the dataset again, for example with zip.",
             )
         return bool(table[row, blockfiles.SIZE] > 0)
-
-    def _table(self, path):
-        if not os.path.isfile(path):
-            return None
-        if self._index.arco or self._index.version < 6:
-            return True  # other layouts: OpenVisus alone judges
-        count = self._index.blocksperfile * self._index.fields.size()
-        try:
-            blockfiles.check_layout(path, count)
-            with open(path, "rb") as file:
-                return blockfiles.read_table(file, count)
-        except blockfiles.BlockFileError as error:
-            raise missing(self._name(path), str(error)) from error
-
-    def _needed(self, visus, field, timestep, block):
-        """Whether the block has a voxel inside the dataset, not only in its padding to powers of two."""
-        query = self._dataset.db.createBlockQuery(block, field, float(timestep), ord("r"), visus.Aborted())
-        first, box = query.getLogicBox(), self._dataset.db.getLogicBox()
-        return all(first.p1[axis] < box.p2[axis] for axis in range(self._dataset.getPointDim()))
 
     def _name(self, path):
         return os.path.relpath(path, self._root)

@@ -49,6 +49,7 @@ def convert(source, request, reporter):
         first.summary["no_finite_value"] = True
     described = {"dims": dims_of(first), "dtype": dtype_name(first.dtype, first.components), "field": field_of(first)}
     proof = described | {"timesteps": first.timesteps, "ignored": list(first.ignored), "y_up": first.y_up}
+    proof |= {"absent_blocks": 0}
     write_records(output, first.summary | first.metadata, proof | writer.proof, records)
     return {
         **writer.entry, "dims": described["dims"], "timesteps": first.timesteps,

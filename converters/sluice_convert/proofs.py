@@ -31,8 +31,10 @@ class IdxForm:
     def open(self, strict):
         """Open and hold its description against the proof. Raises `product_differs`."""
         self._dataset = checking.open_product(self._product, self.entry)
-        if strict and not self._proof.get("joined"):
-            checking.check_layout(self._dataset, self._product)
+        if strict:
+            parts = sorted({block.get("entry", "") for block in self.blocks})
+            datasets = (checking.open_product(self._product, part or self.entry) for part in parts)
+            checking.check_blocks(datasets, self._product, self._proof)
         checking.check_description(self._dataset, self._proof)
         self.voxel_bytes = checking.voxel_bytes_of(self._dataset, self._proof["field"])
 
@@ -74,7 +76,7 @@ class ZarrForm:
                 f"{record['bytes']}."
             )
 
-    def open(self, _strict):
+    def open(self, strict):
         """Open every image and hold its description against the proof. Raises `product_differs`."""
         readers = {field: self._open(self._product, path, self._proof) for field, path in self._paths.items()}
         first = readers[self._proof["field"]]
@@ -84,6 +86,8 @@ class ZarrForm:
             count = len(readers[image["field"]].arrays)
             if count != image["levels"]:
                 raise differs(f"{image['path']} has {count} levels instead of {image['levels']}.")
+            if strict:
+                readers[image["field"]].check_chunks()
         self._readers, self.voxel_bytes = readers, first.voxel_bytes
 
     def opened(self, entry):

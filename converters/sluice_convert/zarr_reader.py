@@ -16,7 +16,7 @@ class ZarrReader:
     """One image of the product: a reader as `idx_reader` describes it, x first, over arrays `0`, `1`, ..."""
 
     def __init__(self, product, path, proof):
-        self.path = path
+        self.path, self._product = path, product
         try:
             group = zarr.open_group(os.path.join(product, path), mode="r", zarr_format=3)
             scales = group.attrs["ome"]["multiscales"][0]
@@ -62,6 +62,18 @@ class ZarrReader:
         except Exception as error:  # codecs raise many kinds
             raise differs(f"{self.path}/{level} cannot be read: {str(error)[:200]}.") from error
         return np.moveaxis(values, 0, -1) if "channel" in self._kinds else values
+
+    def check_chunks(self):
+        """Every chunk of every level has its file: zarr reads zeros for those that have none."""
+        for level, array in enumerate(self.arrays):
+            folder = os.path.join(self._product, self.path, str(level))
+            places = np.ndindex(*(-(-size // side) for size, side in zip(array.shape, array.chunks)))
+            keys = map(array.metadata.encode_chunk_key, places)
+            lacking = [key for key in keys if not os.path.isfile(os.path.join(folder, key))]
+            if lacking:
+                raise differs(
+                    f"{self.path}/{level} lacks {len(lacking)} of its chunks, first {self.path}/{level}/{lacking[0]}."
+                )
 
     def check_levels(self, block):
         """Hold a part of each level, near a proof block, against the level above; returns how many levels."""

@@ -73,6 +73,28 @@ class Copies(IdxCase):
         self.assertEqual(proof.result["bytes_checked"], 2 * 77 * 130 * 65 * 2)
 
 
+    def test_blocks_that_the_sender_never_wrote_are_counted_and_no_others(self):
+        dataset = ov.CreateIdx(
+            url=os.path.join(self.inputs, "visus.idx"), dims=[130, 140, 130], fields=[ov.Field("v", "uint8")],
+            blocksperfile=64, filename_template="./blocks/%02x.bin",
+        )  # fmt: skip
+        values = RANDOM.integers(1, 200, (50, 140, 130)).astype("u1")
+        dataset.write(values)
+        run = self.convert("idx")
+        self.assert_product(run, np.concatenate([values, np.zeros((80, 140, 130), "u1")]))
+        absent = run.result["metadata"]["absent_blocks"]
+        self.assertGreater(absent, 0)
+        path = os.path.join(self.output, self.blocks()[0])
+        with open(path, "r+b") as file:
+            file.seek(40)
+            rows = np.frombuffer(file.read(64 * 40), ">u4").reshape(64, 10).copy()
+            rows[np.flatnonzero(rows[:, 4])[-1], 4] = 0
+            file.seek(40)
+            file.write(rows.tobytes())
+        run = self.prove(all_below_bytes=0, count=2)
+        self.assert_refused(run, "product_differs", f"{absent + 1} blocks", f"instead of {absent}")
+
+
 class Refusals(IdxCase):
     def test_no_idx(self):
         self.assert_refused(self.convert("idx", []), "empty_input")

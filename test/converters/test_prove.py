@@ -132,6 +132,33 @@ class Differs(ProveCase):
         os.remove(self.bins[0])
         self.assert_refused(self.prove(), "product_differs", "block files")
 
+    def test_a_block_that_was_never_written_in_a_large_product(self):
+        """A sample of three blocks meets no voxel of it, and its file is as long as it was."""
+        self.assert_done(self.convert("tiff", slab_bytes=1 << 16))
+        rows, table = self.table()
+        rows[36, 4] = 0
+        table(rows)
+        run = self.prove(all_below_bytes=0, count=3)
+        self.assert_refused(run, "product_differs", "1 block", "block 36", "field data", "timestep 0", "box", ".bin")
+        os.truncate(self.bins[0], 1000)
+        size = sum(map(os.path.getsize, self.bins))
+        self.edit_proof(lambda proof: proof.update(block_bytes=size))
+        self.assert_refused(self.prove(all_below_bytes=0, count=3), "product_differs", "ends inside its block table")
+
+    def table(self):
+        """The block table of the first file as big-endian words, and how to write it again."""
+        count = int(ov.LoadDataset(os.path.join(self.output, "visus.idx")).db.idxfile.blocksperfile)
+        with open(self.bins[0], "rb") as file:
+            file.seek(40)
+            rows = np.frombuffer(file.read(40 * count), ">u4").reshape(count, 10).copy()
+
+        def write(rows):
+            with open(self.bins[0], "r+b") as file:
+                file.seek(40)
+                file.write(rows.tobytes())
+
+        return rows, write
+
     def test_another_shape_type_or_number_of_timesteps(self):
         for key, value in (("dims", [1, 2, 3]), ("dtype", "int16"), ("timesteps", 2)):
             kept = {}

@@ -20,11 +20,11 @@ class ZarrCase(ConverterCase):
     def image(self, path=""):
         return zarr.open_group(os.path.join(self.output, "data.zarr", path), mode="r", zarr_format=3)
 
-    def prove_zarr(self, entry="data.zarr", again=False):
+    def prove_zarr(self, entry="data.zarr", again=False, **sample):
         return self.run_program("prove", {
             "product": self.output, "entry": entry, "proof": "sluice/proof.json",
             "limits": {"slab_bytes": 1 << 20, "threads": 2},
-            "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 123},
+            "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 123} | sample,
         } | ({"again": True} if again else {"preview": self.preview}))  # fmt: skip
 
     def assert_zarr(self, run, expected, path=""):
@@ -222,20 +222,34 @@ class Damaged(ZarrCase):
         group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
         level = group["1"]
         level[...] = level[...] + 1
-        proof = os.path.join(self.output, "sluice", "proof.json")
-        with open(proof) as file:
-            record = json.load(file)
-        folder = os.path.join(self.output, "data.zarr")
-        record["zarr"]["bytes"] = sum(
-            os.path.getsize(os.path.join(parent, name)) for parent, _, names in os.walk(folder) for name in names
-        )
-        with open(proof, "w") as file:
-            json.dump(record, file)
+        self.note_files()
         self.assert_refused(self.prove_zarr(), "product_differs", "data.zarr/1", "every second voxel", "box")
         os.remove(self.chunk(0)[0])
         self.assert_refused(self.prove_zarr(), "product_differs", "files of")
-        os.remove(os.path.join(folder, "zarr.json"))
+        self.note_files()
+        os.remove(os.path.join(self.output, "data.zarr", "zarr.json"))
         self.assertIn("zarr cannot open", self.prove_zarr(again=True).result["problem"])
+
+    def test_a_chunk_that_was_never_written_in_a_large_product(self):
+        self.assert_done(self.convert("tiff", parameters={"output": "zarr"}, slab_bytes=1 << 18))
+        for name in ("0/c/2/0/0", "1/c/2/0/0"):
+            with self.subTest(name):
+                path = os.path.join(self.output, "data.zarr", name)
+                os.rename(path, self.place("kept"))
+                self.note_files()  # as many files, of as many bytes, as if it had never been
+                run = self.prove_zarr(all_below_bytes=0, count=2)
+                self.assert_refused(run, "product_differs", "lacks 1 of its", "data.zarr/" + name)
+                os.rename(self.place("kept"), path)
+
+    def note_files(self):
+        """The proof's record of the files agrees with what is there now."""
+        proof, folder = os.path.join(self.output, "sluice", "proof.json"), os.path.join(self.output, "data.zarr")
+        with open(proof) as file:
+            record = json.load(file)
+        sizes = [os.path.getsize(os.path.join(parent, name)) for parent, _, names in os.walk(folder) for name in names]
+        record["zarr"] |= {"files": len(sizes), "bytes": sum(sizes)}
+        with open(proof, "w") as file:
+            json.dump(record, file)
 
 
 class Memory(ZarrCase):

@@ -1,0 +1,75 @@
+"""Which blocks of an OpenVisus dataset stand in its files: its reads give zeros for those that do not, and say nothing."""
+
+import os
+
+import numpy as np
+
+from . import blockfiles
+from .visus import openvisus
+
+
+class BlockTables:
+    """The tables of block files, each read once until `forget`."""
+
+    def __init__(self, dataset):
+        self._dataset, self._index, self._tables = dataset, dataset.db.idxfile, {}
+        # Other layouts have no table, OpenVisus alone judges them.
+        self.has_tables = not self._index.arco and self._index.version >= 6
+
+    def table(self, path):
+        """uint32[blocks of all fields, 10]; True where the layout has none, None where there is no such file.
+
+        Raises BlockFileError when the file is shorter than its table says.
+        """
+        if path not in self._tables:
+            self._tables[path] = self._read(path)
+        return self._tables[path]
+
+    def row(self, field, block):
+        """Where a block of a field stands in the table of its file."""
+        position = int(field.index) if str(field.index).isdigit() else 0
+        return position * self._index.blocksperfile + self._index.getBlockPositionInFile(block)
+
+    def needed(self, field, timestep, block):
+        """Whether the block has a voxel inside the dataset, not only in its padding to powers of two."""
+        first, box = self.box(field, timestep, block)[0], self._dataset.db.getLogicBox()
+        return all(low < box.p2[axis] for axis, low in enumerate(first))
+
+    def box(self, field, timestep, block):
+        """[first, end] of the voxels among which the block has some, x first."""
+        visus, rank = openvisus(), range(self._dataset.getPointDim())
+        query = self._dataset.db.createBlockQuery(block, field, float(timestep), ord("r"), visus.Aborted())
+        box = query.getLogicBox()
+        return [[int(corner[axis]) for axis in rank] for corner in (box.p1, box.p2)]
+
+    def forget(self):
+        self._tables.clear()
+
+    def _read(self, path):
+        if not os.path.isfile(path):
+            return None
+        if not self.has_tables:
+            return True
+        return blockfiles.checked_table(path, self._index.blocksperfile * self._index.fields.size())
+
+
+def absent_blocks(dataset):
+    """Yields (field, timestep, block, box, path) of each block with a voxel inside the dataset that no file holds.
+
+    Nothing where the layout has no tables. Raises BlockFileError with `path` when a file is shorter than its table says.
+    """
+    tables, in_file = BlockTables(dataset), dataset.db.idxfile.blocksperfile
+    if not tables.has_tables:
+        return
+    total, access = dataset.db.getTotalNumberOfBlocks(), dataset.createAccess()
+    for timestep in dataset.getTimesteps():
+        for first in range(0, total, in_file):
+            for name in dataset.getFields():
+                field = dataset.getField(name)
+                path = access.getFilename(field, float(timestep), first)
+                table, row = tables.table(path), tables.row(field, first)
+                sizes = np.zeros(in_file) if table is None else table[row : row + in_file, blockfiles.SIZE]
+                for block in (first + np.flatnonzero(sizes[: total - first] == 0)).tolist():
+                    if tables.needed(field, timestep, block):
+                        yield name, timestep, block, tables.box(field, timestep, block), path
+            tables.forget()
