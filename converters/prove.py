@@ -79,7 +79,9 @@ def counting(reporter, before, total):
 
 def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
     """The record of one form of the product."""
-    blocks, checker = form.blocks, checking.Checker(form.opened, proof)
+    blocks = form.blocks
+    levels = form.levels([blocks[index] for index in chosen])
+    checker = checking.Checker(form.opened, proof, levels)
     told(0)
     checker.check_all(groups, pool, told)
     if strict:
@@ -92,9 +94,9 @@ def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
         "writer": {key: proof.get(key) for key in ("program", "version", "libraries")},
         "different": checker.differences.count, "differences": checker.differences.shown(),
     }  # fmt: skip
-    if checker.differences.count == 0 and chosen:
-        record["levels"] = form.check_levels(blocks[chosen[len(chosen) // 2]])
-    return record
+    if checker.differences.count == 0 and levels.problem is not None:
+        raise levels.problem
+    return record | ({"levels": levels.count()} if checker.differences.count == 0 and chosen else {})
 
 
 def together(forms, records, broken):

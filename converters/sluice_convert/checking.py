@@ -137,15 +137,16 @@ def _joined(run, outer, axis, block):
 class Checker:
     """Reads chosen blocks on several threads (OpenVisus reads outside Python's lock) and compares digests.
 
-    `opened(entry)` is a reader of the part of the product that a block's `entry` names, None for all there is.
+    `opened(entry)` is a reader of the part of the product that a block's `entry` names, None for all there is. `levels`
+    compares coarse resolutions with what was read.
     """
 
-    def __init__(self, opened, proof):
+    def __init__(self, opened, proof, levels):
         self.low_high = (None, None)
         self.bytes_checked = self.checked = 0
         self.differences = Differences()
         self._fields = {}
-        self._opened, self._proof = opened, proof
+        self._opened, self._proof, self._levels = opened, proof, levels
         self._local = threading.local()  # an OpenVisus dataset serves one thread
 
     def check_all(self, groups, pool, told):
@@ -202,6 +203,8 @@ class Checker:
             if found != block["sha256"]:
                 differing.append((block, field, found, span, None))
             low_high = wider(low_high, span)
+        if not differing:
+            self._levels.check(reader, outer, run, field, values)
         return run[0], low_high, values.nbytes, len(run), differing
 
     def _check_alone(self, run):

@@ -1,13 +1,16 @@
 """An OpenVisus dataset as the proof and the pictures read one: boxes of voxels, at coarse resolutions when asked.
 
 A reader has: `rank`, `low` and `high` (x first), `steps` (its timesteps), `halvings` (the axis whose voxels are every
-second ones, for each resolution dropped) and `read`. A reader serves one thread.
+second ones, for each resolution dropped), `coarse` ({dropped: words for it} of the resolutions that the proof compares),
+`stored` (those of them that together have every coarse voxel that is stored) and `read`. A reader serves one thread.
 """
 
 from functools import cached_property
 
 from .differences import differs
 from .visus import read_box
+
+MOST_COARSE = 9
 
 
 class IdxReader:
@@ -32,6 +35,17 @@ class IdxReader:
     @cached_property
     def halvings(self):
         return [int(axis) for axis in self._dataset.getBitmask().toString()[:0:-1]]
+
+    @cached_property
+    def coarse(self):
+        """Not of a box that begins elsewhere than at 0: OpenVisus aligns its resolutions otherwise there."""
+        count = 0 if any(self.low) else min(MOST_COARSE, len(self.halvings) - 1)
+        return {k: f"The product's resolution {len(self.halvings) - k} of {len(self.halvings)}" for k in range(1, count + 1)}
+
+    @property
+    def stored(self):
+        """Every voxel is stored once, in the coarsest resolution that has it: the first coarse one has all of them."""
+        return tuple(self.coarse)[:1]
 
     def read(self, low, high, timestep, field, dropped=0):
         """Axes reversed, samples last; of `dropped` resolutions less than the finest, the voxels in the box.

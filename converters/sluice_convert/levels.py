@@ -1,47 +1,71 @@
-"""The coarse resolutions of an OpenVisus dataset held against its finest: each is every second, fourth, ... voxel."""
+"""The coarse resolutions of a product held against its finest voxels: each is every second, fourth, ... of them."""
+
+import threading
 
 import numpy as np
 
 from .differences import differs
-from .visus import read_box
+from .report import Fault
 
-MOST_LEVELS = 9
-MOST_VOXELS = 1 << 18
+PLACES = 8
 
 
-def check_levels(dataset, proof, block):
-    """Compare the coarse resolutions in one proof block; returns how many. Raises `product_differs`."""
-    low, _ = ([int(v) for v in corner] for corner in dataset.getLogicBox())
-    if proof.get("joined") or "entry" in block or any(low):
-        return 0
-    rank, bits = dataset.getPointDim(), dataset.getBitmask().toString()[1:]
-    lower, upper = ([int(v) for v in corner[:rank]] for corner in block["box"])
-    upper = upper[:-1] + [min(upper[-1], lower[-1] + max(1, MOST_VOXELS // _voxels(lower[:-1], upper[:-1])))]
-    field, access = block.get("field", proof["field"]), dataset.createAccess()
-    finest = read_box(dataset, access, [lower, upper], block["timestep"], field)
-    strides, checked = [1] * rank, 0
-    for dropped in range(1, min(MOST_LEVELS, len(bits) - 1) + 1):
-        strides[int(bits[-dropped])] *= 2
+def places(blocks):
+    """Blocks all over the product, and one of each field."""
+    first_of_each = {(block.get("entry"), block.get("field")): block for block in reversed(blocks)}
+    last = max(1, len(blocks) - 1)
+    return [*first_of_each.values(), *(blocks[k * last // (PLACES - 1)] for k in range(PLACES) if blocks[1:])]
+
+
+class Levels:
+    """Compares on several threads; `problem` is the first Fault.
+
+    All resolutions in some blocks of `chosen`; of a product that is proven completely, `everywhere`, those that together
+    have every coarse voxel that is stored.
+    """
+
+    def __init__(self, chosen, everywhere):
+        self.problem = None
+        self._everywhere, self._lock = everywhere, threading.Lock()
+        self._places, self._counts = set(map(id, places(chosen))), {}
+
+    def check(self, reader, outer, run, field, values):
+        """`values` are what `reader` read of the box `outer`, which holds the blocks of `run`."""
+        chosen = any(id(block) in self._places for block in run)
+        coarse = reader.coarse if chosen else reader.stored if self._everywhere else ()
+        if not coarse:
+            return
+        key, count, problem = (run[0].get("entry"), field), 0, None
+        try:
+            count = compare(reader, coarse, outer, run[0]["timestep"], field, values)
+        except Fault as fault:
+            problem = fault
+        with self._lock:
+            self.problem = self.problem or problem
+            self._counts[key] = max(count, self._counts.get(key, 0))
+
+    def count(self):
+        """How many were compared, of the field with the fewest."""
+        return min(self._counts.values(), default=0)
+
+
+def compare(reader, coarse, box, timestep, field, values):
+    """Compare those resolutions that have voxels in the box; returns how many. Raises `product_differs`."""
+    lower, upper = (list(corner[: reader.rank]) for corner in box)
+    strides, compared = [1] * reader.rank, 0
+    for dropped, axis in enumerate(reader.halvings[: max(coarse)], 1):
+        strides[axis] *= 2
         first = [-(-place // stride) * stride for place, stride in zip(lower, strides)]
         if any(place >= end for place, end in zip(first, upper)):
-            break  # the block holds no voxel of this resolution
-        steps = [slice(f - l, None, s) for f, l, s in zip(first, lower, strides)][::-1]
-        coarse = dataset.read(
-            logic_box=(lower, upper), time=block["timestep"], field=field, access=access,
-            max_resolution=len(bits) - dropped,
-        )  # fmt: skip
-        wanted = finest[tuple(steps)]
-        if coarse.shape != wanted.shape or not np.array_equal(coarse, wanted, equal_nan=wanted.dtype.kind == "f"):
+            break  # the box holds no voxel of this resolution
+        if dropped not in coarse:
+            continue
+        steps = [slice(start - low, None, step) for start, low, step in zip(first, lower, strides)][::-1]
+        wanted, found = values[tuple(steps)], reader.read(lower, upper, timestep, field, dropped)
+        if found.shape != wanted.shape or np.ascontiguousarray(found).tobytes() != wanted.tobytes():
             raise differs(
-                f"The product's resolution {len(bits) - dropped} of {len(bits)} is not that of its finest voxels in "
-                f"the field {field} at timestep {block['timestep']} in the box {lower} to {upper}."
+                f"{reader.coarse[dropped]} does not hold the finest voxels at steps of {strides} in the field {field} "
+                f"at timestep {timestep} in the box {lower} to {upper}."
             )
-        checked += 1
-    return checked
-
-
-def _voxels(lower, upper):
-    voxels = 1
-    for low, high in zip(lower, upper):
-        voxels *= high - low
-    return max(1, voxels)
+        compared += 1
+    return compared

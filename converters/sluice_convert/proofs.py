@@ -5,7 +5,7 @@ import os
 from . import checking
 from .differences import differs
 from .idx_reader import IdxReader
-from .levels import check_levels
+from .levels import Levels
 
 FINEST = "/0"  # the array that the blocks are of
 
@@ -46,8 +46,10 @@ class IdxForm:
         """A reader for the thread that draws."""
         return self.opened(None)
 
-    def check_levels(self, block):
-        return check_levels(self._dataset, self._proof, block)
+    def levels(self, chosen):
+        """What compares resolutions in the chosen blocks; nothing where the product joins several."""
+        joined = self._proof.get("joined")
+        return Levels([] if joined else chosen, not joined and len(chosen) == len(self.blocks))
 
 
 class ZarrForm:
@@ -97,9 +99,9 @@ class ZarrForm:
         """A reader for the thread that draws."""
         return self._open(self._product, self._paths[self._proof["field"]], self._proof)
 
-    def check_levels(self, block):
-        """Of every field at the place of the block; the fewest levels that one has."""
-        return min(reader.check_levels(block) for reader in self._readers.values())
+    def levels(self, chosen):
+        """What compares levels in the chosen blocks."""
+        return Levels(chosen, len(chosen) == len(self.blocks))
 
     def _path(self, block):
         return self._paths[block.get("field", self._proof["field"])] + FINEST

@@ -8,7 +8,6 @@ import zarr
 from .differences import differs
 from .visus import dtype_name
 
-MOST_SIDE = 64
 X, Y, Z = 0, 1, 2
 
 
@@ -36,6 +35,11 @@ class ZarrReader:
         self.voxel_bytes = self.arrays[0].dtype.itemsize * self.components
         self.strides = self._strides(scales["datasets"])
         self.halvings = self._halvings()
+        self.coarse = {
+            sum(stride.bit_length() - 1 for stride in own): f"The array {path}/{level}"
+            for level, own in enumerate(self.strides) if level > 0
+        }  # fmt: skip
+        self.stored = tuple(self.coarse)  # each level by itself
         for what, found, wanted in (
             ("dimensions", self.high, proof["dims"]), ("number of timesteps", timesteps, proof["timesteps"]),
         ):  # fmt: skip
@@ -74,26 +78,6 @@ class ZarrReader:
                 raise differs(
                     f"{self.path}/{level} lacks {len(lacking)} of its chunks, first {self.path}/{level}/{lacking[0]}."
                 )
-
-    def check_levels(self, block):
-        """Hold a part of each level, near a proof block, against the level above; returns how many levels."""
-        for level in range(1, len(self.arrays)):
-            steps = [b // a for a, b in zip(self.strides[level - 1], self.strides[level])]
-            box, above = [], []
-            for axis, (size, stride) in enumerate(zip(self.sizes[level], self.strides[level])):
-                low = min(block["box"][0][axis] // stride, max(0, size - MOST_SIDE))
-                high = min(low + MOST_SIDE, size)
-                box.append(slice(low, high))
-                above.append(slice(low * steps[axis], (high - 1) * steps[axis] + 1, steps[axis]))
-            found = self.of_level(level, box, block["timestep"])
-            wanted = self.of_level(level - 1, above, block["timestep"])
-            if found.shape != wanted.shape or found.tobytes() != wanted.tobytes():
-                corners = [[one.start for one in box], [one.stop for one in box]]
-                raise differs(
-                    f"The array {self.path}/{level} is not every second voxel of the one above at timestep "
-                    f"{block['timestep']} in the box {corners[0]} to {corners[1]} of its own voxels."
-                )
-        return len(self.arrays) - 1
 
     def _strides(self, scales):
         """Of each level, x first, from the sizes of its voxels. Raises `product_differs` where its shape is another."""

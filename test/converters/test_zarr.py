@@ -223,7 +223,7 @@ class Damaged(ZarrCase):
         level = group["1"]
         level[...] = level[...] + 1
         self.note_files()
-        self.assert_refused(self.prove_zarr(), "product_differs", "data.zarr/1", "every second voxel", "box")
+        self.assert_refused(self.prove_zarr(), "product_differs", "data.zarr/1", "steps of [2, 2, 1]", "box")
         os.remove(self.chunk(0)[0])
         self.assert_refused(self.prove_zarr(), "product_differs", "files of")
         self.note_files()
@@ -240,6 +240,29 @@ class Damaged(ZarrCase):
                 run = self.prove_zarr(all_below_bytes=0, count=2)
                 self.assert_refused(run, "product_differs", "lacks 1 of its", "data.zarr/" + name)
                 os.rename(self.place("kept"), path)
+
+    def test_one_wrong_chunk_of_a_level_anywhere(self):
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
+        for level, place in (("1", (0, 0, 0)), ("1", (39, 149, 144)), ("2", (39, 0, 72))):
+            with self.subTest(level, place=place):
+                kept = group[level][place]
+                group[level][place] = kept + 1
+                self.note_files()
+                self.assert_refused(self.prove_zarr(), "product_differs", f"data.zarr/{level}", "steps of", "box")
+                self.assertIn("steps of", self.prove_zarr(again=True).result["problem"])
+                group[level][place] = kept
+        self.note_files()
+        self.assert_done(self.prove_zarr())
+
+    def test_a_level_of_a_large_product_is_sampled_at_eight_places(self):
+        self.assert_done(self.convert("tiff", parameters={"output": "zarr"}, slab_bytes=1 << 18))
+        run = self.prove_zarr(all_below_bytes=0, count=4)
+        self.assert_done(run)
+        self.assertEqual((run.result["levels"], run.result["complete"]), (2, False))
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r+")
+        group["1"][-1, -1] += 1  # the last block is always one of the places
+        self.note_files()
+        self.assert_refused(self.prove_zarr(all_below_bytes=0, count=4), "product_differs", "data.zarr/1", "steps of")
 
     def note_files(self):
         """The proof's record of the files agrees with what is there now."""
