@@ -46,43 +46,64 @@ def check_alike(first, second, first_name, second_name):
             )
 
 
-def continued(files, path, variable):
-    """[(path, name, steps)] over all files."""
+def continued(files, path, variable, axes):
+    """([(path, name, steps)], [(name, time axis or moment)], what else the files say of themselves) over all files."""
+    from sluice_convert import netcdf_source as source
+    from sluice_convert.coordinates import check_places
     from sluice_convert.netcdf_pick import opened, pick
+    from sluice_convert.plain import Differing
+    from sluice_convert.report import reading
 
-    parts = [(files[0]["path"], files[0]["name"], steps_in(variable, files[0]["name"]))]
-    for item in files[1:]:
-        dataset = opened(item["path"], item["name"])
-        _, other = pick(dataset, item["name"], path)
-        check_alike(variable, other, files[0]["name"], item["name"])
-        parts.append((item["path"], item["name"], steps_in(other, item["name"])))
-        dataset.close()
-    return parts
+    timed, first = source.split(variable)[0], files[0]["name"]
+    parts, times, told = [], [], Differing()
+    for number, item in enumerate(files):
+        name = item["name"]
+        with opened(item["path"], name) as dataset, reading(name):
+            _, other = pick(dataset, name, path)
+            parts.append((item["path"], name, steps_in(other, name)))
+            found = source.axes(other, name) if number > 0 else axes
+            if number > 0:
+                check_alike(variable, other, first, name)
+                check_places(axes[timed:], found[timed:], first, name)
+            told.add(name, {"/": source.attributes(dataset), path: source.attributes(other)})
+            times.append((name, found[0] if timed else source.moment(other, name)))
+    return parts, times if all(axis for _, axis in times) else [], told.found()
 
 
 def main(request, reporter):
     files = taken(request["inputs"])
+    from sluice_convert import coordinates
+    from sluice_convert import netcdf_source as source
     from sluice_convert.netcdf_pick import opened, pick
-    from sluice_convert.netcdf_source import NetcdfSource, attributes, coordinates, split
     from sluice_convert.product import convert
+    from sluice_convert.report import reading
     from sluice_convert.visus import check_type
 
-    dataset = opened(files[0]["path"], files[0]["name"])
-    wanted = (request.get("parameters") or {}).get("variable")
-    path, variable = pick(dataset, files[0]["name"], wanted)
-    parts = continued(files, path, variable)
-    check_type(variable.dtype, 1, f"{path} in {files[0]['name']}")
-    timed, spatial = split(variable)
-    facts, steps = attributes(variable), sum(count for _, _, count in parts)
-    axes = list(variable.dimensions[::-1])
-    summary = {"variable": path, "axes": axes, "file_count": len(files), "time_axis": axes[-1] if timed else None}
-    summary |= {key: facts[key] for key in ("long_name", "standard_name", *MEANING) if key in facts}
-    metadata = {
-        "format": "netcdf", "files": [item["name"] for item in files], "shape": [steps, *spatial],
-        "attributes": facts, "global_attributes": attributes(dataset), "dimensions": coordinates(variable),
-    }  # fmt: skip
-    source = NetcdfSource(parts, path, variable, metadata, summary)
-    return convert(source, request, reporter)
+    wanted, name, long = (request.get("parameters") or {}).get("variable"), files[0]["name"], {}
+    with opened(files[0]["path"], name) as dataset, reading(name):
+        path, variable = pick(dataset, name, wanted)
+        steps_in(variable, name)
+        check_type(variable.dtype, 1, f"{path} in {name}")
+        axes = source.axes(variable, name)
+        parts, times, more = continued(files, path, variable, axes)
+        timed, spatial = source.split(variable)
+        squeezed = None if source.squeezed_axis(variable) is None else axes[source.squeezed_axis(variable)].name
+        facts, steps = source.attributes(variable), sum(count for _, _, count in parts)
+        told = source.told(axes if timed else [axis for _, axis in times[:1]] + axes, times, squeezed, long)
+        in_time = timed or (len(files) > 1 and bool(times))
+        names = [axis for axis, entry in told.items() if "squeezed" not in entry]
+        names = names if in_time or not times else names[1:]
+        summary = {"variable": path, "axes": names[::-1], "file_count": len(files)}
+        summary |= {"time_axis": names[0] if in_time else None}
+        summary |= {key: facts[key] for key in ("long_name", "standard_name", *MEANING) if key in facts}
+        metadata = {
+            "format": "netcdf", "files": [item["name"] for item in files], "shape": [steps, *spatial],
+            "attributes": facts, "global_attributes": source.attributes(dataset), "dimensions": told, **more,
+        }  # fmt: skip
+        voxels = source.NetcdfSource(parts, path, variable, metadata, summary)
+    result = convert(voxels, request, reporter)
+    coordinates.write(request["output"], long)
+    return result
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Converter for the sensor 4D_NEXUS: a scan in a NeXus or HDF5 file -> one OpenVisus dataset.
 
 A volume (x, y, z, u) becomes timesteps along x of volumes with dims u, z, y; one of three axes a volume with its dims
-reversed. Several volumes of one shape become fields. Coordinates of the samples (Xs, Ys) and the ratio of the beam
-behind the sample to that before it are checked against the volume and written to scan.json.
+reversed; an axis of one entry that would be the last is left out. Several volumes of one shape become fields.
+Coordinates of the samples (Xs, Ys) and the ratio of the beam behind the sample to that before it are checked against
+the volume and written to scan.json.
 """
 
 import json
@@ -47,24 +48,23 @@ def words(shape):
 
 
 def coordinates(file, name, path, label, sizes):
-    """Values of a 1-D (or squeezable) dataset that must have one of `sizes` ({size: what it is})."""
-    from sluice_convert.hdf5_file import check_storage
+    """(values, units) of a 1-D (or squeezable) dataset that must have one of `sizes` ({size: what it is})."""
+    from sluice_convert.hdf5_file import values
     from sluice_convert.hdf5_pick import named
+    from sluice_convert.hdf5_source import attributes
 
     dataset = named(file, name, path, (1, 2, 3, 4))
-    check_storage(dataset, path, name)
     if dataset.size not in sizes:
         wanted = " or ".join(f"{size} ({what})" for size, what in sizes.items())
         raise Fault(
             "scan_mismatch", f"{label} ({path} in {name}) has {dataset.size} values where {wanted} were expected."
         )
-    return dataset
+    return values(dataset, path, name).ravel(), attributes(dataset).get("units")
 
 
 def scan_record(file, name, parameters, path, dataset, index):
     """What scan.json says of one volume."""
-    from sluice_convert.hdf5_source import attributes
-    from sluice_convert.plain import plain
+    from sluice_convert.coordinates import listed
 
     width, height = dataset.shape[:2]
     grid = {width * height: "one per x and y"}
@@ -72,17 +72,15 @@ def scan_record(file, name, parameters, path, dataset, index):
     for key, sizes in (("Xs", {width: "one per x"} | grid), ("Ys", {height: "one per y"} | grid)):
         where = matching(parameters, key, index)
         if where is not None:
-            axis = coordinates(file, name, where, key, sizes)
-            values = [plain(item) for item in axis[()].ravel().tolist()]
-            told[key] = {"path": where, "units": attributes(axis).get("units"), "values": values}
-    beams = [matching(parameters, key, index) for key in ("presample", "postsample")]
-    if all(beams):
-        told["intensity"] = ratio(
-            *(
-                coordinates(file, name, where, key, {width: "one per x"} | grid)
-                for key, where in zip(("presample", "postsample"), beams)
-            )
-        )
+            values, units = coordinates(file, name, where, key, sizes)
+            told[key] = {"path": where, "units": units, "values": listed(values)}
+    beams = {key: matching(parameters, key, index) for key in ("presample", "postsample")}
+    if any(beams.values()):
+        missing = [key for key, where in beams.items() if where is None]
+        if missing:
+            raise Fault("scan_mismatch", f"{missing[0]} is not named. Name it too, or neither of {', '.join(beams)}.")
+        sizes = {width: "one per x"} | grid
+        told["intensity"] = ratio(*(coordinates(file, name, where, key, sizes)[0] for key, where in beams.items()))
     return told
 
 
@@ -93,7 +91,7 @@ def ratio(before, behind):
     if before.size != behind.size:
         raise Fault("scan_mismatch", f"presample has {before.size} values and postsample has {behind.size}.")
     with np.errstate(all="ignore"):
-        values = behind[()].astype("f8").ravel() / before[()].astype("f8").ravel()
+        values = behind.astype("f8") / before.astype("f8")
     return [item if np.isfinite(item) else None for item in values.tolist()]
 
 
@@ -107,39 +105,50 @@ def matching(parameters, key, index):
 
 def main(request, reporter):
     item, parameters = one_file(request["inputs"]), request.get("parameters") or {}
-    name = item["name"]
-    from sluice_convert import hdf5_facts
+    name, long = item["name"], {}
+    from sluice_convert import coordinates, hdf5_facts
     from sluice_convert.hdf5_file import check_storage, objects, opened
-    from sluice_convert.hdf5_source import Hdf5Source, fill_values
+    from sluice_convert.hdf5_source import squeezed_axis
     from sluice_convert.product import convert
-    from sluice_convert.slabs import FIELD
+    from sluice_convert.report import reading
     from sluice_convert.visus import check_type
 
-    file = opened(item["path"], name)
-    found = volumes(file, name, parameters.get("volume"))
-    path, first = found[0]
-    check_type(first.dtype, 1, f"{path} in {name}")
-    timed, scans = first.ndim == 4, []
-    for index, (volume, dataset) in enumerate(found):
-        check_storage(dataset, volume, name)
-        scans.append(scan_record(file, name, parameters, volume, dataset, index))
-    axes = ["x", "y", "z", "u"][: first.ndim]
-    summary = {"volumes": [volume for volume, _ in found], "axes": axes[::-1], "time_axis": "x" if timed else None}
-    metadata = {
-        "format": "4d_nexus", "files": [name], "shape": list(first.shape),
-        "dimensions": hdf5_facts.axes(file, path, first, name),
-        "attributes": hdf5_facts.attributes_by_path(objects(file, name)),
-    }  # fmt: skip
-    parts, sources = [(item["path"], name, first.shape[0] if timed else 1)], []
-    for volume, dataset in found:
-        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary)
-        source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
-        sources.append(source)
-    file.close()  # the sources open it anew, with caches for their chunks
-    result = convert(sources, request, reporter)
+    with opened(item["path"], name) as file, reading(name):
+        found = volumes(file, name, parameters.get("volume"))
+        path, first = found[0]
+        check_type(first.dtype, 1, f"{path} in {name}")
+        timed, scans = first.ndim == 4, []
+        for index, (volume, dataset) in enumerate(found):
+            check_storage(dataset, volume, name)
+            scans.append(scan_record(file, name, parameters, volume, dataset, index))
+        axes, squeezed = hdf5_facts.axes(file, path, first, name), squeezed_axis(first, timed)
+        names = [axis for number, axis in enumerate(["x", "y", "z", "u"][: first.ndim]) if number != squeezed]
+        summary = {"volumes": [volume for volume, _ in found], "axes": names[::-1], "time_axis": "x" if timed else None}
+        metadata = {
+            "format": "4d_nexus", "files": [name], "shape": list(first.shape),
+            "dimensions": hdf5_facts.told(axes, [(name, axes[0])] if timed else [], squeezed, long),
+            **hdf5_facts.attributes_by_path(objects(file, name)),
+        }  # fmt: skip
+        sources = sources_of(item, found, timed, metadata, summary)
+    result = convert(sources, request, reporter)  # the sources open the file anew, with caches for their chunks
+    coordinates.write(request["output"], long)
     with open(os.path.join(request["output"], "scan.json"), "w", encoding="utf-8") as target:
         json.dump({"scans": scans}, target, ensure_ascii=False, allow_nan=False)
     return result
+
+
+def sources_of(item, found, timed, metadata, summary):
+    """A source for each volume, a field each."""
+    from sluice_convert.hdf5_source import Hdf5Source, fill_values
+    from sluice_convert.slabs import FIELD
+
+    sources = []
+    for volume, dataset in found:
+        parts = [(item["path"], item["name"], dataset.shape[0] if timed else 1)]
+        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary)
+        source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
+        sources.append(source)
+    return sources
 
 
 if __name__ == "__main__":

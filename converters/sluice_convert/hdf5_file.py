@@ -4,7 +4,7 @@ import os
 
 import h5py
 
-from .report import Fault, truncated
+from .report import Fault, reading
 from .sniff import is_hdf5, meant
 
 MOST_OBJECTS = 100_000
@@ -19,10 +19,8 @@ def opened(path, name):
         raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
     if not is_hdf5(path):
         raise Fault("not_hdf5", f"{name} is not an HDF5 file, whatever its name says.{meant(path)}")
-    try:
+    with reading(name):
         return h5py.File(path, "r", locking=False)
-    except (OSError, RuntimeError) as error:
-        raise truncated(name, str(error)) from error
 
 
 def unsafe(name, what):
@@ -32,40 +30,49 @@ def unsafe(name, what):
 
 def objects(file, name):
     """[(path, object)] of everything hard-linked in the file, each once, sorted by path within a group."""
-    found, seen, todo = [], set(), [("", file["/"])]
+    with reading(name):
+        return list(_objects(file, name))
+
+
+def _objects(file, name):
+    seen, todo = set(), [("", file["/"])]
     while todo:
         path, thing = todo.pop()
         address = h5py.h5o.get_info(thing.id).addr
         if address in seen:
             continue
         seen.add(address)
-        found.append((path or "/", thing))
-        if len(found) > MOST_OBJECTS:
+        yield path or "/", thing
+        if len(seen) > MOST_OBJECTS:
             raise Fault("unsupported_shape", f"{name} has more than {MOST_OBJECTS} objects. Split the file.")
         if isinstance(thing, h5py.Group):
             inner = [key for key in thing if isinstance(thing.get(key, getlink=True), h5py.HardLink)]
             todo += [(f"{path}/{key}", thing[key]) for key in sorted(inner, reverse=True)]
-    return found
 
 
 def check_inside(path, name):
     """Refuse a file that another library will read and that leads out of itself. Raises unsafe_hdf5, truncated."""
-    with opened(path, name) as file:
-        try:
-            for where, thing in objects(file, name):
-                if isinstance(thing, h5py.Dataset):
-                    check_storage(thing, where, name)
-                    continue
-                if isinstance(thing, h5py.Group):
-                    for key in thing:
-                        if isinstance(thing.get(key, getlink=True), h5py.ExternalLink):
-                            raise unsafe(name, f"{where.rstrip('/')}/{key} leads to another file")
-        except (OSError, RuntimeError, KeyError) as error:
-            raise truncated(name, str(error)) from error
+    with opened(path, name) as file, reading(name):
+        for where, thing in objects(file, name):
+            if isinstance(thing, h5py.Dataset):
+                check_storage(thing, where, name)
+                continue
+            if isinstance(thing, h5py.Group):
+                for key in thing:
+                    if isinstance(thing.get(key, getlink=True), h5py.ExternalLink):
+                        raise unsafe(name, f"{where.rstrip('/')}/{key} leads to another file")
 
 
 def resolve(file, wanted, name):
-    """The object at a path, following soft links inside the file; None when there is none. Raises unsafe_hdf5."""
+    """The object at a path, following soft links inside the file; None when there is none.
+
+    Raises unsafe_hdf5, truncated.
+    """
+    with reading(name):
+        return _resolve(file, wanted, name)
+
+
+def _resolve(file, wanted, name):
     parts, at, followed = _parts(wanted), [], 0
     thing = file["/"]
     while parts:
@@ -91,6 +98,15 @@ def resolve(file, wanted, name):
 
 def _parts(path):
     return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def values(dataset, path, name, selection=()):
+    """Stored values as an array. Nothing else reads values beside the voxels: what a file calls its coordinates may lie
+    in another file of this machine. Raises unsafe_hdf5, unsupported_compression, truncated.
+    """
+    with reading(name):
+        check_storage(dataset, path, name)
+        return dataset[selection]
 
 
 def check_storage(dataset, path, name):

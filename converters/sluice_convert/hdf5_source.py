@@ -6,20 +6,25 @@ import h5py
 import numpy as np
 
 from .digest import little_endian
-from .hdf5_file import opened, resolve
+from .hdf5_file import check_storage, opened, resolve
 from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
-from .plain import plain
-from .report import truncated
+from .plain import no_data, plain
+from .report import reading
+
 
 class Hdf5Source(PartsInTime):
-    """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored."""
+    """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored.
+
+    A volume of one slice is an image.
+    """
 
     components = 1
     row_access = True
     y_up = False
 
     def __init__(self, parts, dataset_path, dataset, timed, ignored, metadata, summary):
-        spatial = dataset.shape[1:] if timed else dataset.shape
+        squeezed = squeezed_axis(dataset, timed)
+        spatial = [size for axis, size in enumerate(dataset.shape) if axis >= timed and axis != squeezed]
         self.flat = len(spatial) == 2
         self.shape = (1, *spatial) if self.flat else tuple(spatial)
         self.dtype = little_endian(dataset.dtype)
@@ -28,22 +33,20 @@ class Hdf5Source(PartsInTime):
         self.bytes_in = sum(os.path.getsize(path) for path, _, _ in parts)
         self.metadata, self.summary = metadata, summary
         self.chunk = unkept_chunk(dataset.shape, dataset.chunks, dataset.dtype.itemsize)
-        self._parts, self._path, self._timed = parts, dataset_path, timed
+        self._parts, self._path, self._timed, self._squeezed = parts, dataset_path, timed, squeezed is not None
         self._number = self._file = self._dataset = None
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian."""
         part, step = self._locate(timestep)
         dataset = self._use(part)
-        try:
+        with reading(self._parts[part][1]):
             if self._timed and self._is_small():
                 values = self._from_batch(part, dataset, step).reshape(self.shape)[z0:z1, y0:y1]
             else:
                 lead = (step,) if self._timed else ()
-                depth = () if self.flat else (slice(z0, z1),)
+                depth = () if self.flat and not self._squeezed else (slice(z0, z1),)
                 values = dataset[(*lead, *depth, slice(y0, y1))]
-        except (OSError, RuntimeError) as error:
-            raise truncated(self._parts[part][1], str(error)) from error
         return np.ascontiguousarray(values.reshape(z1 - z0, y1 - y0, self.shape[2]), self.dtype)
 
     def close(self):
@@ -57,9 +60,17 @@ class Hdf5Source(PartsInTime):
             self.close()
             path, name, _ = self._parts[part]
             self._file = opened(path, name)
-            self._dataset = cached(resolve(self._file, self._path, name), self.flat)
+            dataset = resolve(self._file, self._path, name)
+            check_storage(dataset, self._path, name)
+            self._dataset = cached(dataset, self.flat)
             self._number = part
         return self._dataset
+
+
+def squeezed_axis(dataset, timed):
+    """The axis of a single slice, which makes a volume an image, or None."""
+    first = 1 if timed else 0
+    return first if dataset.ndim - first == 3 and dataset.shape[first] == 1 else None
 
 
 def cached(dataset, flat):
@@ -79,14 +90,8 @@ def cached(dataset, flat):
 
 def fill_values(dataset):
     """Stored values that mean "no data" by the usual attributes; they stay in the data and out of the range."""
-    found = []
-    for attribute in ("_FillValue", "missing_value"):
-        value = np.asarray(attributes(dataset).get(attribute, []))
-        if value.dtype.kind in "iuf":
-            with np.errstate(all="ignore"):
-                cast = value.ravel().astype(dataset.dtype)
-            found += [item for item in cast.tolist() if np.isfinite(item) and item not in found]
-    return tuple(found)
+    stored = [dataset.attrs[name] for name in ("_FillValue", "missing_value") if name in dataset.attrs]
+    return no_data(stored, dataset.dtype)
 
 
 def attributes(thing):
@@ -95,9 +100,7 @@ def attributes(thing):
     for name in thing.attrs:
         try:
             value = thing.attrs[name]
-        except (OSError, TypeError, ValueError, KeyError):
+        except (OSError, RuntimeError, TypeError, ValueError, KeyError):
             value = "not readable"
-        if isinstance(value, h5py.Empty | h5py.Reference) or getattr(value, "dtype", None) == object:
-            value = [plain(item) for item in list(value)[:64]] if isinstance(value, np.ndarray) else str(value)
-        found[name] = value if isinstance(value, list) else plain(value)
+        found[name] = plain(value)
     return found

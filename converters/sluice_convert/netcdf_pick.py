@@ -7,7 +7,7 @@ import numpy as np
 
 from .hdf5_file import check_inside
 from .netcdf_classic import HeaderCut, promised_size
-from .report import Fault
+from .report import Fault, reading, truncated
 from .sniff import meant
 
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -32,10 +32,8 @@ def opened(path, name):
         _check_size(path, name, size)
     else:
         check_inside(path, name)
-    try:
+    with reading(name):
         dataset = netCDF4.Dataset(path)
-    except (OSError, RuntimeError) as error:
-        raise truncated(name, str(error)) from error
     dataset.set_auto_maskandscale(False)
     return dataset
 
@@ -47,13 +45,6 @@ def _check_size(path, name, size):
         raise truncated(name, "its header is incomplete") from error
     if promised > size:
         raise truncated(name, f"{promised - size} of {promised} bytes are missing")
-
-
-def truncated(name, why):
-    """The fault of a file that is cut off or damaged."""
-    return Fault(
-        "truncated", f"{name} is cut off or damaged ({why}). Upload it again, or save it again from its program."
-    )
 
 
 def variables(dataset, prefix=""):

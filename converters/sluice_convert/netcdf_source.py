@@ -4,12 +4,13 @@ import os
 
 import numpy as np
 
+from . import coordinates
+from .coordinates import Coordinate
 from .digest import little_endian
-from .netcdf_pick import coordinate, opened, time_like, truncated
+from .netcdf_pick import coordinate, opened, time_like
 from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
-from .plain import plain
-
-MOST_COORDINATES = 4096
+from .plain import no_data, plain
+from .report import reading
 
 
 class NetcdfSource(PartsInTime):
@@ -29,7 +30,7 @@ class NetcdfSource(PartsInTime):
         self.bytes_in = sum(os.path.getsize(path) for path, _, _ in parts)
         self.metadata, self.summary = metadata, summary
         self.chunk = unkept_chunk(variable.shape, variable.chunking(), variable.dtype.itemsize)
-        self._timed, self._squeezed = timed, variable.ndim - timed > len(spatial)
+        self._timed, self._squeezed = timed, squeezed_axis(variable) is not None
         self._parts, self._variable_path = parts, variable_path
         self._open_part = self._dataset = self._variable = None
 
@@ -37,10 +38,8 @@ class NetcdfSource(PartsInTime):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian stored values."""
         part, step = self._locate(timestep)
         variable = self._use(part)
-        try:
+        with reading(self._parts[part][1]):
             values = self._stored(part, variable, step, z0, z1, y0, y1)
-        except (OSError, RuntimeError, IndexError) as error:
-            raise truncated(self._parts[part][1], str(error)) from error
         values = values.reshape(z1 - z0, y1 - y0, self.shape[2])
         return np.ascontiguousarray(values, self.dtype)
 
@@ -85,6 +84,12 @@ def split(variable):
     return timed, spatial[1:] if len(spatial) == 3 and spatial[0] == 1 else spatial
 
 
+def squeezed_axis(variable):
+    """The axis of a single level, which makes a volume an image, or None."""
+    timed, spatial = split(variable)
+    return int(timed) if variable.ndim - timed > len(spatial) else None
+
+
 def y_up(variable):
     """Whether y grows with its coordinate (latitudes from south to north): a picture then shows row 0 at the bottom."""
     axis = coordinate(variable, variable.dimensions[-2])
@@ -95,32 +100,56 @@ def y_up(variable):
 
 def fill_values(variable):
     """Stored values that mean "no data", as plain finite numbers; they stay in the data and out of the range."""
-    found = []
-    for attribute in ("_FillValue", "missing_value"):
-        if attribute not in variable.ncattrs():
-            continue
-        value = getattr(variable, attribute)
-        if isinstance(value, str):
-            continue
-        cast = np.asarray(value).ravel().astype(variable.dtype)
-        found += [item for item in cast.tolist() if np.isfinite(item) and item not in found]
-    return tuple(found)
+    stored = [variable.getncattr(name) for name in ("_FillValue", "missing_value") if name in variable.ncattrs()]
+    return no_data(stored, variable.dtype)
 
 
 def attributes(thing):
     """All attributes of a dataset or variable."""
-    return {name: plain(getattr(thing, name)) for name in thing.ncattrs()}
+    return {name: plain(thing.getncattr(name)) for name in thing.ncattrs()}
 
 
-def coordinates(variable):
-    """Per dimension: its size, its coordinate's attributes and, when they are few, its values."""
-    found = {}
-    for name, size in zip(variable.dimensions, variable.shape):
-        axis = coordinate(variable, name)
-        entry = {"size": size}
-        if axis is not None:
-            entry["attributes"] = attributes(axis)
-            if axis.ndim == 1 and axis.size <= MOST_COORDINATES and getattr(axis.dtype, "kind", "") in "iuf":
-                entry["values"] = [plain(item) for item in axis[:].tolist()]
-        found[name] = entry
-    return found
+def axes(variable, name):
+    """A Coordinate for each dimension, in the order of storage. Raises truncated."""
+    with reading(name):
+        return [_axis(variable, dim, size) for dim, size in zip(variable.dimensions, variable.shape)]
+
+
+def _axis(variable, dim, size):
+    stored = coordinate(variable, dim)
+    if stored is None:
+        return Coordinate(dim, size)
+    usable = stored.shape == (size,) and getattr(stored.dtype, "kind", "") in "iuf"
+    values = coordinates.read(size, lambda part: stored[part]) if usable else None
+    return Coordinate(dim, size, values, attributes(stored))
+
+
+def moment(variable, name):
+    """The time of a file without an axis of time, as an axis of one entry, or None: a variable of one value that counts
+    `… since …`, called time or named by the attribute `coordinates`. Raises truncated.
+    """
+    with reading(name):
+        told = str(variable.getncattr("coordinates")) if "coordinates" in variable.ncattrs() else ""
+        for one in ("time", *told.split()):
+            stored = coordinate(variable, one)
+            if stored is None or one in variable.dimensions or stored.size != 1:
+                continue
+            facts = attributes(stored)
+            if getattr(stored.dtype, "kind", "") in "iuf" and " since " in str(facts.get("units")):
+                return Coordinate(one, 1, np.ravel(stored[...]), facts)
+    return None
+
+
+def told(axes, parts, squeezed, long):
+    """`dimensions` of metadata.json. `parts` is [(file, its time axis)] if the first axis is time, else empty;
+    `squeezed` is the name of an axis that is left out.
+    """
+    told = {}
+    for number, axis in enumerate(axes):
+        over_time = parts and number == 0
+        entry = {"size": sum(one.size for _, one in parts) if over_time else axis.size}
+        if axis.facts:
+            entry["attributes"] = axis.facts
+        entry |= coordinates.told_over_time(parts, long) if over_time else coordinates.told(axis, long)
+        told[axis.name] = entry | ({"squeezed": True} if axis.name == squeezed else {})
+    return told

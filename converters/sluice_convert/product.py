@@ -207,6 +207,6 @@ def write_records(output, metadata, proof, records):
     }  # fmt: skip
     os.makedirs(os.path.join(output, "sluice"), exist_ok=True)
     for name, value in (("metadata.json", metadata), ("sluice/proof.json", proof)):
-        with open(os.path.join(output, name), "w", encoding="utf-8") as file:
+        with open(os.path.join(output, name), "w", encoding="utf-8", errors="replace") as file:
             json.dump(value, file, ensure_ascii=False, allow_nan=False, indent=1 if name == "metadata.json" else None)
             file.write("\n")

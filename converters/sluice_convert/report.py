@@ -11,11 +11,14 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 
 EXIT_CONTENT = 65
 EXIT_AGAIN = 75
 SECONDS_BETWEEN_LINES = 0.2
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What the machine says and not the file: whoever tries again may succeed.
+OF_THE_MACHINE = (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, *NO_ROOM)
 
 
 class Fault(Exception):
@@ -38,6 +41,17 @@ def truncated(name, why):
     return Fault(
         "truncated", f"{name} is cut off or damaged ({why[:200]}). Upload it again, or save it again from its program."
     )
+
+
+@contextmanager
+def reading(name):
+    """Around what a library reads of a file: the many kinds of errors that damage leads to are one. Raises truncated."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            raise
+        raise truncated(name, str(error)) from error
 
 
 class Reporter:
@@ -82,7 +96,7 @@ class Reporter:
 
 def _own_stdout():
     """Keep fd 1 for protocol lines alone: whatever libraries print goes to stderr, the log."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
     os.dup2(2, 1)
     return stream
 

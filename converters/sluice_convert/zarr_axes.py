@@ -3,7 +3,6 @@
 import math
 import re
 
-EVEN = 1e-6
 _PREFIXES = {"": "", "n": "nano", "u": "micro", "µ": "micro", "μ": "micro", "m": "milli", "c": "centi", "k": "kilo"}
 # The words that OME-NGFF knows; a unit that is none of them stands in `sluice.units` only.
 UNITS = {f"{short}m": f"{long}meter" for short, long in _PREFIXES.items()}
@@ -52,8 +51,12 @@ def _facts(source, kinds):
     names = list(source.summary.get("axes") or [])[::-1]
     told = source.metadata.get("dimensions")
     if isinstance(told, dict):
-        told = [_coordinate(name, entry) for name, entry in told.items()]
+        told = [
+            {"name": name, "unit": entry.get("attributes", {}).get("units"), "scale": entry.get("spacing")}
+            for name, entry in told.items() if "squeezed" not in entry
+        ]  # fmt: skip
     elif isinstance(told, list):
+        told = [one for one in told if "squeezed" not in one]
         told = [{"name": one.get("name"), "unit": one.get("units"), "scale": one.get("spacing")} for one in told]
         for fact, size in zip(told, source.summary.get("voxel_size") or []):
             fact["scale"] = size
@@ -64,13 +67,6 @@ def _facts(source, kinds):
     told = [{}] * missing + told if missing >= 0 else told[-len(kinds) :]
     names = names if len(names) == len(kinds) else [None] * len(kinds)
     return [{**fact, "name": name or fact.get("name")} for fact, name in zip(told, names)]
-
-
-def _coordinate(name, entry):
-    values = entry.get("values") or []
-    steps = [after - before for before, after in zip(values, values[1:]) if None not in (before, after)]
-    even = len(steps) == len(values) - 1 > 0 and max(steps) - min(steps) <= EVEN * abs(steps[0])
-    return {"name": name, "unit": entry.get("attributes", {}).get("units"), "scale": steps[0] if even else None}
 
 
 def _pixels(page, kinds):

@@ -74,6 +74,11 @@ class Refusals(ScanCase):
         run = self.scan(volume="/entry/v", presample="/entry/y", postsample="/entry/y")
         self.assert_refused(run, "scan_mismatch", "presample")
 
+    def test_one_beam_alone(self):
+        for given, path, missing in (("presample", "/entry/y", "postsample"), ("postsample", "/no", "presample")):
+            run = self.scan(volume="/entry/v", **{given: path})
+            self.assert_refused(run, "scan_mismatch", f"{missing} is not named")
+
     def test_what_is_not_there_or_no_numbers(self):
         self.assert_refused(self.scan(volume="/entry/z"), "no_such_dataset", "/entry/v (5 x 6 x 7 x 8) uint16")
         self.assert_refused(self.scan(volume="/entry/v", Xs="/no"), "no_such_dataset", "/no")
