@@ -45,7 +45,7 @@ def truncated(name, why):
 
 @contextmanager
 def reading(name):
-    """Around what a library reads of a file: the many kinds of errors that damage leads to are one. Raises truncated."""
+    """Around what a library reads of a file: damage leads to errors of many kinds, which are one. Raises truncated."""
     try:
         yield
     except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:

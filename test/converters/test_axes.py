@@ -1,5 +1,6 @@
 """Coordinates, attributes and other data beside the voxels: they survive, lead nowhere, and damage in them is told."""
 
+import errno
 import json
 import os
 import unittest
@@ -127,6 +128,13 @@ class Damaged(Hdf5Case):
             file.seek(file.read().index((32004).to_bytes(2, "little")))
             file.write((32999).to_bytes(2, "little"))
         self.assert_refused(self.convert("hdf5"), "unsupported_compression", "/lat", "32999")
+
+    def test_what_the_machine_says_is_no_damage(self):
+        from sluice_convert.report import Fault, reading
+
+        for number, kind in ((errno.EMFILE, OSError), (errno.ENOSPC, OSError), (None, Fault), (errno.EIO, Fault)):
+            with self.subTest(number=number), self.assertRaises(kind), reading("a.h5"):
+                raise OSError(number, "said so") if number else OSError("inflate() failed")
 
     def test_objects_that_cannot_be_opened(self):
         self.save({f"e/v{number}": numbers(8, 9) for number in range(9)})
