@@ -5,6 +5,7 @@ import h5py
 from . import coordinates
 from .coordinates import Coordinate
 from .hdf5_file import resolve, values
+from .hdf5_pick import numeric
 from .hdf5_source import attributes
 from .report import reading
 
@@ -67,7 +68,7 @@ def _nexus_axes(file, path, dataset, name):
 
 
 def _axis(size, label, scale, name):
-    if scale is None or scale.shape != (size,) or scale.dtype.kind not in "iuf":
+    if scale is None or scale.shape != (size,) or not numeric(scale):
         return Coordinate(label, size)
     where = scale.name or label
     found = coordinates.read(size, lambda part: values(scale, where, name, part))

@@ -12,8 +12,19 @@ MOST_LISTED = 20
 
 def numeric(dataset):
     """Whether its values are plain numbers (not text, compounds, references, ragged arrays)."""
-    plain = dataset.dtype.kind in "iuf" and dataset.dtype.metadata is None
-    return plain or h5py.check_enum_dtype(dataset.dtype) is not None
+    dtype = type_of(dataset)
+    if dtype is None:
+        return False
+    plain = dtype.kind in "iuf" and dtype.metadata is None
+    return plain or h5py.check_enum_dtype(dtype) is not None
+
+
+def type_of(dataset):
+    """Its type for numpy, or None: HDF5 has some that numpy has not, such as times."""
+    try:
+        return dataset.dtype
+    except TypeError:
+        return None
 
 
 def pick(file, name, wanted):
@@ -71,11 +82,13 @@ def listed(datasets):
 def describe(path, dataset):
     """`/entry/data (12 x 90) int16` for a sentence."""
     shape = "no value" if dataset.shape is None else " x ".join(map(str, dataset.shape)) or "one value"
-    return f"{path} ({shape}) {kind(dataset.dtype)}"
+    return f"{path} ({shape}) {kind(type_of(dataset))}"
 
 
 def kind(dtype):
     """The name of a type for people."""
+    if dtype is None:
+        return "of another type"
     if h5py.check_string_dtype(dtype) is not None or dtype.kind in "SU":
         return "text"
     if dtype.names:

@@ -129,6 +129,18 @@ class Damaged(Hdf5Case):
             file.write((32999).to_bytes(2, "little"))
         self.assert_refused(self.convert("hdf5"), "unsupported_compression", "/lat", "32999")
 
+    def test_types_that_numpy_has_not_are_no_damage(self):
+        values = numbers(8, 9)
+        self.save({"v": values})
+        with h5py.File(self.path(), "a") as file:
+            for name in (b"a", b"z"):
+                h5py.h5d.create(file.id, name, h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((8, 9)))
+            file["v"].attrs["axes"] = "line:."
+            h5py.h5d.create(file.id, b"line", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((8,)))
+        self.assert_product(self.convert("hdf5"), values)
+        self.assert_refused(self.convert("hdf5", parameters={"dataset": "/a"}), "unsupported_type", "/a (8 x 9)")
+        self.assert_refused(self.convert("hdf5", parameters={"dataset": "/q"}), "no_such_dataset", "/a (8 x 9)")
+
     def test_what_the_machine_says_is_no_damage(self):
         from sluice_convert.report import Fault, reading
 
