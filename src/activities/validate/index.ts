@@ -16,6 +16,7 @@ import type { StageDeps } from '../support/deps.js';
 import { SLOW_DISK_MS, startHeart } from '../support/heartbeat.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
+import { damageOf } from '../verify/files.js';
 import type { ValidationRecord } from './record.js';
 import { VALIDATION_RECORD } from './record.js';
 import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from './sample.js';
@@ -104,15 +105,20 @@ async function compareFiles(
   for (const file of conversion.inputs) {
     const onProgress = (bytes: number): void =>
       heart.beat({ stage: 'validate', done: before + bytes, total, unit: 'bytes', note: file.path });
-    const hashing = hashFile(join(directory, below, file.path), { signal, onProgress });
-    const { sha256 } = await heart.waiting(hashing, SLOW_DISK_MS);
-    if (sha256 !== file.sha256) {
+    const hashing = hashFile(join(directory, below, file.path), { signal, onProgress }).catch(unlessMissing);
+    const found = await heart.waiting(hashing, SLOW_DISK_MS);
+    if (found?.sha256 !== file.sha256) {
       throw new Fault('product_differs', `The published file ${file.path} is not what was received.`);
     }
     before += file.size;
   }
   const files = conversion.inputs.length;
   return { checked: files, blocks: files, preview: null, details: { bytes_checked: total, complete: true } };
+}
+
+/** @throws what says that the system broke, not that the file is gone */
+function unlessMissing(error: unknown): undefined {
+  if (damageOf(error) !== 'missing') throw error;
 }
 
 async function writeReport(directory: string, input: ValidateInput, found: Found): Promise<ValidateOutput> {
