@@ -1,4 +1,4 @@
-"""Which blocks of an OpenVisus dataset stand in its files: its reads give zeros for those that do not, and say nothing."""
+"""Which blocks of an OpenVisus dataset stand in its files: reads give zeros for those that do not, and say nothing."""
 
 import os
 
@@ -56,7 +56,7 @@ class BlockTables:
 def absent_blocks(dataset):
     """Yields (field, timestep, block, box, path) of each block with a voxel inside the dataset that no file holds.
 
-    Nothing where the layout has no tables. Raises BlockFileError with `path` when a file is shorter than its table says.
+    Nothing where the layout has no tables. Raises BlockFileError with `path` when a file is shorter than its table.
     """
     tables, in_file = BlockTables(dataset), dataset.db.idxfile.blocksperfile
     if not tables.has_tables:

@@ -1,8 +1,9 @@
 """An OpenVisus dataset as the proof and the pictures read one: boxes of voxels, at coarse resolutions when asked.
 
 A reader has: `rank`, `low` and `high` (x first), `steps` (its timesteps), `halvings` (the axis whose voxels are every
-second ones, for each resolution dropped), `coarse` ({dropped: words for it} of the resolutions that the proof compares),
-`stored` (those of them that together have every coarse voxel that is stored) and `read`. A reader serves one thread.
+second ones, for each resolution dropped), `coarse` ({dropped: words for it} of the resolutions that the proof
+compares), `stored` (those of them that together have every coarse voxel that is stored) and `read`. A reader serves
+one thread.
 """
 
 from functools import cached_property
@@ -39,8 +40,9 @@ class IdxReader:
     @cached_property
     def coarse(self):
         """Not of a box that begins elsewhere than at 0: OpenVisus aligns its resolutions otherwise there."""
-        count = 0 if any(self.low) else min(MOST_COARSE, len(self.halvings) - 1)
-        return {k: f"The product's resolution {len(self.halvings) - k} of {len(self.halvings)}" for k in range(1, count + 1)}
+        finest = len(self.halvings)
+        count = 0 if any(self.low) else min(MOST_COARSE, finest - 1)
+        return {k: f"The product's resolution {finest - k} of {finest}" for k in range(1, count + 1)}
 
     @property
     def stored(self):
@@ -63,5 +65,6 @@ class IdxReader:
             raise
         except Exception as error:  # OpenVisus raises bare exceptions and SystemError
             raise differs(
-                f"OpenVisus cannot read the field {field} at timestep {timestep} in the box {list(low)} to {list(high)}."
+                f"OpenVisus cannot read the field {field} at timestep {timestep} in the box {list(low)} to "
+                f"{list(high)}."
             ) from error

@@ -20,8 +20,8 @@ def places(blocks):
 class Levels:
     """Compares on several threads; `problem` is the first Fault.
 
-    All resolutions in some blocks of `chosen`; of a product that is proven completely, `everywhere`, those that together
-    have every coarse voxel that is stored.
+    All resolutions in some blocks of `chosen`; of a product that is proven completely, `everywhere`, those that
+    together have every coarse voxel that is stored.
     """
 
     def __init__(self, chosen, everywhere):

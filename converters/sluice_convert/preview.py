@@ -2,7 +2,7 @@
 
 preview.png: the middle slice along z (the image itself in 2-D), preview-y.png and preview-x.png: along the others;
 strip.png: slices (of a flat dataset: timesteps) side by side; histogram.json and histogram.png: how often which
-values occur. Colour where a voxel has three or four samples; contrast between two percentiles.
+values occur. Colour where a voxel has three or four samples; contrast between two percentiles. Some fields have a map.
 """
 
 import json
@@ -23,6 +23,8 @@ SIDE_PIXELS = 1 << 18
 STRIP_SLICES, STRIP_SIDE, STRIP_GAP, STRIP_PIXELS = 8, 160, 2, 1 << 16
 LOW_PERCENT, HIGH_PERCENT = 1, 99
 COLOURS = (3, 4)
+# Of fields whose values mean the same everywhere, by name: the places of the colours, and these.
+COLOUR_MAPS = {"ndvi": ((-1, 0, 1), ((140, 81, 10), (255, 255, 255), (0, 104, 55)))}
 X, Y, Z = 0, 1, 2
 
 
@@ -67,6 +69,7 @@ class Look:
     def __init__(self, reader, field, ignored, y_up):
         self.rank = reader.rank
         self._reader, self._field, self._ignored, self._y_up = reader, field, ignored, y_up
+        self._floating = False  # whether its values are no whole numbers: known once some are read
         self._low, self._high, self._steps, self._halvings = reader.low, reader.high, reader.steps, reader.halvings
 
     def middle(self, axis):
@@ -79,7 +82,7 @@ class Look:
     def picture(self, axis, place, side, most_pixels, limits=None, timestep=None):
         """A slice across `axis` as 8-bit pixels of at most `side` on the longer side; rows run downwards."""
         plane, mask = self.plane(axis, place, side, most_pixels, timestep)
-        pixels = stretch(plane, mask, limits)
+        pixels = self._pixels(plane, mask, limits)
         return pixels[:: -1 if self._y_up and axis == Z else 1]
 
     def plane(self, axis, place, side, most_pixels, timestep=None):
@@ -88,7 +91,7 @@ class Look:
 
     def _shrunk(self, values, axis, side):
         """(values, mask of the valid ones) of one slice in its true proportions, whatever strides it was read with."""
-        mask = valid_mask(values, self._ignored)
+        mask, self._floating = valid_mask(values, self._ignored), values.dtype.kind == "f"
         plane = np.where(mask, values, 0).astype(np.float64)
         if plane.ndim == 3 and plane.shape[2] in COLOURS:
             plane, mask = plane[:, :, :3], mask[:, :, :3].all(axis=2)
@@ -110,9 +113,14 @@ class Look:
             for one in chosen
         ]
         limits = contrast(np.concatenate([plane[mask].ravel() for plane, mask in planes]))
-        tiles = [stretch(plane, mask, limits)[:: -1 if self._y_up else 1] for plane, mask in planes]
+        tiles = [self._pixels(plane, mask, limits)[:: -1 if self._y_up else 1] for plane, mask in planes]
         gap = np.full((tiles[0].shape[0], STRIP_GAP, *tiles[0].shape[2:]), 255, np.uint8)
         return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+
+    def _pixels(self, plane, mask, limits):
+        """8-bit pixels by the colour map of the field where it has one, else between two limits."""
+        stops = COLOUR_MAPS.get(self._field) if plane.ndim == 2 and self._floating else None
+        return stretch(plane, mask, limits) if stops is None else mapped(plane, mask, *stops)
 
     def histogram(self):
         """Counts of a regular sample of all voxels (all of them where they are few), for each sample of a voxel."""
@@ -188,6 +196,12 @@ def contrast(values):
         return 0.0, 1.0
     low, high = np.percentile(values, (LOW_PERCENT, HIGH_PERCENT))
     return (low, high) if high > low else (values.min(), values.max())
+
+
+def mapped(plane, mask, places, colours):
+    """8-bit colours between those at given values; invalid pixels are black."""
+    channels = [np.interp(plane, places, channel) for channel in zip(*colours)]
+    return np.where(mask[:, :, None], np.stack(channels, axis=2), 0).round().astype(np.uint8)
 
 
 def stretch(plane, mask, limits=None):

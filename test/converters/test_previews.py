@@ -85,6 +85,20 @@ class Pictures(ConverterCase):
         with open(self.place("histogram.json")) as file:
             self.assertEqual(len(json.load(file)["samples"]), 3)
 
+    def test_a_vegetation_index_has_a_colour_map_from_minus_one_to_one(self):
+        """Red and near infrared that give -1, -0.5, 0, 0.5, 1 and no number."""
+        red, nir = np.array([200, 150, 100, 50, 0, 0], "u1"), np.array([0, 50, 100, 150, 200, 0], "u1")
+        photo = np.repeat(np.stack([red, red, nir], axis=1)[None], 4, axis=0)
+        for step in range(2):
+            tifffile.imwrite(os.path.join(self.inputs, f"{step}.tif"), photo, photometric="rgb")
+        self.assert_done(self.convert("mapir"))
+        run = self.prove()
+        self.assert_done(run)
+        wanted = [(140, 81, 10), (198, 168, 132), (255, 255, 255), (128, 180, 155), (0, 104, 55), (0, 0, 0)]
+        self.assertEqual(self.pixels().tolist(), [list(map(list, wanted))] * 4)
+        self.assertEqual(self.pixels("strip.png")[:, :6].tolist(), self.pixels().tolist())
+        self.assertEqual(self.pixels("histogram.png").ndim, 2)
+
     def test_the_widest_ranges_have_a_histogram(self):
         for dtype, ends in (("u8", (0, 2**64 - 1)), ("i8", (-(2**63), 2**63 - 1)), ("f8", (-1.7e308, 1.7e308))):
             values = np.zeros((30, 40), dtype)

@@ -59,10 +59,10 @@ def averaged(plane, height, width):
     return np.stack([wide[:, a : max(b, a + 1)].mean(axis=1) for a, b in zip(columns, columns[1:])], axis=1)
 
 
-def correlation(path, plane):
+def correlation(path, plane, colours):
     with open(path, "rb") as file:
         pixels = png_decode(file.read()).astype(float)
-    wanted = averaged(coloured(plane.astype(float)), *pixels.shape[:2])
+    wanted = averaged(colours(plane.astype(float)), *pixels.shape[:2])
     return math.floor(np.corrcoef(pixels.ravel(), wanted.ravel())[0, 1] * 100) / 100
 
 
@@ -73,13 +73,21 @@ def coloured(plane):
     return plane[:, :, :3] if plane.shape[2] in (3, 4) else plane.mean(axis=2)
 
 
-def pictures(product, values, rank, upwards):
+def brown_to_green(plane):
+    """Brown at -1, white at 0, green at 1, as vegetation indices are shown."""
+    low, high = -plane.clip(-1, 0)[..., None], plane.clip(0, 1)[..., None]
+    return 255 - low * (255 - np.array([140, 81, 10])) - high * (255 - np.array([0, 104, 55]))
+
+
+def pictures(product, field, values, rank, upwards):
     """Correlation of each picture with the slice that it shows."""
+    colours = brown_to_green if field == "ndvi" else coloured
     front = values[values.shape[0] // 2] if rank == 3 else values
     planes = {"preview.png": front[::-1] if upwards else front}
     if rank == 3:
-        planes |= {"preview-y.png": values[:, values.shape[1] // 2], "preview-x.png": values[:, :, values.shape[2] // 2]}
-    return {name: correlation(os.path.join(product, "sluice", name), plane) for name, plane in planes.items()}
+        middle = [size // 2 for size in values.shape]
+        planes |= {"preview-y.png": values[:, middle[1]], "preview-x.png": values[:, :, middle[2]]}
+    return {name: correlation(os.path.join(product, "sluice", name), plane, colours) for name, plane in planes.items()}
 
 
 def main():
@@ -89,8 +97,8 @@ def main():
     forms = {"idx": compared(values, fields)}
     if os.path.exists(os.path.join(product, "data.zarr")):
         forms["zarr"] = compared(by_zarr(product), fields)
-    first = next(iter(fields.values()))[0]
-    answer = {"forms": forms, "pictures": pictures(product, first, rank, upwards == "1")}
+    field, steps = next(iter(fields.items()))
+    answer = {"forms": forms, "pictures": pictures(product, field, steps[0], rank, upwards == "1")}
     os.write(saved, (json.dumps(answer) + "\n").encode())
 
 
