@@ -1,7 +1,7 @@
 // Commands on datasets and uploads: asked of the workflow; what it does not run, the row answers for.
 import type { DatasetDocument, JobDocument } from '../contracts/documents.js';
 import type { CommandAnswer, CommandBody } from '../contracts/http.js';
-import type { DatasetInput } from '../contracts/workflow.js';
+import type { DatasetInput, UploadOrder } from '../contracts/workflow.js';
 import { readStatus } from '../domain/dataset.js';
 import { Fault } from '../domain/fault.js';
 import { mostUrgent, NORMAL_PRIORITY } from '../domain/priority.js';
@@ -133,12 +133,18 @@ async function again(
   const orders = reason === 'retry' && sendAgain === undefined ? planRetry(uploads).orders : [];
   const { quietMs } = deps.config;
   const priority = mostUrgent(orders.map((order) => order.priority ?? NORMAL_PRIORITY));
-  const run = { fresh: false, reason, by, quietMs, uploads: orders, priority };
+  const run = { fresh: false, reason, by, quietMs, ...askedAgain(orders), priority };
   const input = datasetInput(row, { ...run, ...(sendAgain === undefined ? {} : { sendAgain }) });
   const { runId } = await startAgain(deps, { ...input, reason }, open);
   const { status, answer } = await accepted(deps);
   return { status, answer: { ...answer, run_id: runId } };
 }
+
+/** So many orders fit into a message, whatever they name; of more the run looks up what it comes to. */
+const MOST_ORDERS = 100;
+
+const askedAgain = (orders: readonly UploadOrder[]): Pick<DatasetInput, 'uploads' | 'again'> =>
+  orders.length <= MOST_ORDERS ? { uploads: orders } : { again: orders.map(({ jobId }) => jobId) };
 
 /** The row may be a moment behind its workflow, which has the last word. @throws Fault conflict */
 export async function startAgain(

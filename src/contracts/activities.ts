@@ -168,6 +168,11 @@ export interface ControlActivities {
   showJob(change: JobChange): Promise<void>;
   /** The dataset's status and its uploads that already have a receipt. */
   recallDataset(input: { readonly uuid: string }): Promise<RecallOutput>;
+  /** What was asked for by these uploads, as their rows keep it; those without a row are left out. */
+  recallOrders(input: {
+    readonly uuid: string;
+    readonly jobIds: readonly string[];
+  }): Promise<readonly UploadOrder[]>;
   /** One delivery for many: the same files, in one list. */
   mergeDeliveries(input: {
     readonly uuid: string;

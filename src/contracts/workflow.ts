@@ -32,6 +32,8 @@ export interface DatasetInput {
   readonly priority?: Priority;
   /** Uploads to take up again (retry: those without a receipt). */
   readonly uploads?: readonly UploadOrder[];
+  /** More of them, whose orders the run asks for when their turn comes: a message may have 2 MB. */
+  readonly again?: readonly string[];
   /** Names of the targets that the product is copied to. */
   readonly publishTo?: readonly string[];
   /** A retry of a published dataset: nothing but the targets that lack this product. */
@@ -118,9 +120,11 @@ export interface Command {
 /** What a dataset's run knows of one of its uploads. */
 export interface UploadState {
   readonly jobId: string;
-  /** What was asked for; kept while the upload may have to be started (again). */
+  /** What was asked for; after a hand-over it may have to be asked of the database. */
   order?: UploadOrder;
   status: UploadStatus;
+  /** As in its order. */
+  alone?: true;
   /** Its workflow was started; after a hand-over it is waited for, however it stands. */
   begun?: boolean;
   /** See FetchOutput. */
@@ -140,8 +144,18 @@ export interface CarriedState {
   readonly sealed: boolean;
   readonly published?: boolean;
   readonly paused: { readonly by: string; readonly at: number } | null;
+  /** The first of those that are open, and what was delivered last, with all that is known of them. */
   readonly uploads: readonly UploadState[];
   readonly merged?: MergedUploads;
+  /** All others. */
+  readonly alike?: readonly AlikeUploads[];
+}
+
+/** Many uploads that stand alike, in few words: there may be tens of thousands, and a message may have 2 MB. */
+export interface AlikeUploads extends Pick<UploadState, 'status' | 'alone' | 'begun' | 'replaced'> {
+  /** Of the first one; the others failed by the same code. */
+  readonly failure?: FailureNote;
+  readonly jobs: readonly string[];
 }
 
 /** Many delivered uploads in few words. */
@@ -159,6 +173,9 @@ export interface DatasetView {
   readonly stage?: Stage;
   readonly sealed: boolean;
   readonly revision: number;
+  /** How many uploads have which status. */
+  readonly counts: Readonly<Partial<Record<UploadStatus, number>>>;
+  /** The first of them; where there are very many, only of those that are open or failed. */
   readonly uploads: readonly { jobId: string; status: UploadStatus; failure?: FailureNote }[];
   readonly failure?: FailureNote;
 }

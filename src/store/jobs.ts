@@ -87,6 +87,19 @@ export function orderOf(job: JobDocument): UploadOrder | undefined {
   return order;
 }
 
+/** The orders of these uploads of a dataset, in the order of the ids; without those that have no row. */
+export async function ordersOf(
+  store: Store,
+  uuid: string,
+  jobIds: readonly string[],
+): Promise<readonly UploadOrder[]> {
+  const rows = await store.jobs
+    .find({ dataset_uuid: uuid, job_id: { $in: [...jobIds] } }, { projection: { _id: 0 } })
+    .toArray();
+  const orders = new Map(rows.map((row) => [row.job_id, orderOf(row)]));
+  return jobIds.flatMap((jobId) => orders.get(jobId) ?? []);
+}
+
 function jobQuery(filter: JobFilter): Filter<JobDocument> {
   return {
     job_type: 'upload',

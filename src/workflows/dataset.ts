@@ -101,7 +101,7 @@ class DatasetRun {
 
   /** A run into a dataset that exists asks what is there; then it takes up what it was started with. */
   async #recall(): Promise<void> {
-    const { uuid, by, fresh, carried, uploads = [] } = this.#input;
+    const { uuid, by, fresh, carried, uploads = [], again = [] } = this.#input;
     if (!fresh && carried === undefined) {
       const known = await recallDataset({ uuid });
       this.#record.status = known.status;
@@ -111,8 +111,9 @@ class DatasetRun {
       }
       if (known.merged) this.#record.takeMerged(known.merged);
     }
-    const missing = uploads.filter(({ jobId }) => !this.#record.isDelivered(jobId));
-    for (const order of missing) this.#intake.takeAgain(order, by);
+    const isMissing = (jobId: string): boolean => !this.#record.isDelivered(jobId);
+    for (const order of uploads) if (isMissing(order.jobId)) this.#intake.takeAgain(order.jobId, by, order);
+    for (const jobId of again) if (isMissing(jobId)) this.#intake.takeAgain(jobId, by);
   }
 
   /**
@@ -241,8 +242,8 @@ class DatasetRun {
 
   /** After a Reset to behind a failed upload, trying again means fetching it again. */
   #fetchFailedAgain(): void {
-    for (const { order, status, delivery, replaced } of [...this.#record.uploads.values()]) {
-      if (order && status === 'failed' && !delivery && !replaced) this.#intake.takeAgain(order, 'Reset');
+    for (const { jobId, status, delivery, replaced } of [...this.#record.uploads.values()]) {
+      if (status === 'failed' && !delivery && !replaced) this.#intake.takeAgain(jobId, 'Reset');
     }
   }
 
@@ -263,7 +264,7 @@ class DatasetRun {
     await condition(allHandlersFinished);
     // Somebody was told meanwhile that it is cancelled, which a new run would not know.
     if (this.#cancelled !== undefined) return;
-    const { uploads: _taken, ...input } = this.#input;
+    const { uploads: _taken, again: _takenToo, ...input } = this.#input;
     await continueAsNew<typeof dataset>({ ...input, carried: this.#record.carry() });
   }
 

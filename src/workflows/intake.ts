@@ -17,6 +17,7 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { DatasetInput, UploadOrder, UploadReport, UploadState } from '../contracts/workflow.js';
+import { noteFailure } from '../domain/failure.js';
 import { uploadWorkflowId } from '../domain/ids.js';
 import { sourceWords } from '../domain/source.js';
 import { isFinal } from '../domain/upload.js';
@@ -29,13 +30,13 @@ import {
   uploadPausedSignal,
   WORKFLOW_TYPES,
 } from './messages.js';
-import { watchUpload } from './proxies.js';
+import { recallOrders, watchUpload } from './proxies.js';
 import { quietly } from './quietly.js';
 import type { DatasetRecord } from './record.js';
 import type { upload } from './upload.js';
 
 /** How far the child of an upload is: a child that is being started cannot be told anything yet. */
-type Child = 'waiting' | 'starting' | 'started';
+type Child = 'starting' | 'started';
 type Verb = 'pause' | 'resume' | 'cancel';
 
 /** Children at once: a task that starts more than the server's 2,000 would fail for ever. The others wait here. */
@@ -45,7 +46,8 @@ export class Intake {
   readonly #input: DatasetInput;
   readonly #record: DatasetRecord;
   readonly #children = new Map<string, Child>();
-  readonly #paused = new Set<string>();
+  /** Uploads that have yet to start, in their order. */
+  readonly #waiting = new Set<string>();
   readonly #replaced = new Set<string>();
   #open = false;
   #running = 0;
@@ -57,6 +59,7 @@ export class Intake {
     this.#input = input;
     this.#record = record;
     setHandler(addUploadSignal, (order) => quietly(() => this.take(order)));
+    void CancellationScope.nonCancellable(() => this.#startInTurn());
     setHandler(uploadPausedSignal, (report) =>
       quietly(() => {
         const { jobId, paused, by } = report;
@@ -68,8 +71,7 @@ export class Intake {
   /** From now on uploads may start: what the dataset is, is known. */
   open(): void {
     this.#open = true;
-    for (const { order } of this.#record.open())
-      if (order && !this.#children.has(order.jobId)) this.#begin(order);
+    for (const { jobId } of this.#record.open()) if (!this.#children.has(jobId)) this.#begin(jobId);
   }
 
   /** From now on uploads end as cancelled as they come: the dataset was cancelled. */
@@ -91,21 +93,21 @@ export class Intake {
       return;
     }
     const replaced = this.#replaced.has(jobId) ? { replaced: true } : {};
-    this.#record.uploads.set(jobId, { jobId, order, status: 'uploading', ...replaced });
+    this.#record.uploads.set(jobId, { jobId, order, status: 'uploading', ...aloneIn(order), ...replaced });
     this.#record.sealed ||= order.seal;
     this.arrivals += 1;
     if (order.replaces !== undefined) this.#replace(order.replaces);
-    this.#begin(order);
+    this.#begin(jobId);
   }
 
   /** Starts an upload that failed once more. */
-  takeAgain(order: UploadOrder, by: string): void {
-    const { jobId } = order;
-    this.#record.uploads.set(jobId, { jobId, order, status: 'failed' });
+  takeAgain(jobId: string, by: string, order = this.#record.uploads.get(jobId)?.order): void {
+    const known = order === undefined ? {} : { order, ...aloneIn(order) };
+    this.#record.uploads.set(jobId, { jobId, status: 'failed', ...known });
     this.#record.moveUpload(jobId, 'queued', { actor: by, reason: 'retry' });
     this.#record.moveUpload(jobId, 'uploading', { actor: by, reason: 'retry' });
     this.arrivals += 1;
-    this.#begin(order);
+    this.#begin(jobId);
   }
 
   /** Tells every open upload (or one) to pause, resume or cancel. */
@@ -117,10 +119,11 @@ export class Intake {
   }
 
   async #tellOne(jobId: string, verb: Verb, by: string, alone: boolean): Promise<void> {
-    if (alone && verb === 'pause') this.#paused.add(jobId);
-    if (verb === 'resume') this.#paused.delete(jobId);
-    if (this.#children.get(jobId) === 'waiting') {
+    if (this.#waiting.has(jobId)) {
       if (verb === 'cancel') this.#ended({ jobId, outcome: 'cancelled' });
+      else if (verb === 'resume') this.#record.moveUpload(jobId, 'uploading', { actor: by });
+      // While the whole dataset stands still, nothing starts anyhow.
+      else if (alone) this.#record.moveUpload(jobId, 'paused', { actor: by });
       return;
     }
     // The server refuses a task that starts a child and cancels it.
@@ -137,11 +140,12 @@ export class Intake {
   /** The order of an awaited upload comes once more, with what was received: its child goes on with that. */
   #bytesCame(upload: UploadState, order: UploadOrder): void {
     const { jobId, source } = order;
-    if (upload.order?.source.kind !== 'awaited' || source.kind !== 'received') return;
+    // An order that is not known may be that of an awaited one; whoever does not wait for bytes leaves the word.
+    if ((upload.order?.source.kind ?? 'awaited') !== 'awaited' || source.kind !== 'received') return;
     upload.order = order;
     this.#record.sealed ||= order.seal;
-    // A child that waits for its place starts with the new order.
-    if (this.#children.get(jobId) === 'waiting' || !this.#record.isOpen(jobId)) return;
+    // One that has yet to start does so with the new order.
+    if (this.#waiting.has(jobId) || !this.#record.isOpen(jobId)) return;
     void CancellationScope.nonCancellable(async () => {
       await condition(() => this.#children.get(jobId) !== 'starting');
       try {
@@ -158,45 +162,72 @@ export class Intake {
     if (known !== undefined) known.replaced = true;
   }
 
-  #begin(order: UploadOrder): void {
-    const { jobId } = order;
-    if (this.#closed !== undefined) {
-      this.#ended({ jobId, outcome: 'cancelled' });
-      return;
-    }
-    this.#children.set(jobId, 'waiting');
-    void CancellationScope.nonCancellable(() => this.#run(order));
+  #begin(jobId: string): void {
+    if (this.#closed !== undefined) this.#ended({ jobId, outcome: 'cancelled' });
+    else if (this.#record.uploads.get(jobId)?.begun)
+      void CancellationScope.nonCancellable(() => this.#watch(jobId));
+    else this.#waiting.add(jobId);
   }
 
-  /** Starts the child as soon as that is allowed, and takes in how it ended. */
-  async #run(order: UploadOrder): Promise<void> {
-    const { jobId } = order;
-    const isOpen = (): boolean => this.#record.isOpen(jobId);
-    const upload = this.#record.uploads.get(jobId);
-    if (upload?.begun) {
-      this.#children.set(jobId, 'started');
-      this.#ended(await reportOf(jobId, watchUpload({ jobId })));
-      return;
+  /** Its workflow was started by a run of this dataset before this one. */
+  async #watch(jobId: string): Promise<void> {
+    this.#children.set(jobId, 'started');
+    this.#ended(await reportOf(jobId, watchUpload({ jobId })));
+  }
+
+  /** Starts those that wait, each as soon as it may. */
+  async #startInTurn(): Promise<void> {
+    for (;;) {
+      await condition(() => this.#next() !== undefined);
+      const upload = this.#next();
+      if (upload === undefined) continue;
+      if (upload.order === undefined) await this.#recallOrders();
+      else void this.#run(upload.jobId, upload.order);
     }
-    // Of those that hear of a free place together, the first one takes it.
-    do await condition(() => this.#mayStart(jobId) || !isOpen());
-    while (isOpen() && !this.#mayStart(jobId));
-    if (!isOpen()) return;
+  }
+
+  /** The first that may start now. */
+  #next(): UploadState | undefined {
+    if (!this.#open || this.#record.paused !== null || this.#running >= MOST_CHILDREN) return undefined;
+    for (const jobId of this.#waiting) {
+      const upload = this.#record.uploads.get(jobId);
+      if (upload !== undefined && upload.status !== 'paused') return upload;
+    }
+    return undefined;
+  }
+
+  /** Orders that were not handed over, of those whose turn comes next. */
+  async #recallOrders(): Promise<void> {
+    const { uploads, uuid } = this.#record;
+    const unknown = [...this.#waiting].filter((jobId) => uploads.get(jobId)?.order === undefined);
+    const jobIds = unknown.slice(0, MOST_CHILDREN);
+    const summary = `Look up what ${jobIds.length} uploads are to fetch`;
+    for (const order of await recallOrders.executeWithOptions({ summary }, [{ uuid, jobIds }])) {
+      const upload = uploads.get(order.jobId);
+      // Its bytes may have come meanwhile, and with them the newest order.
+      if (upload !== undefined) upload.order ??= order;
+    }
+    for (const jobId of jobIds) {
+      if (uploads.get(jobId)?.order !== undefined) continue;
+      const failure = noteFailure('internal', `The row of upload ${jobId} is gone.`);
+      this.#ended({ jobId, outcome: 'failed', failure });
+    }
+  }
+
+  /** Starts the child, and takes in how it ended. */
+  async #run(jobId: string, order: UploadOrder): Promise<void> {
+    this.#waiting.delete(jobId);
     this.#running += 1;
     try {
       this.#children.set(jobId, 'starting');
-      const child = await this.#start(upload?.order ?? order);
+      const child = await this.#start(order);
       this.#children.set(jobId, 'started');
+      const upload = this.#record.uploads.get(jobId);
       if (upload !== undefined) upload.begun = true;
       this.#ended(await reportOf(jobId, child === undefined ? watchUpload({ jobId }) : child.result()));
     } finally {
       this.#running -= 1;
     }
-  }
-
-  #mayStart(jobId: string): boolean {
-    const isWanted = this.#record.paused === null && !this.#paused.has(jobId);
-    return this.#open && isWanted && this.#running < MOST_CHILDREN;
   }
 
   /** @returns nothing when it runs already, started by a run of this dataset before this one */
@@ -230,6 +261,7 @@ export class Intake {
   }
 
   #ended(report: UploadReport): void {
+    this.#waiting.delete(report.jobId);
     const upload = this.#record.uploads.get(report.jobId);
     if (upload === undefined || this.#record.isDelivered(report.jobId) || isFinal(upload.status)) return;
     const cause = { actor: 'upload', ...(report.failure ? { reason: report.failure.say } : {}) };
@@ -245,6 +277,8 @@ export class Intake {
     }
   }
 }
+
+const aloneIn = ({ alone }: UploadOrder): Pick<UploadState, 'alone'> => (alone ? { alone } : {});
 
 /** How an upload ended, from its result or from what it threw. */
 async function reportOf(jobId: string, result: Promise<UploadReport>): Promise<UploadReport> {

@@ -100,6 +100,7 @@ export const { mirror, showJob } = proxyActivities<Pick<ControlActivities, 'mirr
 export const { mirror: mirrorAtOnce } = proxyLocalActivities<Pick<ControlActivities, 'mirror'>>(atOnce);
 export const {
   recallDataset,
+  recallOrders,
   mergeDeliveries,
   noteDigests,
   discardUpload,

@@ -15,6 +15,7 @@ import type { Stage } from '../domain/stage.js';
 import type { TargetRow } from '../domain/target.js';
 import { transition } from '../domain/transition.js';
 import { isFinal, UPLOAD_STATUSES, UPLOAD_TRANSITIONS, type UploadStatus } from '../domain/upload.js';
+import { fromFewWords, inFewWords } from './alike.js';
 
 /** Who caused a change, and why. */
 export interface Cause {
@@ -60,7 +61,8 @@ export class DatasetRecord {
     this.sealed = carried.sealed;
     this.published = carried.published === true;
     this.paused = carried.paused;
-    for (const upload of carried.uploads) this.uploads.set(upload.jobId, { ...upload });
+    for (const upload of [...carried.uploads, ...fromFewWords(carried.alike ?? [])])
+      this.uploads.set(upload.jobId, { ...upload });
     if (carried.merged) this.takeMerged(carried.merged);
   }
 
@@ -83,11 +85,20 @@ export class DatasetRecord {
     }
   }
 
-  /** Small however many uploads there are: of one that is merged only its id goes along. */
+  /** Small however many uploads there are: of most of them only the id goes along. */
   carry(): CarriedState {
     const { revision, status, sealed, published, paused } = this;
     const all = [...this.uploads.values()];
-    const state = { revision, status, sealed, published, paused, uploads: all.filter((one) => !one.merged) };
+    const { whole: uploads, alike } = inFewWords(all);
+    const state = {
+      revision,
+      status,
+      sealed,
+      published,
+      paused,
+      uploads,
+      ...(alike.length ? { alike } : {}),
+    };
     return this.merged === null
       ? state
       : { ...state, merged: { delivery: this.merged, jobs: idsByStatus(all) } };
@@ -172,8 +183,8 @@ export class DatasetRecord {
     const failed = [...this.uploads.values()].filter(
       (upload) => upload.status === 'failed' && !upload.replaced && !isDelivered(upload),
     );
-    const isOwn = ({ order, failure }: UploadState): boolean =>
-      order?.alone === true && failure?.blame !== 'system' && this.delivered().length > 0;
+    const isOwn = ({ alone, order, failure }: UploadState): boolean =>
+      (alone ?? order?.alone) === true && failure?.blame !== 'system' && this.delivered().length > 0;
     return failed.find((upload) => !isOwn(upload))?.failure;
   }
 

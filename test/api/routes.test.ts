@@ -2,6 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { UploadOrder } from '../../src/contracts/workflow.js';
+import { ordersOf } from '../../src/store/jobs.js';
 import { type Harness, startHarness } from './support/harness.js';
 import { get, post, postForm } from './support/http.js';
 import { FIELDS, putRows } from './support/rows.js';
@@ -218,6 +220,28 @@ test('a dataset to which nothing was delivered can be cancelled: a run starts an
   );
   expect(signals).toEqual(['cancel']);
 }, 60_000);
+
+test('a retry of very many uploads names them; the run looks up what they are to fetch', async () => {
+  const { uuid, jobId } = await putRows(
+    at.store,
+    { status: 'failed' },
+    { upload_status: 'failed', status: 'failed' },
+  );
+  const row = await at.store.jobs.findOne({ job_id: jobId }, { projection: { _id: 0 } });
+  if (row === null) throw new Error('no row');
+  const { order } = row.parameters as { order: UploadOrder };
+  const more = Array.from({ length: 120 }, (_, n) => `upload_1764077347_0000${1000 + n}`);
+  await at.store.jobs.insertMany(
+    more.map((job_id) => ({ ...row, job_id, parameters: { order: { ...order, jobId: job_id } } })),
+  );
+  expect((await post(`${at.url}/api/v1/datasets/${uuid}/retry`)).body.run_id).toEqual(expect.any(String));
+  const { events } = await at.client.workflow.getHandle(`dataset:${uuid}`).fetchHistory();
+  const data = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0]?.data;
+  const input = JSON.parse(Buffer.from(data ?? []).toString()) as { again: string[]; uploads?: unknown };
+  expect([input.again.toSorted(), input.uploads]).toEqual([[jobId, ...more].toSorted(), undefined]);
+  const wanted = [more[7], 'upload_nobody', jobId] as const;
+  expect(await ordersOf(at.store, uuid, wanted.map(String))).toEqual([{ ...order, jobId: more[7] }, order]);
+});
 
 test('retry and convert start a new run', async () => {
   const failed = await putRows(at.store, { status: 'failed' }, { upload_status: 'failed', status: 'failed' });

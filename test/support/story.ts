@@ -116,6 +116,7 @@ export function stages(over: Partial<AllActivities> = {}): Stage {
     })),
     showJob: say('show', () => undefined),
     recallDataset: say('recall', () => ({ status: 'failed' as const, delivered: [] })),
+    recallOrders: async ({ jobIds }) => jobIds.map((jobId) => order(jobId, { seal: false })),
     mergeDeliveries: say('merge', ({ deliveries }) => ({
       manifest: claim('merged'),
       files: deliveries.reduce((sum, { files }) => sum + files, 0),

@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
-import type { CarriedState, UploadState } from '../../src/contracts/workflow.js';
+import type { CarriedState, UploadOrder, UploadState } from '../../src/contracts/workflow.js';
+import { type FailureNote, noteFailure } from '../../src/domain/failure.js';
 import { datasetWorkflowId } from '../../src/domain/ids.js';
-import { addUploadSignal } from '../../src/workflows/messages.js';
+import { addUploadSignal, pauseUpdate, resumeUpdate } from '../../src/workflows/messages.js';
 import { DatasetRecord } from '../../src/workflows/record.js';
 import {
   claim,
@@ -25,7 +26,7 @@ tellStories('many');
 // `npm run soak`: as many as the promise names.
 const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
 const FILES = SOAK ? 10_000 : 250;
-const OPEN = SOAK ? 1_000 : 400;
+const OPEN = SOAK ? 10_000 : 400;
 const MOST_EVENTS = SOAK ? 5_000 : 1_900;
 const COUNT = 3_000;
 const KIB = 1024;
@@ -57,6 +58,37 @@ test('3,000 delivered uploads are carried in less than 256 KiB, and come out as 
     for (const { jobId, status } of batch.uploads) if (status === 'completed') shown.add(jobId);
   }
   expect(shown.size).toBe(COUNT);
+});
+
+test('tens of thousands that wait or failed are carried in less than 1.5 MB, and come out in their order', () => {
+  const record = new DatasetRecord(inputOf(randomUUID()));
+  const failure = (jobId: string): FailureNote => ({
+    ...noteFailure('not_found', `There is nothing at https://example.org/${jobId}.`),
+  });
+  const all = Array.from({ length: 35_000 }, (_, n) => idOf(n));
+  all.forEach((jobId, n) => {
+    const alone = n % 2 === 0 ? ({ alone: true } as const) : {};
+    const base = { jobId, order: order(jobId, { seal: false, ...alone }), ...alone };
+    if (n < 100) record.uploads.set(jobId, { ...base, status: 'uploading', begun: true });
+    else if (n < 15_000) record.uploads.set(jobId, { ...base, status: 'failed', failure: failure(jobId) });
+    else record.uploads.set(jobId, { ...base, status: n === 20_000 ? 'paused' : 'uploading' });
+  });
+  const carried = record.carry();
+  expect(size(carried)).toBeLessThan(1.5e6);
+  const next = new DatasetRecord(inputOf(randomUUID(), { carried: JSON.parse(JSON.stringify(carried)) }));
+  expect([...next.uploads.keys()].toSorted()).toEqual(all.toSorted());
+  const waiting = (from: DatasetRecord): string[] => from.open().map(({ jobId }) => jobId);
+  // Those that are alike stand together: the even ones before the odd ones.
+  expect(waiting(next).toSorted()).toEqual(waiting(record).toSorted());
+  expect(waiting(next).slice(0, 100)).toEqual(all.slice(0, 100));
+  for (const jobId of [idOf(0), idOf(20_000), idOf(20_002), idOf(14_998)]) {
+    const { order: _order, failure: why, ...facts } = record.uploads.get(jobId) ?? { jobId };
+    expect(next.uploads.get(jobId)).toMatchObject({
+      ...facts,
+      ...(why ? { failure: { code: why.code } } : {}),
+    });
+  }
+  expect(next.failedUpload()?.code).toBe('not_found');
 });
 
 const size = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
@@ -156,6 +188,56 @@ async function carriedInto(uuid: string): Promise<CarriedState> {
   const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   return (JSON.parse(Buffer.from(payload?.data ?? []).toString()) as { carried: CarriedState }).carried;
 }
+
+test('uploads that wait for a place are handed over by their ids, and start when it is their turn', async () => {
+  const uuid = randomUUID();
+  const gate = newGate();
+  const orders = new Map<string, UploadOrder>();
+  const fetched: string[] = [];
+  const asked: string[][] = [];
+  const acts = stages({
+    fetchSource: async ({ jobId, order: { source } }) => {
+      await gate.opened;
+      expect(source).toEqual(orders.get(jobId)?.source);
+      fetched.push(jobId);
+      return delivered(jobId);
+    },
+    recallOrders: async ({ jobIds }) => {
+      asked.push([...jobIds]);
+      return jobIds.flatMap((jobId) => orders.get(jobId) ?? []);
+    },
+  });
+  await temporal.run(acts, async () => {
+    const handle = temporal.client.workflow.getHandle(datasetWorkflowId(uuid));
+    const give = (n: number): UploadOrder => {
+      const source = { kind: 'received', files: 1, bytes: n } as const;
+      const one = order(idOf(n), { source, seal: false, alone: true });
+      orders.set(one.jobId, one);
+      return one;
+    };
+    const { signaledRunId } = await start(uuid, [give(0)], inputOf(uuid, { quietMs: 600_000 }));
+    for (let n = 1; n < 500; n += 1) await handle.signal(addUploadSignal, give(n));
+    const held = { by: 'ada@example.org', jobId: idOf(450) };
+    await handle.executeUpdate(pauseUpdate, { args: [held] });
+    for (let n = 500; n < 520 || (await handle.describe()).runId === signaledRunId; n += 1) {
+      await handle.signal(addUploadSignal, give(n));
+      await later(5);
+    }
+    expect(size(await carriedInto(uuid))).toBeLessThan(128 * KIB);
+    gate.open();
+    while (fetched.length < orders.size - 1) await later(50);
+    await later(300);
+    expect(fetched).not.toContain(held.jobId);
+    await handle.executeUpdate(resumeUpdate, { args: [held] });
+    const sealing = { ...give(9_999), seal: true };
+    orders.set(sealing.jobId, sealing);
+    await handle.signal(addUploadSignal, sealing);
+    expect(await handle.result()).toMatchObject({ status: 'done' });
+  });
+  expect(fetched.toSorted()).toEqual([...orders.keys()].toSorted());
+  expect(asked.length).toBeGreaterThan(2);
+  expect(Math.max(...asked.map(({ length }) => length))).toBeLessThanOrEqual(100);
+}, 120_000);
 
 const broken = (type: string) =>
   stages({

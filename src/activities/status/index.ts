@@ -14,6 +14,7 @@ import type { Delivery } from '../../contracts/workflow.js';
 import { readStatus } from '../../domain/dataset.js';
 import { datasetWorkflowId } from '../../domain/ids.js';
 import type { Vault } from '../../secrets/vault.js';
+import { ordersOf } from '../../store/jobs.js';
 import { writeMirror } from '../../store/mirror.js';
 import type { Store } from '../../store/mongo.js';
 import { leaveLine } from '../../store/turns.js';
@@ -48,6 +49,7 @@ export function createStatusActivities(deps: StatusDeps): ControlActivities {
         writeJobChange(deps.store, change, Context.current().info.workflowExecution?.runId ?? ''),
       ),
     recallDataset: ({ uuid }) => runStage(() => recall(deps, uuid)),
+    recallOrders: ({ uuid, jobIds }) => runStage(() => ordersOf(deps.store, uuid, jobIds)),
     mergeDeliveries: ({ uuid, deliveries }) => runStage(() => mergeDeliveries(deps.roots, uuid, deliveries)),
     noteDigests: ({ uuid }) => runStage(() => noteDigests(deps.store, deps.roots, uuid)),
     discardUpload: (input) => runStage(() => discardUpload(deps, input)),
