@@ -14,7 +14,7 @@ import { noteDigests } from '../activities/status/note-digests.js';
 import { createAdmission } from '../activities/support/admission.js';
 import type { StageDeps } from '../activities/support/deps.js';
 import type { ProgressSink } from '../activities/support/heartbeat.js';
-import { warmInterpreter } from '../activities/support/programs.js';
+import { threadsOf, warmInterpreter } from '../activities/support/programs.js';
 import type { Turns } from '../activities/support/turns.js';
 import { createValidateActivities } from '../activities/validate/index.js';
 import { createVerifyActivities } from '../activities/verify/index.js';
@@ -126,7 +126,7 @@ function compute({ config, progress, store, turns }: Ports): Partial<WorkerOptio
     roots: config.dirs,
     progress,
     logs: join(config.home, 'joblogs'),
-    threads: Math.max(1, Math.min(8, availableParallelism())),
+    threads: threadsOf(availableParallelism(), config.worker.computeSlots),
     turns,
   };
   return {

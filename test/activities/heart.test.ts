@@ -7,7 +7,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { hashProduct } from '../../src/activities/publish/manifest.js';
 import { startHeart } from '../../src/activities/support/heartbeat.js';
-import { callProgram } from '../../src/activities/support/programs.js';
+import { callProgram, threadsOf } from '../../src/activities/support/programs.js';
 
 const UUID = '6f0d1a52-9d4e-4a53-8f3e-333333333333';
 const progress = { report: () => undefined };
@@ -32,6 +32,44 @@ test('a large file of a product is heard of while it is hashed', async () => {
     { ...hashing, done: 1 },
   ]);
   expect(files).toEqual([expect.objectContaining({ path: 'big', size: 200 * 1024 * 1024 })]);
+});
+
+test.each([
+  [0, 32 * 2 ** 20],
+  [4 * 2 ** 30, 32 * 2 ** 20],
+  [256 * 2 ** 20, 8 * 2 ** 20],
+])('a converter that may take %p bytes is held to them, and told slabs of %p', async (memory, slab) => {
+  await mkdir(join(dir, 'programs'));
+  const asked = 'json.load(open(sys.argv[1]))["limits"]';
+  const held = 'resource.getrlimit(resource.RLIMIT_DATA)[0]';
+  await writeFile(
+    join(dir, 'programs/tell.py'),
+    `import json, resource, sys\nprint(json.dumps({"result": {"asked": ${asked}, "held": ${held}}}))\n`,
+  );
+  const python = process.env['SLUICE_PYTHON'] ?? 'SLUICE_PYTHON is not set: tests start with "npm test"';
+  const roots = { in: dir, out: dir };
+  const converters = join(dir, 'programs');
+  const deps = { roots, progress, python, converters, logs: dir, converterBytes: memory, threads: 3 };
+  const call = {
+    uuid: UUID,
+    stage: 'convert',
+    program: 'tell',
+    work: join(dir, 'work'),
+    request: {},
+  } as const;
+  const told = await env.run(async () => await callProgram(deps, call));
+  expect(told).toMatchObject({ asked: { slab_bytes: slab, threads: 3 } });
+  if (memory > 0) expect(told).toMatchObject({ held: memory });
+});
+
+test('all converters that run at once have a core for each thread', () => {
+  const found = [
+    [2, 1],
+    [2, 4],
+    [64, 32],
+    [64, 2],
+  ].map(([cores = 0, slots = 0]) => threadsOf(cores, slots));
+  expect(found).toEqual([2, 1, 2, 8]);
 });
 
 test('a program that only waits keeps its activity alive', async () => {

@@ -33,6 +33,18 @@ export const warmInterpreter = (
     memoryBytes: deps.converterBytes,
   });
 
+const MIB = 2 ** 20;
+/** Larger ones were not faster. */
+const LARGEST_SLAB = 32 * MIB;
+
+/** What a converter may hold of its data at a time; with its libraries and copies it takes some ten times that. */
+const slabBytes = (memoryBytes: number): number =>
+  memoryBytes === 0 ? LARGEST_SLAB : Math.max(MIB, Math.min(LARGEST_SLAB, Math.floor(memoryBytes / 32)));
+
+/** Threads of one converter, so that all that run at once have a core for each. More than eight gain nothing. */
+export const threadsOf = (cores: number, slots: number): number =>
+  Math.max(1, Math.min(8, Math.floor(cores / slots)));
+
 export interface ProgramCall {
   readonly uuid: string;
   readonly stage: Stage;
@@ -57,7 +69,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
   const request = join(call.work, 'request.json');
   await writeJson(request, {
     ...call.request,
-    limits: { slab_bytes: 32 * 1024 * 1024, threads: deps.threads, ...call.request.limits },
+    limits: { slab_bytes: slabBytes(deps.converterBytes), threads: deps.threads, ...call.request.limits },
   });
   const running = runProgram(
     {
