@@ -118,6 +118,7 @@ def main(request, reporter):
         raise Fault("empty_input", "There are no files. Upload the .idx file together with its block files.")
     folder, entry = idx_input.find_entry(request["inputs"])
     files = idx_input.belonging(request["inputs"], folder)
+    known_as, entry = entry, idx_input.with_ending(files, entry)
     texts = idx_input.check_indexes(files)
     names = idx_input.leaves(entry, texts)
     from sluice_convert.product import check_room, write_records
@@ -143,7 +144,7 @@ def main(request, reporter):
     result = describe(dataset, records)
     opened(output, "visus.idx")
     fields = sorted({record["field"] for record in records})
-    facts = {"format": "idx", "entry": entry, "folder": folder, "fields": fields, "absent_blocks": absent}
+    facts = {"format": "idx", "entry": known_as, "folder": folder, "fields": fields, "absent_blocks": absent}
     proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
     proof |= {"ignored": [], "y_up": False, "joined": names != [entry], "absent_blocks": absent}
     write_records(output, facts | {"files": sorted(files)[:1000]}, proof, records)

@@ -7,6 +7,7 @@ order of their names. Stored values are kept bit for bit: packing and fill value
 
 from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
+from sluice_convert.sniff import is_netcdf
 
 ENDINGS = (".nc", ".nc3", ".nc4", ".cdf", ".netcdf")
 # Files may follow one another only if a stored number means the same in each.
@@ -14,9 +15,11 @@ MEANING = ("units", "scale_factor", "add_offset", "_FillValue", "missing_value",
 
 
 def taken(inputs):
-    """The NetCDF files among the inputs, in natural order."""
-    advice = " Upload one or choose another sensor."
-    return chosen(inputs, "NetCDF file", named(ENDINGS), "not_netcdf", "NetCDF file (.nc)", advice)
+    """The NetCDF files among the inputs, by name or content, in natural order."""
+    by_name, advice = named(ENDINGS), " Upload one or choose another sensor."
+    return chosen(
+        inputs, "NetCDF file", lambda item: by_name(item) or is_netcdf(item["path"]), "not_netcdf", "NetCDF file", advice
+    )
 
 
 def steps_in(variable, name):

@@ -6,14 +6,17 @@ One file with many pages: pages are z. Several single-page files: the files, in 
 
 from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
+from sluice_convert.sniff import is_tiff
 
 ENDINGS = (".tif", ".tiff")
 
 
 def taken(inputs):
-    """The TIFF files among the inputs, in natural order."""
-    advice = " Upload TIFF files or choose another sensor."
-    return chosen(inputs, "TIFF file", named(ENDINGS), "no_tiff", ".tif or .tiff file", advice)
+    """The TIFF files among the inputs, by name or content, in natural order."""
+    by_name, advice = named(ENDINGS), " Upload TIFF files or choose another sensor."
+    return chosen(
+        inputs, "TIFF file", lambda item: by_name(item) or is_tiff(item["path"]), "no_tiff", "TIFF file", advice
+    )
 
 
 def stacked(tiffs, log):

@@ -4,27 +4,35 @@ import os
 import posixpath
 
 from . import blockfiles
+from .chosen import first_meant, named
 from .idx_blocks import BlockTables
 from .idx_safety import checked_text, child_addresses, unsafe
 from .natural import listing, natural_key, visible
 from .report import Fault
+from .sniff import INDEX_MARK, head_of
 
 ENTRIES = ("visus.idx", "visus.midx")
+ENDINGS = (".idx", ".midx")
 CODECS = (0, 3, 4, 6, 7, 8)  # raw, zip, jpg, png, lz4, zfp; OpenVisus takes any other for raw
 
 
 def find_entry(inputs):
     """(folder, entry name): the entry lies at the top or one directory down. Raises no_idx, several_idx."""
-    names = [item["name"] for item in visible(inputs)]
+    seen = visible(inputs)
+    names = [item["name"] for item in seen]
     for name in names:
         if name.startswith("/") or ".." in name.split("/"):
             raise unsafe(name, "is not a relative name")
-    indexes = [name for name in names if name.lower().endswith((".idx", ".midx")) and name.count("/") <= 1]
+    high = [item for item in seen if item["name"].count("/") <= 1]
+    indexes = list(filter(named(ENDINGS), high)) or [
+        item for item in high if head_of(item["path"]).startswith(INDEX_MARK)
+    ]
+    indexes = [item["name"] for item in indexes]
     if not indexes:
         raise Fault(
             "no_idx",
-            f"There is no .idx file at the top or one directory down among {listing(names)}. "
-            "Upload the .idx file together with its block files.",
+            f"There is no .idx file at the top or one directory down among {listing(names)}."
+            f"{first_meant(seen)} Upload the .idx file together with its block files.",
         )
     best = min(indexes, key=_preference)
     rivals = sorted({posixpath.dirname(name) for name in indexes if _preference(name)[:2] == _preference(best)[:2]})
@@ -49,6 +57,14 @@ def belonging(inputs, folder):
     return {item["name"][len(prefix) :]: item["path"] for item in visible(inputs) if item["name"].startswith(prefix)}
 
 
+def with_ending(files, entry):
+    """The entry under a name that OpenVisus opens: one that is known by its content alone becomes visus.idx."""
+    if entry.lower().endswith(ENDINGS):
+        return entry
+    files["visus.idx"] = files.pop(entry)
+    return "visus.idx"
+
+
 def link_tree(files, root):
     """Links of the files under their names, so that OpenVisus sees the dataset without touching the input."""
     for name, path in files.items():
@@ -59,7 +75,7 @@ def link_tree(files, root):
 
 def check_indexes(files):
     """{index name: text} of all index files, each checked to name only files of its own directory."""
-    return {name: checked_text(path, name) for name, path in files.items() if name.lower().endswith((".idx", ".midx"))}
+    return {name: checked_text(path, name) for name, path in files.items() if name.lower().endswith(ENDINGS)}
 
 
 def leaves(entry, texts):

@@ -38,6 +38,13 @@ TABLE = {
         "test_hdf5.Refusals.test_another_kind_is_named", "test_nexus4d.Refusals.test_other_files", AS_THEY_ARE,
         "test_nifti.Refusals.test_other_kinds_are_named",
     ),
+    "several files of another sensor": (*[HERE] * 7, AS_THEY_ARE, HERE),
+    "its own files, without their ending": (
+        "test_idx.Copies.test_an_index_without_an_ending", "test_tiff.Layouts.test_files_without_an_ending",
+        "test_pictures.Pictures.test_pictures_without_an_ending", "test_pictures.Pictures.test_pictures_without_an_ending",
+        "test_netcdf.Names.test_files_without_an_ending", HERE, HERE, AS_THEY_ARE,
+        "test_nifti.Layouts.test_known_by_content_where_the_name_says_nothing",
+    ),
     "cut file": (
         "test_idx.Refusals.test_a_cut_block_file", "test_tiff.Refusals.test_cut_files",
         "test_pictures.Refusals.test_cut_pictures", HERE,
@@ -210,8 +217,27 @@ NAN = np.full((6, 9, 11), np.nan, "f4")
 NAN[1] = np.inf
 PHOTO = np.arange(9 * 11 * 3, dtype="u1").reshape(9, 11, 3)
 
+# What the files of another sensor are refused with.
+NONE_OF = {"IDX": "no_idx", "TIFF": "no_tiff", "RGB": "no_picture", "MAPIR": "no_picture", "NETCDF": "not_netcdf",
+           "HDF5": "not_hdf5", "4D_NEXUS": "not_hdf5", "NIFTI": "not_nifti"}  # fmt: skip
+
+
+def others_of(form):
+    """(first bytes, words that name them and their sensor)."""
+    if form in ("HDF5", "4D_NEXUS"):
+        return b"MM\0*" + bytes(99), "b.dat is TIFF: did you mean the sensor TIFF"
+    return b"\x89HDF\r\n\x1a\n" + bytes(99), "b.dat is HDF5: did you mean the sensor HDF5"
+
+
+def several(to, content):
+    for name, text in (("a.txt", b"notes"), ("b.dat", content), ("c.dat", content)):
+        write(to, name, text)
+
+
 # (case, format, what makes the files, parameters, code, words of the refusal)
 REFUSED = (
+    *(("several files of another sensor", form, lambda to, form=form: several(to, others_of(form)[0]), {}, code,
+       others_of(form)[1]) for form, code in NONE_OF.items()),
     ("wrong kind", "MAPIR", lambda to: write(to, "a.jpg", b"\x89HDF\r\n\x1a\n" + bytes(99)), {}, "not_picture", "HDF5"),
     ("cut file", "MAPIR", lambda to: (tiff(to, PHOTO, compression="zlib"), cut(to, "a.tif")), {}, "truncated", "a.tif"),
     ("cut file", "4D_NEXUS", lambda to: (hdf5(to, data=np.ones((9, 8, 7, 6))), cut(to, "a.h5", 0.8)), {}, "truncated",
@@ -267,6 +293,8 @@ KEPT = (
     ("NaN and Inf only", "MAPIR", lambda to: tiff(to, np.full((9, 11, 3), np.nan, "f4")), NAN[0]),
     ("NaN and Inf only", "NETCDF", lambda to: netcdf(to, NAN), NAN),
     ("NaN and Inf only", "4D_NEXUS", lambda to: hdf5(to, data=NAN), NAN),
+    ("its own files, without their ending", "HDF5", lambda to: hdf5(to, "scan", data=NAN), NAN),
+    ("its own files, without their ending", "4D_NEXUS", lambda to: hdf5(to, "scan", data=NAN), NAN),
 )
 
 

@@ -54,6 +54,15 @@ class Copies(IdxCase):
         self.assert_product(run, values[0])
         self.assertEqual(run.result["metadata"]["entry"], "mine.idx")
 
+    def test_an_index_without_an_ending(self):
+        values = self.make("scan", dims=(40, 30))
+        os.rename(os.path.join(self.inputs, "scan", "visus.idx"), os.path.join(self.inputs, "scan", "index"))
+        run = self.convert("idx")
+        self.assert_product(run, values[0])
+        self.assertEqual(run.result["metadata"]["entry"], "index")
+        self.edit("./blocks/%02x.bin", "/etc/%02x.bin", "scan/index")
+        self.assert_refused(self.convert("idx"), "unsafe_idx")
+
     def test_an_image(self):
         values = self.make(dims=(300, 200))
         self.assert_product(self.convert("idx"), values[0])

@@ -130,6 +130,20 @@ class Values(NetcdfCase):
         self.assert_product(self.convert("netcdf", parameters={"variable": "extra/small"}), small)
 
 
+class Names(NetcdfCase):
+    def test_files_without_an_ending(self):
+        for form in ("NETCDF3_CLASSIC", "NETCDF3_64BIT_DATA", "NETCDF4"):
+            with self.subTest(form):
+                values = numbers(31, 47)
+                self.save("model_output", ("lat", "lon"), values, form=form)
+                self.assert_product(self.convert("netcdf"), values)
+
+    def test_hdf5_that_no_netcdf_wrote_is_named(self):
+        with h5py.File(os.path.join(self.inputs, "a.h5"), "w") as file:
+            file["v"] = numbers(4, 5)
+        self.assert_refused(self.convert("netcdf"), "not_netcdf", "a.h5 is HDF5: did you mean the sensor HDF5")
+
+
 class Refusals(NetcdfCase):
     def test_no_such_variable_lists_what_is_there(self):
         self.save("a.nc", ("lat", "lon"), numbers(5, 6))

@@ -92,6 +92,13 @@ class Pictures(PictureCase):
         self.assert_product(run, imagecodecs.jpeg_decode(content))
         self.assertEqual((run.result["dims"], run.result["dtype"]), ([20, 30], "uint8[3]"))
 
+    def test_pictures_without_an_ending(self):
+        values = colours(30, 20, 3)
+        for name, content in (("photo1", imagecodecs.png_encode(values)), ("notes.txt", b"notes")):
+            self.write(name, content)
+        self.assert_product(self.convert("rgb"), values)
+        self.assert_done(self.convert("mapir"))
+
     def test_several_pictures_are_timesteps(self):
         values = colours(3, 30, 20, 3)
         for number in range(3):

@@ -81,6 +81,12 @@ class Layouts(TiffCase):
                 file.write("not a picture")
         self.assert_product(self.convert("tiff"), values)
 
+    def test_files_without_an_ending(self):
+        values = voxels(3, 9, 11)
+        for number in range(3):
+            self.save(f"slice{number}{'.tif' if number == 1 else ''}", values[number])
+        self.assert_product(self.convert("tiff"), values)
+
     def test_big_slices_are_read_in_bands_of_rows(self):
         values = voxels(5, 700, 900)
         for name, options in (("raw.tif", {}), ("tiles.tif", {"tile": (64, 128), "compression": "zlib"})):
