@@ -83,18 +83,16 @@ def placed(record, low):
     return record | {"box": [[place + start for place, start in zip(corner, first)] for corner in record["box"]]}
 
 
-def copy_files(files, output, entry, told, noted):
-    """Copy the dataset (sharing blocks on disk where the file system can) and name its entry visus.idx."""
+def copy_files(files, places, output, told, noted):
+    """Copy the dataset to its places (sharing blocks on disk where the file system can)."""
     for name, path in files.items():
-        place, size = os.path.join(output, name), os.path.getsize(path)
+        place, size = os.path.join(output, places[name]), os.path.getsize(path)
         if noted.known("copy", name) is not None and os.path.isfile(place) and os.path.getsize(place) == size:
             told(size)
             continue
         os.makedirs(os.path.dirname(place), exist_ok=True)
         copy_file(path, place, told)
         noted.note("copy", name, size)
-    if entry != "visus.idx":
-        shutil.copyfile(os.path.join(output, entry), os.path.join(output, "visus.idx"))
 
 
 def copy_file(source, target, told):
@@ -136,7 +134,10 @@ def main(request, reporter):
     for name, part in parts.items():
         more, lacking, old = digests(part, root, name, request["limits"]["slab_bytes"], progress.reading, noted)
         records, absent, kept = records + more, absent + lacking, kept + old
-    copy_files(files, output, entry, progress.copying, noted)
+    places, folder_of_records = idx_input.places(files)
+    copy_files(files, places, output, progress.copying, noted)
+    if entry != "visus.idx":
+        shutil.copyfile(os.path.join(output, entry), os.path.join(output, "visus.idx"))
     reporter.progress(total, total, "copied")
     for record in records:
         if record["entry"] == entry:
@@ -147,8 +148,10 @@ def main(request, reporter):
     facts = {"format": "idx", "entry": known_as, "folder": folder, "fields": fields, "absent_blocks": absent}
     proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
     proof |= {"ignored": [], "y_up": False, "joined": names != [entry], "absent_blocks": absent}
-    write_records(output, facts | {"files": sorted(files)[:1000]}, proof, records)
-    bytes_out = sum(os.path.getsize(os.path.join(output, name)) for name in files)
+    told = {"files": sorted(files)[:1000], "records_received": folder_of_records}
+    told["left_out"] = idx_input.outside(request["inputs"], folder)[:1000]
+    write_records(output, facts | told, proof, records)
+    bytes_out = sum(os.path.getsize(os.path.join(output, place)) for place in places.values())
     resumed = {"resumed": {"bytes": kept}} if noted.kept else {}
     return result | resumed | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}
 

@@ -18,8 +18,9 @@ def taken(inputs):
     """The NetCDF files among the inputs, by name or content, in natural order."""
     by_name, advice = named(ENDINGS), " Upload one or choose another sensor."
     return chosen(
-        inputs, "NetCDF file", lambda item: by_name(item) or is_netcdf(item["path"]), "not_netcdf", "NetCDF file", advice
-    )
+        inputs, "NetCDF file", lambda item: by_name(item) or is_netcdf(item["path"]),
+        "not_netcdf", "NetCDF file", advice,
+    )  # fmt: skip
 
 
 def steps_in(variable, name):

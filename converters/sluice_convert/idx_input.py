@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 
 from . import blockfiles
 from .chosen import first_meant, named
@@ -13,6 +14,10 @@ from .sniff import INDEX_MARK, head_of
 
 ENTRIES = ("visus.idx", "visus.midx")
 ENDINGS = (".idx", ".midx")
+# What is written into every product; blocks and indexes never have such names.
+OURS = re.compile(
+    r"^(metadata\.json|manifest\.json|manifest-sha256\.txt|ro-crate-metadata\.json|sluice(/[^/]+\.(json|png))?)$"
+)
 CODECS = (0, 3, 4, 6, 7, 8)  # raw, zip, jpg, png, lz4, zfp; OpenVisus takes any other for raw
 
 
@@ -57,12 +62,30 @@ def belonging(inputs, folder):
     return {item["name"][len(prefix) :]: item["path"] for item in visible(inputs) if item["name"].startswith(prefix)}
 
 
+def outside(inputs, folder):
+    """Names of files that are not of the dataset: beside its folder, or hidden."""
+    prefix, shown = (folder + "/" if folder else ""), {item["name"] for item in visible(inputs)}
+    names = (item["name"] for item in inputs)
+    return [name for name in names if name not in shown or not name.startswith(prefix)]
+
+
 def with_ending(files, entry):
     """The entry under a name that OpenVisus opens: one that is known by its content alone becomes visus.idx."""
     if entry.lower().endswith(ENDINGS):
         return entry
     files["visus.idx"] = files.pop(entry)
     return "visus.idx"
+
+
+def places(files):
+    """({name: place in the product}, folder of records or None): files named like ours keep their content elsewhere."""
+    records = [name for name in files if OURS.match(name)]
+    if not records:
+        return {name: name for name in files}, None
+    folder = "received"
+    while any(name == folder or name.startswith(f"{folder}/") for name in files):
+        folder += "_"
+    return {name: f"{folder}/{name}" if name in records else name for name in files}, folder
 
 
 def link_tree(files, root):

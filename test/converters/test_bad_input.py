@@ -41,7 +41,7 @@ TABLE = {
     "several files of another sensor": (*[HERE] * 7, AS_THEY_ARE, HERE),
     "its own files, without their ending": (
         "test_idx.Copies.test_an_index_without_an_ending", "test_tiff.Layouts.test_files_without_an_ending",
-        "test_pictures.Pictures.test_pictures_without_an_ending", "test_pictures.Pictures.test_pictures_without_an_ending",
+        *["test_pictures.Pictures.test_pictures_without_an_ending"] * 2,
         "test_netcdf.Names.test_files_without_an_ending", HERE, HERE, AS_THEY_ARE,
         "test_nifti.Layouts.test_known_by_content_where_the_name_says_nothing",
     ),

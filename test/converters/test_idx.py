@@ -1,5 +1,6 @@
 """IDX: a ready dataset is checked and copied; what is missing, broken or unsafe has its code."""
 
+import json
 import os
 import shutil
 import unittest
@@ -62,6 +63,29 @@ class Copies(IdxCase):
         self.assertEqual(run.result["metadata"]["entry"], "index")
         self.edit("./blocks/%02x.bin", "/etc/%02x.bin", "scan/index")
         self.assert_refused(self.convert("idx"), "unsafe_idx")
+
+    def test_records_of_the_sender_are_kept_beside_ours(self):
+        values = self.make("scan", dims=(40, 30))
+        theirs = {"metadata.json": "{}", "manifest.json": "[1]", "manifest-sha256.txt": "0  a",
+                  "sluice/proof.json": "{}", "ro-crate-metadata.json": "[2]", "sluice/preview.png": "png", "received/metadata.json": "older",
+                  "notes.json": "notes"}  # fmt: skip
+        for name, text in theirs.items():
+            path = os.path.join(self.inputs, "scan", name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write(text)
+        with open(os.path.join(self.inputs, "above.txt"), "w") as file:
+            file.write("beside the dataset")
+        run = self.convert("idx")
+        self.assert_product(run, values[0])
+        for name, text in theirs.items():
+            kept = name if name in ("notes.json", "received/metadata.json") else f"received_/{name}"
+            with open(os.path.join(self.output, kept)) as file:
+                self.assertEqual(file.read(), text)
+        with open(os.path.join(self.output, "metadata.json")) as file:
+            told = json.load(file)
+        self.assertEqual((told["records_received"], told["left_out"]), ("received_", ["above.txt"]))
+        self.assertFalse(os.path.exists(os.path.join(self.output, "manifest.json")))
 
     def test_an_image(self):
         values = self.make(dims=(300, 200))
