@@ -13,6 +13,7 @@ def main(request, reporter):
     from sluice_convert.picture_source import PictureSource, check_alike
     from sluice_convert.pictures import look, taken
     from sluice_convert.product import convert
+    from sluice_convert.tiff_facts import dimensions
     from sluice_convert.visus import check_type
 
     parameters = request.get("parameters") or {}
@@ -30,7 +31,9 @@ def main(request, reporter):
     else:
         found = georeference(pictures, request["output"], parameters.get("height"))
         summary |= {"georeference": found} if found else {}
-    metadata = {"format": "pictures", "files": names, "first_page": pictures[0].facts}
+    shape = 1, len(steps[0]) * layout.height, len(steps[0][0]) * layout.width
+    told = dimensions(pictures[0].facts, shape, len(steps))
+    metadata = {"format": "pictures", "files": names, "dimensions": told, "first_page": pictures[0].facts}
     return convert(PictureSource(steps, metadata, summary), request, reporter)
 
 

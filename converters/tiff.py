@@ -1,7 +1,8 @@
 """Converter for the sensor TIFF: TIFF files -> one OpenVisus dataset.
 
-One file with many pages: pages are z. Several single-page files: the files, in natural order of their names
-(img2 before img10), are z. Several files with many pages: each file is a timestep, its pages are z.
+One file with many pages: pages are z, unless ImageJ, OME or tifffile tell timesteps, slices and channels apart;
+channels are samples of a voxel. Several files of one slice: the files, in natural order of their names (img2 before
+img10), are z. Several files of many slices: each file is a timestep, or several.
 """
 
 from sluice_convert.chosen import chosen, named
@@ -20,54 +21,60 @@ def taken(inputs):
 
 
 def stacked(tiffs, log):
-    """(steps[t][z], metadata of the first file): how pages become slices and timesteps. Raises slice_mismatch."""
+    """(steps[t][z] = pages of the channels, facts of the first file, why its pages are just z)."""
     from sluice_convert.tiff_scan import scan
 
-    scans, facts = [], None
+    scans = []
     for number, item in enumerate(tiffs):
-        pages, first = scan(item["path"], item["name"], with_facts=facts is None)
-        facts = first if facts is None else facts
-        scans.append(pages)
-        check_alike(tiffs[0], scans[0][0], item, pages)
+        scans.append(scan(item["path"], item["name"], with_facts=number == 0))
+        check_alike(tiffs[0], scans[0], item, scans[-1])
         if number % 1000 == 999:
             log(f"looked at {number + 1} of {len(tiffs)} files")
-    if all(len(pages) == 1 for pages in scans):
-        return [[pages[0] for pages in scans]], facts
-    for item, pages in zip(tiffs, scans):
-        if len(pages) != len(scans[0]):
+    facts, note = scans[0].facts, scans[0].note
+    if all(len(one.steps) == len(one.steps[0]) == 1 for one in scans):
+        return [[one.steps[0][0] for one in scans]], facts, note
+    for item, one in zip(tiffs, scans):
+        if len(one.steps[0]) != len(scans[0].steps[0]):
             raise Fault(
                 "slice_mismatch",
-                f"{tiffs[0]['name']} has {len(scans[0])} pages and {item['name']} has {len(pages)}; files that are "
-                "timesteps must have the same number of pages. Correct or remove one of them.",
+                f"{tiffs[0]['name']} has {len(scans[0].steps[0])} slices and {item['name']} has {len(one.steps[0])}; "
+                "files that are timesteps must have the same number of slices. Correct or remove one of them.",
             )
-    return scans, facts
+    return [step for one in scans for step in one.steps], facts, note
 
 
-def check_alike(first, reference, item, pages):
-    """Every slice has the layout of the very first one."""
-    for page in pages:
-        if page.layout != reference.layout:
-            where = f"page {page.index + 1} of {item['name']}" if len(pages) > 1 else item["name"]
+def check_alike(first, reference, item, found):
+    """Every slice has the layout of the very first one, and as many channels."""
+    wanted, channels, more = reference.pages[0].layout, len(reference.steps[0][0]), len(found.steps[0][0])
+    if channels != more:
+        raise Fault("slice_mismatch", f"{first['name']} has {channels} channels and {item['name']} has {more}.")
+    for page in found.pages:
+        if page.layout != wanted:
+            where = f"page {page.index + 1} of {item['name']}" if len(found.pages) > 1 else item["name"]
             raise Fault(
                 "slice_mismatch",
-                f"{first['name']} is {reference.layout}, but {where} is {page.layout}. "
+                f"{first['name']} is {wanted}, but {where} is {page.layout}. "
                 "All slices of a volume must be alike: remove or correct the odd one.",
             )
 
 
 def main(request, reporter):
     tiffs = taken(request["inputs"])
-    steps, facts = stacked(tiffs, reporter.log)
+    steps, facts, note = stacked(tiffs, reporter.log)
     from sluice_convert.product import convert
+    from sluice_convert.tiff_facts import channel_names, dimensions, voxel_size
     from sluice_convert.tiff_source import TiffSource
     from sluice_convert.visus import check_type
 
-    layout = steps[0][0].layout
-    check_type(layout.dtype, layout.components, tiffs[0]["name"])
+    layout, channels = steps[0][0][0].layout, len(steps[0][0])
+    check_type(layout.dtype, layout.components * channels, tiffs[0]["name"])
     slices, files = len(steps[0]), [item["name"] for item in tiffs]
+    told = dimensions(facts, (slices, layout.height, layout.width), len(steps))
     axes = ["x", "y"] + (["z"] if slices > 1 else []) + (["time"] if len(steps) > 1 else [])
-    metadata = {"format": "tiff", "files": files, "first_page": facts}
+    metadata = {"format": "tiff", "files": files, "dimensions": told, "first_page": facts}
+    metadata |= {"channels": channel_names(facts)} if channels > 1 else {}
     summary = {"axes": axes, "file_count": len(files), "first_file": files[0], "last_file": files[-1]}
+    summary |= voxel_size(told) | ({"page_order": note} if note else {})
     for tag in ("ImageDescription", "Software", "DateTime", "XResolution", "YResolution", "ResolutionUnit"):
         if tag in facts["tags"]:
             value = facts["tags"][tag]

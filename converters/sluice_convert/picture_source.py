@@ -54,7 +54,7 @@ class PictureSource:
         if picture.path not in self._tiffs:
             while len(self._tiffs) >= OPEN_TIFFS:
                 self._tiffs.popitem(last=False)[1].close()
-            self._tiffs[picture.path] = TiffSource([[picture.page]], {picture.path: picture.name}, {}, {})
+            self._tiffs[picture.path] = TiffSource([[(picture.page,)]], {picture.path: picture.name}, {}, {})
         self._tiffs.move_to_end(picture.path)
         return self._tiffs[picture.path]
 
@@ -75,7 +75,7 @@ def pixels(picture):
     """All pixels of a picture as (y, x[, samples])."""
     if picture.page is None:
         return picture.decode()
-    source = TiffSource([[picture.page]], {picture.path: picture.name}, {}, {})
+    source = TiffSource([[(picture.page,)]], {picture.path: picture.name}, {}, {})
     try:
         return source.read(0, 0, 1, 0, picture.layout.height)[0]
     finally:

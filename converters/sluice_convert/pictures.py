@@ -9,11 +9,9 @@ import numpy as np
 from .chosen import chosen, named
 from .report import Fault
 from .sniff import JPEG_MAGIC, PNG_MAGIC, TIFF_MAGIC, head_of, meant
-from .tiff_scan import Layout, Page, scan, truncated
+from .tiff_scan import MOST_DECODED_BYTES, Layout, Page, scan, truncated
 
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-# PNG and JPEG are decoded in one piece.
-MOST_DECODED_BYTES = 512 << 20
 PNG_END = b"IEND\xaeB`\x82"
 PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 STARTS_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
@@ -63,17 +61,18 @@ def look(path, name):
         raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
     head = head_of(path)
     if head.startswith(TIFF_MAGIC):
-        pages, facts = scan(path, name)
-        if len(pages) > 1:
-            raise Fault("unsupported_shape", f"{name} has {len(pages)} pages. For volumes choose the sensor TIFF.")
-        return Picture(path, name, pages[0].layout, pages[0], facts)
+        found = scan(path, name)
+        if len(found.pages) > 1:
+            count = len(found.pages)
+            raise Fault("unsupported_shape", f"{name} has {count} pages. For volumes choose the sensor TIFF.")
+        return Picture(path, name, found.pages[0].layout, found.pages[0], found.facts)
     if head.startswith(PNG_MAGIC):
         layout = _png(path, name)
     elif head.startswith(JPEG_MAGIC):
         layout = _jpeg(path, name)
     else:
         raise Fault("not_picture", f"{name} is not a TIFF, PNG or JPEG picture, whatever its name says.{meant(path)}")
-    if layout.width * layout.height * layout.components * layout.dtype.itemsize > MOST_DECODED_BYTES:
+    if layout.nbytes > MOST_DECODED_BYTES:
         raise Fault(
             "unsupported_shape",
             f"{name} is {layout}; PNG and JPEG are read up to {MOST_DECODED_BYTES >> 20} MiB of pixels. "

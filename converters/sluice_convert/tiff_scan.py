@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import struct
 from dataclasses import dataclass
 
@@ -10,9 +11,18 @@ import tifffile
 
 from .report import Fault
 from .sniff import TIFF_MAGIC, meant
+from .tiff_axes import arranged
+from .tiff_facts import facts_of
 
 # Segments (strips or tiles) taller than this make reading a few rows of a page as dear as reading the page.
 TALLEST_CHEAP_SEGMENT = 512
+# Pictures and pages that are decoded in one piece (a PNG, a JPEG, a page without short strips or tiles).
+MOST_DECODED_BYTES = 512 << 20
+# Size, samples, packing and places of pixels; how tifffile names a tag in a complaint.
+TAGS_THAT_COUNT = frozenset((
+    256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339, 347, 513, 514,
+))  # fmt: skip
+TAG = re.compile(r"TiffTag (\d+)")
 # What tifffile raises on directories that make no sense.
 DAMAGED = (
     tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, struct.error,
@@ -27,6 +37,11 @@ class Layout:
     width: int
     components: int
     dtype: np.dtype
+
+    @property
+    def nbytes(self):
+        """Bytes of its pixels."""
+        return self.height * self.width * self.components * self.dtype.itemsize
 
     def __str__(self):
         samples = f" x {self.components} samples" if self.components > 1 else ""
@@ -45,6 +60,16 @@ class Page:
     cheap_rows: bool
 
 
+@dataclass(frozen=True)
+class Scan:
+    """A file: its pages, facts of the first one (or none), `steps[t][z]` = pages of all channels, a note on these."""
+
+    pages: list
+    facts: dict
+    steps: list
+    note: str | None
+
+
 class _Complaints(logging.Handler):
     """Collects what tifffile only logs: it stops at a broken directory chain and returns fewer pages."""
 
@@ -57,9 +82,7 @@ class _Complaints(logging.Handler):
 
 
 def scan(path, name, with_facts=True):
-    """The slices of a file and a metadata record of its first page (or none). Raises Fault with a sentence naming the
-    file.
-    """
+    """The Scan of a file. Raises Fault with a sentence naming it."""
     if os.path.getsize(path) == 0:
         raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
     logger, complaints = logging.getLogger("tifffile"), _Complaints()
@@ -71,15 +94,24 @@ def scan(path, name, with_facts=True):
                     _page(path, name, tif, page, index) for index, page in enumerate(tif.pages) if not _reduced(page)
                 ]
                 pages = _expand_single_directory(tif, pages, name)
-                facts = _facts(tif) if pages and with_facts else {}
+                facts = facts_of(tif) if pages and with_facts else {}
+                steps, note = arranged(tif, len(pages), pages[0].layout.components, name) if pages else ([], None)
             except DAMAGED as error:
                 raise truncated(name, str(error)) from error
     finally:
         logger.removeHandler(complaints)
-    broken = [line for line in complaints.lines if "offset" in line or "corrupt" in line or "page" in line.lower()]
+    broken = list(filter(_counts, complaints.lines))
     if broken or not pages:
         raise truncated(name, broken[0] if broken else "no page in it")
-    return pages, facts
+    return Scan(pages, facts, [[tuple(pages[k] for k in numbers) for numbers in step] for step in steps], note)
+
+
+def _counts(line):
+    """Whether a complaint is about directories or where pixels lie; odd EXIF and private tags change no pixel."""
+    tag = TAG.search(line)
+    if tag or "<tifffile.read_tags>" in line:
+        return tag is not None and int(tag[1]) in TAGS_THAT_COUNT
+    return "offset" in line or "corrupt" in line or "page" in line.lower()
 
 
 def _opened(path, name):
@@ -144,7 +176,7 @@ def _expand_single_directory(tif, pages, name):
     if len(pages) != 1 or pages[0].offset is None or not (tif.is_imagej or tif.is_shaped):
         return pages
     first = pages[0]
-    slice_bytes = first.layout.height * first.layout.width * first.layout.components * first.layout.dtype.itemsize
+    slice_bytes = first.layout.nbytes
     count = _declared_slices(tif, first.layout)
     if first.offset + count * slice_bytes > tif.filehandle.size:
         raise truncated(name, f"it declares {count} slices and holds fewer")
@@ -159,43 +191,3 @@ def _declared_slices(tif, layout):
         return max(1, int((tif.imagej_metadata or {}).get("images", 1)))
     shape = (tif.shaped_metadata or ({},))[0].get("shape") or (1,)
     return max(1, int(np.prod(shape)) // (layout.height * layout.width * layout.components))
-
-
-def _facts(tif):
-    """Small, JSON-safe metadata of the first page: its tags, ImageJ's record, what kind of file it is."""
-    page = tif.pages[0]
-    tags = {tag.name: _plain(tag.value) for tag in page.tags if tag.name not in BULKY_TAGS}
-    facts = {"byteorder": "little" if tif.byteorder == "<" else "big", "tags": tags}
-    if tif.is_imagej:
-        facts["imagej"] = _plain(
-            {k: v for k, v in (tif.imagej_metadata or {}).items() if k not in ("LUTs", "Overlays", "ROI")}
-        )
-    return facts
-
-
-BULKY_TAGS = {
-    "StripOffsets",
-    "StripByteCounts",
-    "TileOffsets",
-    "TileByteCounts",
-    "JPEGTables",
-    "ColorMap",
-    "IJMetadata",
-}
-LONGEST_TEXT = 4096
-
-
-def _plain(value):
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    if isinstance(value, str):
-        return value[:LONGEST_TEXT]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value[:64]]
-    if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.ravel()[:64].tolist()]
-    if isinstance(value, bool | int) or (isinstance(value, float) and np.isfinite(value)):
-        return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return None if value is None else str(value)[:LONGEST_TEXT]

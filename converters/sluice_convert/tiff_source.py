@@ -1,52 +1,67 @@
 """A stack of TIFF pages as a source of voxels: pages are read when a slab needs them and not kept."""
 
 import os
+from collections import OrderedDict
 
 import numpy as np
 import tifffile
 
 from .digest import little_endian
 from .report import Fault
-from .tiff_scan import truncated
+from .tiff_scan import MOST_DECODED_BYTES, truncated
 
 
 class TiffSource:
-    """`steps[t][z]` is a Page; all have the same layout. `names` maps a path to the name people know."""
+    """`steps[t][z]` are the pages of its channels; all pages have the same layout. `names` maps a path to the name that
+    people know.
+    """
 
     ignored = ()
     y_up = False
 
     def __init__(self, steps, names, metadata, summary):
-        layout = steps[0][0].layout
+        layout, self._channels = steps[0][0][0].layout, len(steps[0][0])
         self.shape = (len(steps[0]), layout.height, layout.width)
         self.dtype = little_endian(layout.dtype)
-        self.components = layout.components
+        self.components = layout.components * self._channels
         self.timesteps = len(steps)
         self.flat = len(steps[0]) == 1
-        self.row_access = all(page.cheap_rows for step in steps for page in step)
+        self.row_access = all(page.cheap_rows for step in steps for pages in step for page in pages)
         self.bytes_in = sum(map(os.path.getsize, names))
         self.metadata, self.summary = metadata, summary
         self._steps, self._names = steps, names
         self._tif = self._tif_path = None
         self._raw = self._raw_path = None
-        self._decoded = (None, None)
+        self._decoded = OrderedDict()
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, width[, components]), little-endian."""
         samples = (self.components,) if self.components > 1 else ()
         values = np.empty((z1 - z0, y1 - y0, self.shape[2], *samples), self.dtype)
         for z in range(z0, z1):
-            page = self._steps[timestep][z]
-            try:
-                if page.offset is not None:
+            pages = self._steps[timestep][z]
+            for channel, page in enumerate(pages):
+                if page.offset is not None and len(pages) == 1:
                     self._read_raw(page, y0, y1, values[z - z0])
                 else:
-                    values[z - z0] = self._read_packed(page, y0, y1)
-            except Fault:
-                raise
-            except (tifffile.TiffFileError, ValueError, IndexError, RuntimeError, EOFError) as error:
-                raise self._unreadable(page, error) from error
+                    samples = page.layout.components
+                    rows = self._page_rows(page, y0, y1).reshape(y1 - y0, self.shape[2], samples)
+                    values[z - z0].reshape(y1 - y0, self.shape[2], -1)[..., channel * samples :][..., :samples] = rows
         return values
+
+    def _page_rows(self, page, y0, y1):
+        """Rows y0..y1 of a page. Raises truncated, unsupported_compression, unsupported_shape."""
+        try:
+            if page.offset is None:
+                return self._read_packed(page, y0, y1)
+            layout = page.layout
+            values = np.empty((y1 - y0, layout.width, layout.components), self.dtype)
+            self._read_raw(page, y0, y1, values)
+            return values
+        except Fault:
+            raise
+        except (tifffile.TiffFileError, ValueError, IndexError, RuntimeError, EOFError) as error:
+            raise self._unreadable(page, error) from error
 
     def close(self):
         """Close the file that is open."""
@@ -71,14 +86,25 @@ class TiffSource:
         if page.cheap_rows and not whole:
             return _rows(self._open(page.path), page, y0, y1)
         key = (page.path, page.index)
-        if self._decoded[0] != key:
-            self._decoded = (None, None)
+        if key not in self._decoded:
+            self._check_piece(page)
+            while len(self._decoded) >= self._channels:  # those of one slice are met again by its next rows
+                self._decoded.popitem(last=False)
             values = self._open(page.path).pages[page.index].asarray(maxworkers=1)
-            self._decoded = (key, _samples_last(values, self.components, self.shape))
-        values = self._decoded[1]
+            self._decoded[key] = _samples_last(values, page.layout.components, self.shape)
+        values = self._decoded[key]
         if whole:
-            self._decoded = (None, None)
+            del self._decoded[key]
         return values[y0:y1]
+
+    def _check_piece(self, page):
+        """Packed pages without short strips or tiles are decoded in one piece."""
+        if page.layout.nbytes * self._channels > MOST_DECODED_BYTES:
+            raise Fault(
+                "unsupported_shape",
+                f"{self._names[page.path]}, page {page.index + 1} is {page.layout}, packed in one piece; such are read "
+                f"up to {MOST_DECODED_BYTES >> 20} MiB of pixels. Save it in tiles, or strips of at most 512 rows.",
+            )
 
     def _open(self, path):
         if self._tif_path != path:
@@ -121,11 +147,12 @@ def _rows(tif, page, y0, y1):
         count = directory.databytecounts[index]
         if count == 0:
             continue  # a tile that was never written holds the nodata value
-        tif.filehandle.seek(directory.dataoffsets[index])
         options = {}
         if directory.compression in (6, 7, 34892, 33007):
             options = {"jpegtables": directory.jpegtables, "jpegheader": directory.jpegheader}
-        segment, position, size = directory.decode(tif.filehandle.read(count), index, **options)
+        decode = directory.decode  # asking for it or for the tables moves the file
+        tif.filehandle.seek(directory.dataoffsets[index])
+        segment, position, size = decode(tif.filehandle.read(count), index, **options)
         top, left = position[2], position[3]
         height, width = size[1], min(size[2], layout.width - left)  # tiles at the edge are padded
         first, last = max(top, y0), min(top + height, y1)

@@ -10,7 +10,6 @@ UNITS |= {word: word for word in UNITS.values()} | {f"{word}s": word for word in
 UNITS |= {"micron": "micrometer", "microns": "micrometer", "Å": "angstrom", "angstrom": "angstrom", "A": "angstrom"}
 TIMES = {"s": "second", "sec": "second", "ms": "millisecond", "us": "microsecond", "min": "minute", "h": "hour"}
 TIMES |= {word + end: word for word in (*TIMES.values(), "day") for end in ("", "s")}
-CENTIMETRES = 3  # of TIFF's ResolutionUnit; inches are those of a printer
 
 
 def axes_of(source):
@@ -61,28 +60,9 @@ def _facts(source, kinds):
         for fact, size in zip(told, source.summary.get("voxel_size") or []):
             fact["scale"] = size
     else:
-        told = _pixels(source.metadata.get("first_page") or {}, kinds)
+        told = []
     # A file that continues others in time has no time axis itself.
     missing = len(kinds) - len(told)
     told = [{}] * missing + told if missing >= 0 else told[-len(kinds) :]
     names = names if len(names) == len(kinds) else [None] * len(kinds)
     return [{**fact, "name": name or fact.get("name")} for fact, name in zip(told, names)]
-
-
-def _pixels(page, kinds):
-    """Pixel sizes of a TIFF: those of ImageJ, or in centimetres."""
-    tags, imagej = page.get("tags") or {}, page.get("imagej") or {}
-    unit = imagej.get("unit") or ("cm" if tags.get("ResolutionUnit") == CENTIMETRES else None)
-    if unit is None:
-        return []
-    sizes = {"x": _inverse(tags.get("XResolution")), "y": _inverse(tags.get("YResolution"))}
-    sizes |= {"z": imagej.get("spacing"), "t": imagej.get("finterval")}
-    unit = "um" if unit == "\\u00B5m" else unit
-    facts = {axis: {"scale": sizes[axis], "unit": "s" if axis == "t" else unit} for axis in kinds}
-    return [facts[axis] if facts[axis]["scale"] else {} for axis in kinds]
-
-
-def _inverse(ratio):
-    """Size of a pixel, from pixels in a unit as a fraction."""
-    usable = isinstance(ratio, list) and len(ratio) == 2 and all(isinstance(one, int | float) and one for one in ratio)
-    return ratio[1] / ratio[0] if usable else None

@@ -94,6 +94,31 @@ class Layouts(TiffCase):
                 self.save(name, values, **options)
                 self.assert_product(self.convert("tiff", [name], slab_bytes=1 << 18), values)
 
+    def test_other_containers(self):
+        colour, path = voxels(3, 40, 700, dtype="u1"), os.path.join(self.inputs, "a.tif")
+        for name, values, options in (
+            ("BigTIFF", voxels(3, 40, 70), {"bigtiff": True}),
+            ("BigTIFF, big-endian", voxels(3, 40, 70), {"bigtiff": True, "byteorder": ">", "compression": "zlib"}),
+            ("planes apart", colour, {"photometric": "rgb", "planarconfig": "separate"}),
+            ("packed planes apart", colour, {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}),
+            ("JPEG in strips", np.moveaxis(colour, 0, -1), {"photometric": "rgb", "rowsperstrip": 16}),
+            ("JPEG in tiles", np.moveaxis(colour, 0, -1), {"photometric": "rgb", "tile": (16, 32)}),
+        ):  # fmt: skip
+            with self.subTest(name):
+                if "JPEG" in name:
+                    options = options | {"compression": "jpeg", "compressionargs": {"level": 90}}
+                self.save("a.tif", values, **options)
+                wanted = tifffile.imread(path)
+                wanted = np.moveaxis(wanted, 0, -1) if "planes" in name else wanted
+                self.assert_product(self.convert("tiff", slab_bytes=1 << 14), wanted)
+
+    def test_jpeg_of_several_strips_with_tables_in_the_directory(self):
+        values, path = voxels(700, 900, 3, dtype="u1") // 32, os.path.join(self.inputs, "a.tif")
+        self.save("a.tif", values, photometric="rgb", compression="jpeg", rowsperstrip=64)
+        with tifffile.TiffFile(path) as file:
+            wanted = file.asarray()
+        self.assert_product(self.convert("tiff", slab_bytes=1 << 17), wanted)
+
     def test_one_tall_compressed_strip_is_decoded_once_and_cut(self):
         values = voxels(2, 700, 900)
         self.save("a.tif", values, compression="zlib", rowsperstrip=700)
@@ -155,6 +180,42 @@ class Types(TiffCase):
         self.assert_done(self.prove())
 
 
+class OddTags(TiffCase):
+    """Tags that have nothing to do with pixels may point anywhere; directories and strips may not."""
+
+    def pointing(self, code, place):
+        """A TIFF whose tag `code`, a long list, has another offset."""
+        values = voxels(17, 23)
+        path = self.save("a.tif", values, extratags=[(65000, "I", 9, (7,) * 9, True)])
+        with tifffile.TiffFile(path) as file:
+            at = file.pages[0].tags[65000].offset
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(code.to_bytes(2, "little"))
+            file.seek(at + 8)
+            file.write(int(place).to_bytes(4, "little"))
+        return values
+
+    def test_they_do_not_refuse_a_file_with_good_pixels(self):
+        for code in (65000, 34853, 34665, 37724):
+            for place in (0, 1 << 30, 20):
+                with self.subTest(code=code, place=place):
+                    values = self.pointing(code, place)
+                    self.assert_product(self.convert("tiff"), values)
+                    self.assert_done(self.convert("rgb"))
+
+    def test_those_of_pixels_do(self):
+        for code in (273, 279):
+            with self.subTest(code):
+                path = self.save("a.tif", voxels(64, 64), compression="zlib", rowsperstrip=8)
+                with tifffile.TiffFile(path) as file:
+                    at = file.pages[0].tags[code].offset
+                with open(path, "r+b") as file:
+                    file.seek(at + 8)
+                    file.write((1 << 30).to_bytes(4, "little"))
+                self.assert_refused(self.convert("tiff"), "truncated", "a.tif")
+
+
 class Refusals(TiffCase):
     def test_nothing_at_all(self):
         self.assert_refused(self.convert("tiff", []), "empty_input")
@@ -203,13 +264,23 @@ class Refusals(TiffCase):
     def test_timesteps_of_two_depths(self):
         self.save("t1.tif", voxels(3, 9, 11))
         self.save("t2.tif", voxels(4, 9, 11))
-        self.assert_refused(self.convert("tiff"), "slice_mismatch", "t2.tif", "3 pages")
+        self.assert_refused(self.convert("tiff"), "slice_mismatch", "t2.tif", "3 slices")
 
     def test_types_that_openvisus_cannot_keep(self):
         self.save("a.tif", np.ones((9, 11), "c8"))
         self.assert_refused(self.convert("tiff"), "unsupported_type", "complex64")
         self.save("a.tif", np.ones((9, 11), bool))
         self.assert_refused(self.convert("tiff"), "unsupported_type", "bool")
+
+    def test_a_page_that_is_packed_in_one_huge_piece(self):
+        self.save("a.tif", np.zeros((24 << 10, 24 << 10), "u1"), compression="zlib", rowsperstrip=24 << 10)
+        run = self.convert("tiff")
+        self.assert_refused(run, "unsupported_shape", "a.tif", "512 MiB", "tiles")
+        self.assertLess(run.peak, 400 << 10)
+        self.save("b.tif", np.zeros((24 << 10, 24 << 10), "u1"), compression="zlib", rowsperstrip=256)
+        run = self.convert("tiff", ["b.tif"])
+        self.assert_done(run)
+        self.assertLess(run.peak, 400 << 10)
 
     def test_a_single_row(self):
         self.save("a.tif", voxels(1, 9))
