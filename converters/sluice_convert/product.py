@@ -129,6 +129,7 @@ class Writer:
         self._url = os.path.join(os.path.abspath(output), "visus.idx")
         options = {"time": (0, first.timesteps - 1, "t%05d/")} if first.timesteps > 1 else {}
         visus = openvisus()
+        unlock(self._url)
         self._dataset = visus.CreateIdx(
             url=self._url, dims=self.dims, fields=[visus.Field(*named) for named in zip(self.fields, self.dtypes)],
             blocksperfile=blocks_in_file(self.dims, sum(voxel_bytes), first.timesteps), **options,
@@ -182,6 +183,15 @@ class Writer:
         for field in fields:
             index.fields.push_back(field)
         index.save(self._url)
+
+
+def unlock(url):
+    """Remove the lock file of a process that was killed while it wrote the index: OpenVisus would wait for it for ever.
+
+    Nobody else writes there: an attempt begins when the one before is dead.
+    """
+    if os.path.exists(f"{url}.lock"):
+        os.remove(f"{url}.lock")
 
 
 def blocks_in_file(dims, voxel_bytes, timesteps):

@@ -89,6 +89,23 @@ class KilledCase(ConverterCase):
 
 
 class Kills(KilledCase):
+    def test_one_that_was_killed_while_it_wrote_the_index(self):
+        values = RANDOM.integers(0, 4000, (20, 300, 300)).astype("u2")
+        self.save(values)
+        for begun in (True, False):
+            request = self.wish(["a.tif"])
+            if begun:
+                self.attempt("tiff", request, 3)
+            # OpenVisus makes it beside the index for as long as it writes there, and waits for one that is there.
+            lock = os.path.join(self.output, "visus.idx.lock")
+            open(lock, "w").close()
+            process = self.start("tiff", request)
+            self.addCleanup(process.kill)
+            process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0)
+            self.assertFalse(os.path.exists(lock))
+            self.assert_product_of_idx(values)
+
     def test_a_volume_as_idx_as_zarr_and_as_both(self):
         values = RANDOM.integers(0, 4000, (36, 400, 410)).astype("u2")
         self.save(values)
