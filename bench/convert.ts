@@ -10,6 +10,7 @@ import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js
 import { provideTool } from '../src/embedded/tools.js';
 import { startDaemon } from '../src/process/daemon.js';
 import type { WarmInterpreter } from '../src/process/warm.js';
+import { converter, IMAGES, INPUTS, type Input, peerFile } from './convert-inputs.js';
 import type { BenchOptions, Findings } from './harness.js';
 import { freshHome } from './home.js';
 import { type Comparison, compare, type Figure, figure, interleave } from './stats.js';
@@ -17,8 +18,6 @@ import { type Comparison, compare, type Figure, figure, interleave } from './sta
 const RUNS = 7;
 const MIB_A_SLICE = 0.5;
 const VOLUME_MIB = 256;
-/** Of a MiB each. */
-const IMAGES = 1_000;
 
 export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOptions): Promise<Findings> {
   const home = freshHome();
@@ -38,7 +37,7 @@ export async function convert({ runs = RUNS, size = VOLUME_MIB, say }: BenchOpti
     const comparisons: Comparison[] = [];
     const figures: Figure[] = [];
     for (const input of INPUTS) {
-      const found = await bench.measure(input, runs, input.mib ?? size);
+      const found = await bench.measure(input, runs, input.mib?.(size) ?? size);
       comparisons.push(...found.comparisons);
       figures.push(...found.figures);
       say(`${input.what}: done`);
@@ -54,44 +53,6 @@ const NOTES = [
   'Each run is a process of its own. Ours is a copy of the warm interpreter, as in a worker; the peer starts Python, and so does ours in the rows "started by itself". The source lies in the page cache; fsync counts on neither side.',
   'Ours takes digests of every block of the source while it converts, in bounded memory; the peer checks nothing and holds the whole volume.',
   '"With the proof" adds the stage validate, which reads the product back by OpenVisus and compares it with those digests, block by block, and draws the preview.',
-];
-
-interface Input {
-  readonly what: string;
-  readonly program: string;
-  readonly peer: string;
-  /** Files or a directory of files, below the bench's directory. */
-  readonly path: string;
-  /** Its size where it is another than that of the volume. */
-  readonly mib?: number;
-}
-
-const converter = (name: string): string => join(PROJECT_ROOT, 'converters', name);
-const peerFile = (name: string): string => join(PROJECT_ROOT, 'bench', 'peer', name);
-
-const INPUTS: readonly Input[] = [
-  { what: 'TIFF stack', program: converter('tiff.py'), peer: converter('peer_plain.py'), path: 'stack' },
-  {
-    what: 'TIFF of many pages',
-    program: converter('tiff.py'),
-    peer: converter('peer_plain.py'),
-    path: 'pages.tif',
-  },
-  { what: 'NetCDF', program: converter('netcdf.py'), peer: peerFile('plain_array.py'), path: 'volume.nc' },
-  { what: 'HDF5', program: converter('hdf5.py'), peer: peerFile('plain_array.py'), path: 'plain.h5' },
-  {
-    what: 'HDF5 in chunks, gzip',
-    program: converter('hdf5.py'),
-    peer: peerFile('plain_array.py'),
-    path: 'gzip.h5',
-  },
-  {
-    what: `${IMAGES} images of 1 MiB`,
-    program: converter('tiff.py'),
-    peer: converter('peer_plain.py'),
-    path: 'images',
-    mib: IMAGES,
-  },
 ];
 
 interface Ran {
@@ -119,7 +80,8 @@ class ConvertBench {
   ): Promise<Pick<Findings, 'comparisons' | 'figures'>> {
     const memory = { ours: [] as number[], peer: [] as number[] };
     const proof: number[] = [];
-    const seconds = await interleave(runs, {
+    const alone = async () => (await this.run((await this.#prepare(input, input.program)).args)).seconds;
+    const seconds = await interleave<'ours' | 'alone' | 'peer'>(runs, {
       ours: async () => {
         const { args, product } = await this.#prepare(input, input.program);
         const ran = await this.#copy(args);
@@ -127,7 +89,7 @@ class ConvertBench {
         proof.push((await this.#prove(product)).seconds);
         return ran.seconds;
       },
-      alone: async () => (await this.run((await this.#prepare(input, input.program)).args)).seconds,
+      alone: input.alone === true ? alone : async () => Number.NaN,
       peer: async () => {
         const ran = await this.run((await this.#prepare(input, input.peer)).args);
         memory.peer.push(ran.peak_mb);
@@ -141,7 +103,9 @@ class ConvertBench {
     return {
       comparisons: [
         compare({ ...words, what: input.what }, seconds.ours, seconds.peer),
-        compare({ ...words, what: `${input.what}, started by itself` }, seconds.alone, seconds.peer),
+        ...(input.alone === true
+          ? [compare({ ...words, what: `${input.what}, started by itself` }, seconds.alone, seconds.peer)]
+          : []),
         compare({ ...words, what: `${input.what}, with the proof` }, whole, seconds.peer),
         compare(
           { ...words, what: `${input.what}, peak memory`, unit: 'MB' },
@@ -161,7 +125,7 @@ class ConvertBench {
   }
 
   /** What converts into a fresh product. The one before is removed, so that the disk stays small. */
-  async #prepare({ path }: Input, program: string): Promise<{ args: string[]; product: string }> {
+  async #prepare({ path, parameters }: Input, program: string): Promise<{ args: string[]; product: string }> {
     const work = join(this.#home, 'work');
     await rm(work, { recursive: true, force: true });
     const product = join(work, 'product');
@@ -170,7 +134,8 @@ class ConvertBench {
     const names = (await stat(source)).isDirectory() ? readdirSync(source) : [''];
     const sorted = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     const inputs = sorted.map((name) => ({ path: join(source, name), name: name || path }));
-    const request = { inputs, output: product, work, parameters: {}, limits: LIMITS };
+    const given = parameters?.(inputs.length) ?? {};
+    const request = { inputs, output: product, work, parameters: given, limits: LIMITS };
     return { args: [program, await this.#write(work, request)], product };
   }
 

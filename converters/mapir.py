@@ -11,7 +11,7 @@ RED, NIR, BANDS = 1, 3, 3
 
 
 def parted(files, wanted):
-    """(target or None, photos): the one that is named, else the first whose name begins with `target`."""
+    """(targets, photos): the one that is named, else all whose names begin with `target`."""
     base = {item["name"]: item["name"].rpartition("/")[2] for item in files}
     targets = [
         item
@@ -23,7 +23,7 @@ def parted(files, wanted):
     photos = [item for item in files if item not in targets]
     if not photos:
         raise Fault("no_picture", f"There is no photo beside the target among {listing(base)}.")
-    return (targets[0] if targets else None), photos
+    return targets, photos
 
 
 def calibration(target, panels):
@@ -44,7 +44,8 @@ def main(request, reporter):
     from sluice_convert.reflectance import Ndvi, Reflectance
 
     parameters = request.get("parameters") or {}
-    target, files = parted(taken(request["inputs"]), parameters.get("target"))
+    targets, files = parted(taken(request["inputs"]), parameters.get("target"))
+    target = targets[0] if targets else None
     pictures = [look(item["path"], item["name"]) for item in files]
     check_alike(pictures)
     layout, names = pictures[0].layout, [one.name for one in pictures]
@@ -57,6 +58,7 @@ def main(request, reporter):
     found = georeference(pictures, request["output"], parameters.get("height"))
     summary = {"axes": ["x", "y", "time"] if len(names) > 1 else ["x", "y"], "file_count": len(names)}
     summary |= {"calibrated": line is not None, "target": target and target["name"], "red": red + 1, "nir": nir + 1}
+    summary |= {"other_targets": [item["name"] for item in targets[1:]]} if len(targets) > 1 else {}
     summary |= {"gains": line[0], "offsets": line[1]} if line else {}
     summary |= {"georeference": found} if found else {}
     metadata = {"format": "mapir", "files": names, "panels": parameters.get("panels")}

@@ -27,3 +27,16 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
     throw diskFault(error);
   }
 }
+
+const GONE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
+/** The last two are EUCLEAN and EBADMSG, structures and checksums on the disk that are wrong: Node has no names for them. */
+const UNREADABLE = [
+  ...['EIO', 'ENODATA', 'EREMOTEIO', 'ELOOP'],
+  ...['Unknown system error -117', 'Unknown system error -74'],
+];
+
+/** What an error at reading a file says of the file; undefined when it says something of the system. */
+export function damageOf(error: unknown): 'missing' | 'unreadable' | undefined {
+  if (isErrno(error, ...GONE)) return 'missing';
+  return isErrno(error, ...UNREADABLE) ? 'unreadable' : undefined;
+}

@@ -25,6 +25,9 @@ const job = (id: string): string => {
   return id;
 };
 
+/** All published products lie below it. */
+const VERSIONS = '.versions';
+
 /** Keys are POSIX paths relative to a store's root. */
 export const keys = {
   received: (uuid: string): string => dataset(uuid),
@@ -33,7 +36,8 @@ export const keys = {
   manifests: (uuid: string): string => `.manifests/${dataset(uuid)}`,
   secret: (jobId: string): string => `.secrets/${job(jobId)}`,
   datasetStaging: (uuid: string): string => `.staging/${dataset(uuid)}`,
-  versions: (uuid: string): string => `.versions/${dataset(uuid)}`,
+  versions: (uuid: string): string => `${VERSIONS}/${dataset(uuid)}`,
+  allVersions: VERSIONS,
   published: (uuid: string): string => dataset(uuid),
 } as const;
 

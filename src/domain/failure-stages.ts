@@ -169,6 +169,10 @@ export const STAGE_FAILURES = {
   server_not_ready: system('A server that was started did not become ready.', 'See its log.'),
   // everywhere
   disk_full: system('There is no space left on the disk.', 'Free space, then retry it.'),
+  store_missing: system(
+    'The directory of all products is not there.',
+    'Mount it, or correct JOB_OUT_DATA_DIR; it is tried again.',
+  ),
   terminated: system('Somebody terminated the workflow in Temporal.', 'Retry it.', false),
   cancelled: row('caller', 409, 'It was cancelled.', 'Start it again if that was a mistake.'),
   internal: row('system', 500, 'Something broke inside Sluice.', 'Report it with the log.', true),

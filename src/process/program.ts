@@ -12,6 +12,8 @@ export interface ProgramSpec {
   readonly timeLimitMs: number;
   /** Longest time without a sign of life (progress, CPU time or I/O of the group). */
   readonly stallLimitMs: number;
+  /** Longest time without progress that it tells, although it works: a loop that never ends works, too. */
+  readonly progressLimitMs: number;
   /** Largest data segment, bytes; 0 = no limit. */
   readonly memoryBytes: number;
   /** Between SIGTERM and SIGKILL. */

@@ -45,16 +45,14 @@ export class WarmInterpreter {
   /** Waits until copies can be had. @throws Error when it does not come to that */
   async ready(): Promise<void> {
     this.#begin();
-    await this.#live?.ready;
+    await this.#live?.untilReady();
     if (this.#live?.isReady !== true)
       throw new Error(`the warm interpreter ended; see ${this.#spec.directory}`);
   }
 
   /** Ends it and all copies. */
   async stop(): Promise<void> {
-    const live = this.#live;
-    live?.kill();
-    await live?.ended;
+    await this.#live?.stop();
   }
 
   #begin(): void {
@@ -80,13 +78,13 @@ interface Word {
 }
 
 class Live {
-  /** Also resolves when it ends before. */
-  readonly ready: Promise<void>;
+  readonly #ready: Promise<void>;
   readonly ended: Promise<void>;
   isReady = false;
   readonly #child: ReturnType<typeof spawnPiped>;
   readonly #runs = new Map<number, Run>();
   #count = 0;
+  #waiting = 0;
 
   constructor({ command, script, directory, env, memoryBytes }: WarmSpec) {
     const argv = guarded(command, [script], { deathSignal: 'KILL', dataBytes: memoryBytes });
@@ -103,7 +101,12 @@ class Live {
     this.ended = endOf(this.#child).then(() => {
       for (const run of this.#runs.values()) run.lost();
     });
-    this.ready = Promise.race([promise, this.ended]);
+    this.#ready = Promise.race([promise, this.ended]);
+  }
+
+  /** Also resolves when it ends before. */
+  async untilReady(): Promise<void> {
+    await this.#waitedFor(this.#ready);
   }
 
   async start({ args, cwd, env }: Order): Promise<Started | undefined> {
@@ -111,14 +114,24 @@ class Live {
     const number = this.#count;
     const run = new Run();
     this.#runs.set(number, run);
-    void run.over.then(() => this.#runs.delete(number));
+    void this.#waitedFor(run.over).then(() => this.#runs.delete(number));
     const order = { run: number, args, cwd, env: closedOptions(cwd, env).env };
     this.#child.stdin.write(`${JSON.stringify(order)}\n`);
     return await run.started.promise;
   }
 
-  kill(): void {
+  async stop(): Promise<void> {
     this.#child.kill('SIGKILL');
+    await this.#waitedFor(this.ended);
+  }
+
+  /** While somebody waits for it, it keeps the process alive. */
+  async #waitedFor(what: Promise<unknown>): Promise<void> {
+    this.#waiting += 1;
+    this.#child.hold(true);
+    await what;
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#child.hold(false);
   }
 }
 
@@ -133,9 +146,12 @@ function spawnPiped([file, ...args]: readonly [string, ...string[]], directory: 
   if (stdin === null || stdout === null) throw new Error('a child without pipes');
   // What is written into one that has gone is answered by its end.
   stdin.on('error', () => undefined);
-  child.unref();
-  for (const pipe of [stdin, stdout] as { unref?(): void }[]) pipe.unref?.();
-  return { stdin, stdout, kill: child.kill.bind(child), once: child.once.bind(child) };
+  const hold = (on: boolean): void => {
+    for (const one of [child, stdin, stdout] as { ref?(): void; unref?(): void }[])
+      on ? one.ref?.() : one.unref?.();
+  };
+  hold(false);
+  return { stdin, stdout, hold, kill: child.kill.bind(child), once: child.once.bind(child) };
 }
 
 const endOf = (child: Pick<ReturnType<typeof spawnPiped>, 'once'>): Promise<void> =>

@@ -19,13 +19,17 @@ export function watchProgram(
 ): () => void {
   const signsOfLife = createSigns(group, said);
   let aliveAt = performance.now();
+  let toldAt = aliveAt;
+  const stalled = (say: string): void => ending.end({ kind: 'limit', code: 'program_stalled', say });
   const look = (): void => {
-    if (signsOfLife()) {
-      aliveAt = performance.now();
+    const now = performance.now();
+    const { lives, told } = signsOfLife();
+    if (told) toldAt = now;
+    if (lives) {
+      aliveAt = now;
       hooks.onAlive();
-    } else if (performance.now() - aliveAt > spec.stallLimitMs) {
-      ending.end({ kind: 'limit', code: 'program_stalled', say: stallWords(spec.stallLimitMs) });
-    }
+    } else if (now - aliveAt > spec.stallLimitMs) stalled(stallWords(spec.stallLimitMs));
+    if (now - toldAt > spec.progressLimitMs) stalled(progressWords(spec.progressLimitMs));
   };
   const guardedLook = (): void => {
     try {
@@ -49,11 +53,11 @@ export function watchProgram(
   };
 }
 
-/** Whether anything advanced since the last question. Without /proc every program counts as alive. */
+/** Whether anything, and whether its progress, advanced since the last question. Without /proc every program counts as alive. */
 function createSigns(
   group: number | undefined,
   said: { readonly state: { readonly advances: number } },
-): () => boolean {
+): () => { readonly lives: boolean; readonly told: boolean } {
   let usage: GroupUsage | undefined;
   let advances = 0;
   const hasProc = startTimeOf(process.pid) !== undefined;
@@ -63,11 +67,13 @@ function createSigns(
     const told = said.state.advances > advances;
     usage = now;
     advances = said.state.advances;
-    return worked || told || !hasProc;
+    return { lives: worked || told || !hasProc, told };
   };
 }
 
 const stallWords = (ms: number): string =>
   `The program showed no sign of life for ${Math.round(ms / 1000)} s.`;
+const progressWords = (ms: number): string =>
+  `The program worked for ${Math.round(ms / 1000)} s without any progress.`;
 const timeWords = (ms: number): string =>
   `The program ran longer than its limit of ${Math.round(ms / 1000)} s.`;

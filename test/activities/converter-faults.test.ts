@@ -150,6 +150,7 @@ async function ending({ program }: Converter, files: string, conditions: Conditi
       cwd,
       timeLimitMs: 60_000,
       stallLimitMs,
+      progressLimitMs: 60_000,
       memoryBytes,
       graceMs: 200,
       logFile: join(cwd, 'log'),

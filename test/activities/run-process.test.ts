@@ -19,6 +19,7 @@ function specFor(behaviour: string, changes: Partial<ProgramSpec> = {}): Program
     cwd,
     timeLimitMs: 20_000,
     stallLimitMs: 10_000,
+    progressLimitMs: 20_000,
     memoryBytes: 0,
     graceMs: 5_000,
     logFile: join(cwd, 'logs', 'program.log'),
@@ -160,6 +161,14 @@ test('a silent program that computes is alive', async () => {
   const { seen, hooks } = watchAll();
   await expect(runProgram(specFor('busy', { stallLimitMs: 800 }), hooks)).resolves.toEqual({});
   expect(seen.alive).toBeGreaterThan(3);
+});
+
+test('one that computes and never tells progress ends at the limit of progress', async () => {
+  const fault = await faultOf(specFor('busy', { progressLimitMs: 800 }));
+  expect([fault.code, fault.message]).toEqual([
+    'program_stalled',
+    expect.stringMatching(/worked for 1 s without any progress/),
+  ]);
 });
 
 test('the time limit ends a program', async () => {

@@ -8,9 +8,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { MANIFEST, type ProductManifest } from '../../src/activities/publish/manifest.js';
 import type { StageDeps } from '../../src/activities/support/deps.js';
-
-import { damageOf } from '../../src/activities/verify/files.js';
 import { createVerifyActivities } from '../../src/activities/verify/index.js';
+import { damageOf } from '../../src/bytes/disk-fault.js';
 import { hashFile } from '../../src/bytes/hash.js';
 import type { VerifyOrder, VerifyOutput } from '../../src/contracts/verification.js';
 
@@ -75,6 +74,16 @@ test('a directory that is gone, or empty', async () => {
   await rm(product, { recursive: true });
   await writeFile(product, 'a file where the directory was');
   expect(shown(await verify())).toEqual(['damaged', 'manifest.json missing']);
+});
+
+test('a disk of products that is not mounted is no damage of one', async () => {
+  const out = join(dir, 'out');
+  await rename(out, join(dir, 'unmounted'));
+  await mkdir(out);
+  await expect(verify()).rejects.toMatchObject({ type: 'store_missing', nonRetryable: false });
+  await rm(out, { recursive: true });
+  await rename(join(dir, 'unmounted'), out);
+  expect(shown(await verify())).toEqual(['whole']);
 });
 
 test.each(['', '{', 'null', '[]', '{"entry":7,"proof":{}}'])(

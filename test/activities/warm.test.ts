@@ -37,6 +37,7 @@ function specFor(behaviour: string, changes: Partial<ProgramSpec> = {}): Program
     cwd,
     timeLimitMs: 20_000,
     stallLimitMs: 10_000,
+    progressLimitMs: 60_000,
     memoryBytes: 0,
     graceMs: 5_000,
     logFile: join(cwd, 'logs', 'program.log'),

@@ -301,7 +301,9 @@ test('a product shows its picture and manifest, and its cache', async () => {
     'png',
   ]);
   const etag = picture.headers.get('etag') ?? '';
-  expect((await get(`${url}/preview`, { 'if-none-match': etag })).status).toBe(304);
+  for (const tags of [etag, `W/${etag}`, `"other", W/${etag}`, '*'])
+    expect((await get(`${url}/preview`, { 'if-none-match': tags })).status).toBe(304);
+  expect((await get(`${url}/preview`, { 'if-none-match': '"other", W/"one"' })).status).toBe(200);
   for (const name of ['x.png', 's.png', 'h.png']) await writeFile(join(out, uuid, name), name);
   await writeFile(join(out, uuid, 'h.json'), '{"samples":[]}');
   expect((await get(`${url}/preview?axis=x`)).body).toBe('x.png');

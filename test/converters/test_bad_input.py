@@ -314,6 +314,13 @@ class Table(unittest.TestCase):
                     if where != HERE and not where.startswith("- "):
                         self.assert_there(where)
 
+    def test_every_sensor_has_its_column(self):
+        with open(os.path.join(ROOT, "src/domain/sensor.ts"), encoding="utf-8") as file:
+            lists = re.findall(r"_?SENSORS = \[(.*?)\]", file.read(), re.DOTALL)
+        known = {name for one in lists for name in re.findall(r"'([^']+)'", one)}
+        self.assertEqual(known, {*FORMATS, "TIFF RGB"})
+        self.assertEqual({*PROGRAMS}, {*FORMATS} - {"OTHER"})
+
     def assert_there(self, where):
         """`module.Class.test` or `file: title`; read, not imported."""
         if ": " in where:

@@ -181,6 +181,7 @@ class Mapir(PictureCase):
         target = np.zeros((40, 60, 3), "u2")
         target[5:15, 5:15], target[5:15, 25:35] = 1000, 9000
         self.save("target_1.tif", target)
+        self.save("target_2.tif", target // 2)
         for number in range(2):
             self.save(f"p{number}.tif", photos[number])
         panels = [
@@ -197,7 +198,9 @@ class Mapir(PictureCase):
         np.testing.assert_allclose(
             ndvi, (wanted[..., 2] - wanted[..., 0]) / (wanted[..., 2] + wanted[..., 0]), atol=1e-3, equal_nan=True
         )
-        self.assertEqual((run.result["field"], run.result["metadata"]["calibrated"]), ("ndvi", True))
+        told = run.result["metadata"]
+        self.assertEqual((run.result["field"], told["calibrated"]), ("ndvi", True))
+        self.assertEqual((told["target"], told["other_targets"]), ("target_1.tif", ["target_2.tif"]))
         self.assertTrue(self.prove().result["complete"])
 
     def test_without_panels_the_index_comes_from_the_values(self):

@@ -106,3 +106,16 @@ test('a parameter that a sensor does not have is refused before anything is sent
   expect([sent.status, sent.body['code']]).toEqual([422, 'invalid_field']);
   expect(JSON.stringify(sent.body)).toContain('datset');
 });
+
+test('API and command line tell every sensor with the schema of its parameters', async () => {
+  const answer = await fetch(`${stack().apiUrl}/api/v1/sensors`);
+  expect(answer.status).toBe(200);
+  const told = (await answer.json()) as { sensors: { sensor: string; parameters: object }[] };
+  expect(told.sensors.map(({ sensor }) => sensor)).toEqual(SENSORS);
+  expect(told.sensors.find(({ sensor }) => sensor === 'MAPIR')?.parameters).toMatchObject({
+    additionalProperties: false,
+    properties: { nir: { type: 'integer', minimum: 1, maximum: 3, description: expect.any(String) } },
+  });
+  const { code, last } = await sluice('sensors');
+  expect([code, last]).toEqual([0, told]);
+});

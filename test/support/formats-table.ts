@@ -12,9 +12,20 @@ export type Cells = Readonly<Record<(typeof COLUMNS)[number], string>>;
 
 // Comparisons of bench/results/convert.json, by the words they begin with.
 const MEASURED: Readonly<Partial<Record<Sensor, RegExp>>> = {
-  TIFF: /^TIFF|^\d+ images/,
+  TIFF: /^TIFF (?!RGB)|^\d+ images/,
   NETCDF: /^NetCDF/,
   HDF5: /^HDF5/,
+  '4D_NEXUS': /^4D_NEXUS/,
+  'TIFF RGB': /^TIFF RGB/,
+  RGB: /^RGB/,
+  MAPIR: /^MAPIR/,
+  NIFTI: /^NIfTI/,
+};
+
+// What takes a dataset as it is, or hands it to another format.
+const HANDED_OVER: Readonly<Partial<Record<Sensor, string>>> = {
+  IDX: 'nothing is converted',
+  OTHER: 'that of the recognised format',
 };
 
 /** What a row says that no test has to run for. */
@@ -30,11 +41,14 @@ interface Comparison {
 }
 
 function ratioOf(sensor: Sensor): string {
+  const handed = HANDED_OVER[sensor];
+  if (handed !== undefined) return handed;
   const { comparisons } = JSON.parse(readFileSync('bench/results/convert.json', 'utf8')) as {
     comparisons: Comparison[];
   };
   const own = comparisons.filter(
-    ({ what, unit }) => unit === 's' && !/with the proof/.test(what) && MEASURED[sensor]?.test(what),
+    ({ what, unit }) =>
+      unit === 's' && !/with the proof|started by itself/.test(what) && MEASURED[sensor]?.test(what),
   );
   return own.map(({ what, ratio }) => `${ratio.median.toFixed(1)} (${what})`).join(', ') || 'not measured';
 }

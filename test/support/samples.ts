@@ -128,13 +128,15 @@ fields = {"data": values}`,
   },
   {
     sensor: 'MAPIR',
-    parameters: { red: '1', nir: '3' },
+    parameters: { red: '1', nir: '3', panels: '[{"box": [2, 2, 18, 18], "reflectance": [0.5]}]' },
     make: `
 import tifffile
 photo = np.stack([smooth(60, 90, dtype="u1") + 1, smooth(60, 90, dtype="u1"), smooth(60, 90, dtype="u1")[:, ::-1] + 1], 2)
 tifffile.imwrite(to + "/photo.tif", photo, photometric="rgb")
-red, nir = photo[..., 0].astype("f4"), photo[..., 2].astype("f4")
-fields = {"ndvi": ((nir - red) / (nir + red))[None], "photo": photo[None]}`,
+tifffile.imwrite(to + "/target.tif", np.full((20, 20, 3), 100, "u1"), photometric="rgb")
+reflectance = photo.astype("f4") * np.float32(0.005)
+red, nir = reflectance[..., 0], reflectance[..., 2]
+fields = {"ndvi": ((nir - red) / (nir + red))[None], "reflectance": reflectance[None], "photo": photo[None]}`,
   },
   {
     sensor: 'OTHER',

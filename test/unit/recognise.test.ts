@@ -1,6 +1,6 @@
 // Which format the content of files is of, by their first bytes: what OTHER does where it is wished.
 import { expect, test } from '@jest/globals';
-import { recognised } from '../../src/contracts/formats/registry.js';
+import { formatOf, parametersOf, recognised } from '../../src/contracts/formats/registry.js';
 
 const HDF5 = '\x89HDF\r\n\x1a\n';
 const file = (head: string, name = 'unknown') => ({ name, head });
@@ -27,4 +27,16 @@ test.each([
   ['no file', []],
 ])('%s are no format', (_, files) => {
   expect(recognised(files)).toBeUndefined();
+});
+
+test('OTHER has the parameters of other sensors when it may recognise them, and refuses them by name else', () => {
+  const other = formatOf('OTHER', true);
+  expect(parametersOf(other, { recognise: true, output: 'zarr' })).toEqual({
+    recognise: true,
+    output: 'zarr',
+  });
+  expect(parametersOf(other, {})).toEqual({});
+  expect(() => parametersOf(other, { output: 'zarr' })).toThrow(/^Parameters of OTHER: output: .*recognise/);
+  expect(() => parametersOf(other, { recognise: 'yes' })).toThrow(/recognise/);
+  expect(parametersOf(formatOf('OTHER', false), { output: 'zarr' })).toEqual({ output: 'zarr' });
 });

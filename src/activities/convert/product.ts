@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keys, pathOf, type Roots } from '../../bytes/layout.js';
 import type { Claim, FileEntry } from '../../contracts/claim.js';
+import { Fault } from '../../domain/fault.js';
 
 /** `sluice/conversion.json` in the product. */
 export interface ConversionRecord {
@@ -35,6 +36,17 @@ export async function findProduct(roots: Roots, uuid: string, product: Claim): P
     if (await exists(join(path, CONVERSION_RECORD))) return path;
   }
   return undefined;
+}
+
+/**
+ * What cannot be read of a product is damage only where there are products at all: a disk that is not mounted looks like
+ * the loss of everything.
+ * @throws Fault `store_missing`
+ */
+export async function requireStore(roots: Roots): Promise<void> {
+  const path = pathOf(roots, 'out', keys.allVersions);
+  if (await exists(path)) return;
+  throw new Fault('store_missing', `There is no ${path}. Is the disk of the products mounted?`);
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -75,7 +75,7 @@ function partsOf({ files, conversion }: CrateFacts): Entity[] {
   const first = [CONVERSION_RECORD, VALIDATION_RECORD, conversion.entry, conversion.proof];
   const shown = files.length <= MOST_PARTS ? files : files.filter(({ path }) => first.includes(path));
   return shown.map(({ path, size, sha256 }) => ({
-    '@id': encodeURI(path),
+    '@id': uriOf(path),
     '@type': 'File',
     name: path,
     contentSize: String(size),
@@ -98,11 +98,17 @@ function formatOf(path: string): { encodingFormat?: string } {
 /** The files that were converted, and the archives that they came out of, each with its origin. */
 function sourcesOf({ conversion, received, origins }: CrateFacts): Entity[] {
   const known = new Set(origins.map(({ jobId }) => jobId));
-  const jobOf = new Map(received.map(({ sha256, jobId }) => [sha256, jobId]));
+  // Two uploads may have brought the same bytes; what came out of an archive has another path than it.
+  const jobOf = new Map(
+    received.flatMap(({ sha256, path, jobId }) => [
+      [sha256, jobId],
+      [sha256 + path, jobId],
+    ]),
+  );
   const archives = received.filter(({ archive }) => archive !== undefined);
-  const all = new Map([...conversion.inputs, ...archives].map((file) => [file.sha256, file]));
+  const all = new Map([...conversion.inputs, ...archives].map((file) => [file.path, file]));
   return [...all.values()].map((file) => {
-    const jobId = jobOf.get(file.sha256);
+    const jobId = jobOf.get(file.sha256 + file.path) ?? jobOf.get(file.sha256);
     return {
       ...sourceRef(file),
       '@type': 'File',
@@ -215,7 +221,10 @@ function librariesOf({ details }: ValidationRecord): Readonly<Record<string, str
 }
 
 const refs = (entities: readonly Entity[]): Entity[] => entities.map((entity) => ({ '@id': entity['@id'] }));
-const sourceRef = ({ sha256 }: FileEntry): { readonly '@id': string } => ({ '@id': `urn:sha256:${sha256}` });
+/** By its path: two files may hold the same bytes. */
+const sourceRef = ({ path }: FileEntry): { readonly '@id': string } => ({ '@id': `#source/${uriOf(path)}` });
+/** Names may hold what means something in an address: `#`, `?`, `%`. */
+const uriOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 const originId = (jobId: string): string => `#origin-${jobId}`;
 const programId = (name: string): string => `#program-${name}`;
 const ownerId = (input: PublishInput): string => `mailto:${input.owner}`;

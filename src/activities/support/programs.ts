@@ -79,6 +79,7 @@ export async function callProgram(deps: StageDeps, call: ProgramCall): Promise<R
       cwd: call.work,
       timeLimitMs: 24 * HOUR,
       stallLimitMs: STALL_MS,
+      progressLimitMs: 2 * HOUR,
       memoryBytes: deps.converterBytes,
       graceMs: 5_000,
       logFile: join(deps.logs, uuid, `${stage}.log`),

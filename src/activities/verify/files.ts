@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { isErrno } from '../../bytes/disk-fault.js';
+import { damageOf } from '../../bytes/disk-fault.js';
 import { hashFile } from '../../bytes/hash.js';
 import type { Claim, FileEntry } from '../../contracts/claim.js';
 import type { DamagedFile } from '../../contracts/verification.js';
@@ -59,19 +59,6 @@ async function foundBelow(directory: string): Promise<string[]> {
     if (damageOf(error) === undefined) throw error;
     return [];
   }
-}
-
-const GONE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
-/** The last two are EUCLEAN and EBADMSG, structures and checksums on the disk that are wrong: Node has no names for them. */
-const UNREADABLE = [
-  ...['EIO', 'ENODATA', 'EREMOTEIO', 'ELOOP'],
-  ...['Unknown system error -117', 'Unknown system error -74'],
-];
-
-/** What an error at reading a file says of the file; undefined when it says something of the system. */
-export function damageOf(error: unknown): 'missing' | 'unreadable' | undefined {
-  if (isErrno(error, ...GONE)) return 'missing';
-  return isErrno(error, ...UNREADABLE) ? 'unreadable' : undefined;
 }
 
 async function readList(

@@ -2,17 +2,18 @@
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { damageOf } from '../../bytes/disk-fault.js';
 import { removeTree } from '../../bytes/files.js';
 import { keys, pathOf } from '../../bytes/layout.js';
 import type { JobActivities } from '../../contracts/activities.js';
 import type { VerifyOrder, VerifyOutput } from '../../contracts/verification.js';
 import { faultOf } from '../../domain/fault.js';
-import { CONVERSION_RECORD, type ConversionRecord } from '../convert/product.js';
+import { CONVERSION_RECORD, type ConversionRecord, requireStore } from '../convert/product.js';
 import type { StageDeps } from '../support/deps.js';
 import { callProgram } from '../support/programs.js';
 import { runStage } from '../support/run-stage.js';
 import { COMPARE_ALL_BELOW, SAMPLE_BLOCKS } from '../validate/sample.js';
-import { type Compared, compareFiles, damageOf } from './files.js';
+import { type Compared, compareFiles } from './files.js';
 
 export function createVerifyActivities(deps: StageDeps): JobActivities {
   return { verifyProduct: (order) => runStage(() => verify(deps, order), 'validate') };
@@ -30,6 +31,7 @@ async function verify(deps: StageDeps, order: VerifyOrder): Promise<VerifyOutput
     logs: join(deps.logs, 'verify'),
     progress: { report: (progress) => deps.progress.report({ ...progress, uuid, jobId }) },
   };
+  await requireStore(deps.roots);
   const compared = await compareFiles(own, { uuid, directory, manifest });
   const isGone = compared.damaged.length > 0 && !(await isDirectory(directory));
   const proof = isGone ? GONE : await proveAgain(own, order, directory, compared);

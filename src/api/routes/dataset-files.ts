@@ -112,7 +112,7 @@ function bagRoute(app: App, deps: ApiDeps): void {
       const { uuid, name, product } = await requireProduct(c, deps);
       const { store, key, digest } = product.manifest;
       const headers = cacheHeaders(product);
-      if (c.req.header('if-none-match') === headers.etag) return c.body(null, 304, headers);
+      if (isKnown(c.req.header('if-none-match'), headers.etag)) return c.body(null, 304, headers);
       const directory = dirname(join(deps.roots[store], key));
       const tar = await streamBag({ uuid, name, directory, manifestDigest: digest });
       return c.body(Readable.toWeb(tar) as ReadableStream, 200, {
@@ -155,7 +155,7 @@ async function sendFile(
   product: ProductSummary,
 ): Promise<Response> {
   const headers = cacheHeaders(product);
-  if (c.req.header('if-none-match') === headers.etag) return c.body(null, 304, headers);
+  if (isKnown(c.req.header('if-none-match'), headers.etag)) return c.body(null, 304, headers);
   const bytes = await readBelow(root, path);
   return c.body(bytes, 200, { ...headers, 'content-type': type });
 }
@@ -165,6 +165,10 @@ const cacheHeaders = ({ manifest }: ProductSummary) => ({
   etag: `"${manifest.digest.slice(0, 32)}"`,
   'cache-control': 'private, no-cache',
 });
+
+/** Whether the caller has it: a list of tags, which proxies may have made weak, or any at all (RFC 9110, 13.1.2). */
+const isKnown = (tags: string | undefined, etag: string): boolean =>
+  (tags ?? '').split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()));
 
 /** Reads a file that must lie below the root, links resolved. */
 async function readBelow(root: string, path: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -9,7 +9,7 @@ import { idx } from './idx.js';
 import { netcdf } from './netcdf.js';
 import { nexus4d } from './nexus4d.js';
 import { nifti } from './nifti.js';
-import { other } from './other.js';
+import { other, unconverted } from './other.js';
 import { mapir, rgb, tiffRgb } from './pictures.js';
 import { tiff } from './tiff.js';
 
@@ -27,7 +27,8 @@ const FORMATS: Readonly<Record<Sensor, Format>> = {
 };
 
 /** The format of a sensor; without conversion the files are the product. */
-export const formatOf = (sensor: Sensor, convert: boolean): Format => (convert ? FORMATS[sensor] : other);
+export const formatOf = (sensor: Sensor, convert: boolean): Format =>
+  convert ? FORMATS[sensor] : unconverted;
 
 /** A file by its name and its first bytes. */
 export interface FileHead {

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { Bandwidth } from '../../../bandwidth/bandwidth.js';
+import { damageOf } from '../../../bytes/disk-fault.js';
 import { keys, pathOf, type Roots } from '../../../bytes/layout.js';
 import { digestOf, dropReceipt, findReceipt, leaveReceipt } from '../../../bytes/receipts.js';
 import type { PublishToInput, PublishToOutput, TargetActivities } from '../../../contracts/activities.js';
@@ -11,6 +12,7 @@ import type { FileEntry } from '../../../contracts/claim.js';
 import { type Target, targetWords } from '../../../contracts/targets.js';
 import { Fault } from '../../../domain/fault.js';
 import type { SshDirectory } from '../../../secrets/ssh-directory.js';
+import { requireStore } from '../../convert/product.js';
 import { stopReason } from '../../support/failures.js';
 import { type Heart, type ProgressSink, startHeart } from '../../support/heartbeat.js';
 import { runStage } from '../../support/run-stage.js';
@@ -42,6 +44,7 @@ async function publishTo(deps: TargetDeps, input: PublishToInput): Promise<Publi
     throw new Fault('target_unknown', `This server has no publish target ${JSON.stringify(input.target)}.`);
   const heart = startHeart(deps.progress, { uuid });
   const directory = dirname(pathOf(deps.roots, manifest.store, manifest.key));
+  await requireStore(deps.roots);
   const files = await productFiles(directory, manifest.digest);
   const { outgoing, leave } = outgoingOf(deps, input, heart, { target, directory, files });
   try {
@@ -124,6 +127,7 @@ async function productFiles(directory: string, digest: string): Promise<FileEntr
 
 async function ownFile(directory: string, path: string) {
   const content = await readFile(join(directory, path)).catch((error: unknown) => {
+    if (damageOf(error) === undefined) throw error;
     throw new Fault('product_damaged', `The product lacks ${basename(path)}.`, { cause: error });
   });
   const { size } = await stat(join(directory, path));

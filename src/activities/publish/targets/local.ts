@@ -1,6 +1,6 @@
 // The product as it lies here: every file is read once and held against the manifest before it goes anywhere.
 import { join } from 'node:path';
-import { isErrno } from '../../../bytes/disk-fault.js';
+import { damageOf } from '../../../bytes/disk-fault.js';
 import { type ExtraDigest, type FileHash, hashFile } from '../../../bytes/hash.js';
 import { quoteName } from '../../../bytes/safe-names.js';
 import type { FileEntry } from '../../../contracts/claim.js';
@@ -14,7 +14,7 @@ export async function readLocal(
   also: readonly ExtraDigest[] = [],
 ): Promise<FileHash> {
   const found = await hashFile(join(directory, path), { signal, also }).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EIO')) throw damaged(path, 'cannot be read');
+    if (damageOf(error) !== undefined) throw damaged(path, 'cannot be read');
     throw error;
   });
   if (found.sha256 !== sha256) throw damaged(path, 'is not what was published');

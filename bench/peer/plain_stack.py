@@ -1,6 +1,6 @@
-"""The benchmark's peer, not a part of the service: the plain OpenVisus script that one would write first.
+"""The peer of the converter for TIFF: the plain OpenVisus script that one would write first.
 
-Takes the same request as tiff.py; reads the whole volume, writes it in one piece and compresses with OpenVisus.
+Takes the same request; reads the whole volume, writes it in one piece and compresses with OpenVisus.
 It checks nothing and keeps no digests.
 """
 
@@ -22,7 +22,6 @@ def main():
     dataset = ov.CreateIdx(url=url, dims=list(volume.shape[::-1]), fields=[ov.Field("data", volume.dtype.name)])
     dataset.write(volume)
     dataset.compressDataset(["zip"])
-    print(json.dumps({"result": {"kind": "idx", "entry": "visus.idx", "dims": list(volume.shape[::-1])}}), flush=True)
 
 
 if __name__ == "__main__":
