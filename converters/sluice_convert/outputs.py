@@ -2,19 +2,34 @@
 
 from .report import Fault
 
-CHOICES = ("zarr", "both")
+# Of each form the codecs that its readers have, the usual one first. OpenVisus reads no Zstandard.
+CODECS = {"idx": ("zip", "lz4"), "zarr": ("zstd", "lz4")}
+FORMS = {"idx": ("idx",), "zarr": ("zarr",), "both": ("idx", "zarr")}
 
 
-def writer_of(wish, sources, output, codec, limits):
-    """The writer of `zarr` or `both`; what only they need is imported here."""
-    if wish not in CHOICES:
+def codecs_of(parameters):
+    """{form: codec} of the forms that `parameters` wish. Raises bad_content for one that there is not."""
+    wish, codec = parameters.get("output", "idx"), parameters.get("compression")
+    if wish not in FORMS:
         raise Fault("bad_content", f"The output {wish!r} is not known; it is idx, zarr or both.")
+    for form in FORMS[wish]:
+        if codec is not None and codec not in CODECS[form]:
+            known = " or ".join(CODECS[form])
+            raise Fault("bad_content", f"The compression {codec!r} is not one of {form}; there it is {known}.")
+    return {form: codec or CODECS[form][0] for form in FORMS[wish]}
+
+
+def writer_of(codecs, sources, output, limits):
+    """The writer of the forms that have a codec; what only Zarr needs is imported here."""
     from . import product
     from .slabs import field_of, raw_bytes
+
+    index = product.Writer(sources, output, codecs["idx"]) if "idx" in codecs else None
+    if "zarr" not in codecs:
+        return index
     from .zarr_write import ZarrWriter
 
-    index = product.Writer(sources, output, codec) if wish == "both" else None
-    zarr = ZarrWriter(sources, list(map(field_of, sources)), output, limits)
+    zarr = ZarrWriter(sources, list(map(field_of, sources)), output, codecs["zarr"], limits)
     raw = sum(map(raw_bytes, sources)) * sources[0].timesteps
     return Outputs(index, zarr, raw)
 

@@ -30,11 +30,12 @@ def convert(source, request, reporter):
     """
     sources = source if isinstance(source, list) else [source]
     first, output, limits = sources[0], request["output"], request["limits"]
+    codecs = outputs.codecs_of(request.get("parameters") or {})
     for one in sources:
         check_declared(one)
     noted, raw = journal.opened(request), sum(map(raw_bytes, sources)) * first.timesteps
     copy = Copy(sources, limits["slab_bytes"], noted)
-    writer = opened_writer(sources, request, copy, noted)
+    writer = opened_writer(sources, codecs, request, copy, noted)
     check_room(output, (raw - copy.bytes_kept) * writer.copies)
     total = raw * (1 + writer.copies)
     reporter.log(started_words(copy, noted))
@@ -55,24 +56,19 @@ def convert(source, request, reporter):
         **writer.entry, "dims": described["dims"], "timesteps": first.timesteps,
         "dtype": described["dtype"], "field": described["field"], "min": low_high[0], "max": low_high[1],
         "bytes_in": first.bytes_in, "bytes_out": bytes_out, "blocks": blocks,
-        "proof": "sluice/proof.json", "metadata": first.summary,
+        "compression": codecs, "proof": "sluice/proof.json", "metadata": first.summary,
         **({"resumed": {"slabs": copy.kept, "of": copy.count, "bytes": copy.bytes_kept}} if copy.kept else {}),
     }  # fmt: skip
 
 
-def opened_writer(sources, request, copy, noted):
+def opened_writer(sources, codecs, request, copy, noted):
     """The writer of what is wished, onto what an earlier attempt left, if that is whole."""
-    parameters, output = request.get("parameters") or {}, request["output"]
-    wish, codec = parameters.get("output", "idx"), parameters.get("compression", "zip")
-    if codec not in blockfiles.FLAG_OF:
-        raise Fault("bad_content", f"The compression {codec!r} is not known; it is {' or '.join(blockfiles.FLAG_OF)}.")
+    output = request["output"]
 
     def opened():
         if noted.on and not noted.kept:
             clear(output)
-        if wish == "idx":
-            return Writer(sources, output, codec)
-        return outputs.writer_of(wish, sources, output, codec, request["limits"])
+        return outputs.writer_of(codecs, sources, output, request["limits"])
 
     writer = opened()
     return writer if copy.check_kept(writer) else opened()

@@ -1,4 +1,4 @@
-"""Writes Zarr v3 with a pyramid of levels: zarr.json and chunk files, packed by zstandard on several threads.
+"""Writes Zarr v3 with a pyramid of levels: zarr.json and chunk files, packed on several threads.
 
 Its own code, so that zarr-python, which proves the product, shares none with it. Each level is every second voxel
 of the one above: no value is in it that the source does not have, and packed values, labels and fill stay true.
@@ -7,33 +7,27 @@ of the one above: no value is in it that the source does not have, and packed va
 import json
 import os
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import zstandard
 
 from . import plan, zarr_axes, zarr_plan
+from .zarr_codec import codec_of
 
 FOLDER = "data.zarr"
-ZSTD_LEVEL = 1
 DOWNSCALING = "nearest"
 WORDS = "each level is every second voxel of the one above, along axes of more than 128"
-CODECS = [
-    {"name": "bytes", "configuration": {"endian": "little"}},
-    {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}},
-]
 
 
 class ZarrWriter:
     """A Zarr hierarchy being filled slab by slab; a group for each field, or the root where there is only one."""
 
-    def __init__(self, sources, fields, output, limits):
+    def __init__(self, sources, fields, output, codec, limits):
         self._root = os.path.join(output, FOLDER)
         self._pool = ThreadPoolExecutor(max(1, limits["threads"]))
         paths = [""] if len(sources) == 1 else folders_of(fields)
         self.images = [
-            Image(source, field, os.path.join(self._root, path), limits["slab_bytes"])
+            Image(source, field, os.path.join(self._root, path), codec_of(codec, source.dtype), limits["slab_bytes"])
             for source, field, path in zip(sources, fields, paths)
         ]
         if len(sources) > 1:
@@ -82,8 +76,8 @@ class ZarrWriter:
 class Image:
     """One field: arrays `0`, `1`, ... of a group, of axes t, c, z, y, x as far as the source has them."""
 
-    def __init__(self, source, field, root, slab_bytes):
-        self._root, self._flat, self._timed = root, source.flat, source.timesteps > 1
+    def __init__(self, source, field, root, codec, slab_bytes):
+        self._codec, self._root, self._flat, self._timed = codec, root, source.flat, source.timesteps > 1
         self._components, self._dtype, self._timesteps = source.components, source.dtype, source.timesteps
         voxel_bytes = source.dtype.itemsize * source.components
         thickness, rows = plan.slab_size(
@@ -91,7 +85,7 @@ class Image:
         )
         self._sides = zarr_plan.chunk_sides(source.shape, voxel_bytes, thickness, rows)
         self.levels = zarr_plan.levels(source.shape)
-        self._known, self._local = set(), threading.local()
+        self._known = set()
         self._describe(source, field)
 
     def coarse(self):
@@ -151,7 +145,7 @@ class Image:
         path = self._path(level, timestep, start)
         self._make(os.path.dirname(path))
         with open(path, "wb") as file:
-            file.write(self._codec("pack").compress(chunk.data))
+            file.write(self._codec.pack(chunk))
 
     def read_box(self, timestep, box):
         """[(low, high)] along z, y, x of the finest level."""
@@ -168,7 +162,7 @@ class Image:
     def _read(self, level, timestep, start):
         """The voxels of a chunk that are inside the array, as (z, y, x[, samples])."""
         with open(self._path(level, timestep, start), "rb") as file:
-            raw = self._codec("unpack").decompress(file.read())
+            raw = self._codec.unpack(file.read())
         sides = self._chunk(level)
         values = np.frombuffer(raw, self._dtype).reshape(*self._samples(), *sides)
         values = np.moveaxis(values, 0, -1) if self._components > 1 else values
@@ -192,13 +186,6 @@ class Image:
             os.makedirs(directory, exist_ok=True)
             self._known.add(directory)
 
-    def _codec(self, name):
-        """Of this thread: a compressor serves one at a time."""
-        if not hasattr(self._local, name):
-            self._local.pack = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-            self._local.unpack = zstandard.ZstdDecompressor()
-        return getattr(self._local, name)
-
     def _describe(self, source, field):
         """zarr.json of the group, with OME-NGFF's multiscales, and of each array."""
         axes = zarr_axes.axes_of(source)
@@ -213,7 +200,7 @@ class Image:
             datasets.append({"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
             write_json(os.path.join(self._root, str(level)), {
                 "zarr_format": 3, "node_type": "array", "shape": [*leading, *spatial],
-                "data_type": np.dtype(self._dtype).name, "fill_value": 0, "codecs": CODECS,
+                "data_type": np.dtype(self._dtype).name, "fill_value": 0, "codecs": self._codec.codecs,
                 "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [*chunk, *sides]}},
                 "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
                 "dimension_names": names, "attributes": {},

@@ -98,6 +98,38 @@ class Values(ZarrCase):
         for slab in (1 << 17, 1 << 20):
             self.assert_zarr(self.convert("tiff", parameters={"output": "zarr"}, slab_bytes=slab), values)
 
+    def test_lz4_in_frames_of_blosc_of_fields_and_timesteps(self):
+        photos = [RANDOM.integers(1, 255, (140, 160, 3)).astype("u1") for _ in range(2)]
+        for step, photo in enumerate(photos):
+            tifffile.imwrite(os.path.join(self.inputs, f"p{step}.tif"), photo, photometric="rgb")
+        run = self.convert("mapir", parameters={"output": "zarr", "compression": "lz4"})
+        self.assert_done(run)
+        self.assertEqual(run.result["compression"], {"zarr": "lz4"})
+        expected = {"photo": (np.moveaxis(np.stack(photos), -1, 1), 1), "ndvi": (None, 4)}
+        for field, (values, size) in expected.items():
+            image = self.image(field)
+            for level in image.array_keys():
+                _, frame = image[level].metadata.to_dict()["codecs"]
+                told = {key: frame["configuration"][key] for key in ("cname", "typesize", "shuffle")}
+                shuffle = "shuffle" if size > 1 else "noshuffle"
+                self.assertEqual((frame["name"], told), ("blosc", {"cname": "lz4", "typesize": size, "shuffle": shuffle}))
+            if values is not None:
+                self.assertEqual(image["0"][...].tobytes(), np.ascontiguousarray(values).tobytes())
+        proof = self.prove_zarr()
+        self.assert_done(proof)
+        self.assertTrue(proof.result["complete"])
+
+    def test_each_form_has_its_own_compression(self):
+        self.write_tiff(np.arange(20 * 90 * 80, dtype="u2").reshape(20, 90, 80))
+        run = self.convert("tiff", parameters={"output": "both"})
+        self.assertEqual(run.result["compression"], {"idx": "zip", "zarr": "zstd"})
+        run = self.convert("tiff", parameters={"output": "both", "compression": "lz4"})
+        self.assertEqual(run.result["compression"], {"idx": "lz4", "zarr": "lz4"})
+        self.assert_done(self.prove_zarr("visus.idx"))
+        for output, wrong in (("zarr", "zip"), ("both", "zip"), ("both", "zstd"), ("idx", "zstd")):
+            run = self.convert("tiff", parameters={"output": output, "compression": wrong})
+            self.assert_refused(run, "bad_content", repr(wrong))
+
     def test_fields_are_groups(self):
         photo = RANDOM.integers(1, 255, (140, 160, 3)).astype("u1")
         self.write_tiff(photo, photometric="rgb")

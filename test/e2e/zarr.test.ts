@@ -71,15 +71,22 @@ test('both forms hold the source, and verify finds damage in either', async () =
 test('Zarr alone has its proof and pictures; a sensor that has no such output refuses it', async () => {
   const to = directory('alone');
   const sha256 = writeVolume(join(to, 'a.tif'));
-  const sent = await sendDirectory(stack().apiUrl, to, { output: 'zarr' });
+  const parameters = JSON.stringify({ compression: 'lz4' });
+  const sent = await sendDirectory(stack().apiUrl, to, { output: 'zarr', parameters });
   expect(sent.status).toBe(201);
   await stack().settled(sent.uuid);
   const shown = await (await fetch(`${stack().apiUrl}/api/v1/datasets/${sent.uuid}`)).json();
   expect(shown).toMatchObject({
-    parameters: { output: 'zarr' },
+    parameters: { output: 'zarr', compression: 'lz4' },
     product: { kind: 'zarr', entry: 'data.zarr', preview: expect.any(String) },
   });
-  expect(readZarr(join(stack().out, sent.uuid, 'data.zarr')).sha256).toBe(sha256);
+  const product = join(stack().out, sent.uuid);
+  expect(readZarr(join(product, 'data.zarr')).sha256).toBe(sha256);
+  const record = JSON.parse(readFileSync(join(product, 'sluice/conversion.json'), 'utf8'));
+  expect(record).toMatchObject({
+    parameters: { compression: 'lz4' },
+    result: { compression: { zarr: 'lz4' } },
+  });
   const refused = await sendDirectory(stack().apiUrl, to, { sensor: 'IDX', output: 'zarr' });
   expect([refused.status, refused.body]).toMatchObject([422, { detail: expect.stringContaining('output') }]);
 }, 60_000);

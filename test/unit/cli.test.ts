@@ -90,6 +90,11 @@ describe('options of ingest', () => {
   test.each<[string, Partial<IngestOptions>, RegExp]>([
     ['an unknown sensor', { sensor: 'tiff' }, /Did you mean "TIFF"/],
     ['a parameter that its sensor lacks', { parameters: { columns: 3 } }, /--param: .*columns/],
+    [
+      'a compression that the output lacks',
+      { output: 'zarr', parameters: { compression: 'zip' } },
+      /--param: .*compression: the output zarr has zstd or lz4, not zip/,
+    ],
     ['no e-mail address', { email: 'nobody' }, /--email/],
     ['an empty name', { name: ' ' }, /--name/],
     ['a rule for duplicates that there is not', { duplicates: 'drop' }, /--duplicates/],

@@ -1,7 +1,7 @@
 // NETCDF: one variable of 2 to 4 dimensions (time first) as an IDX dataset.
 import { z } from 'zod';
 import { beginsWith, type Format } from './format.js';
-import { form } from './output.js';
+import { form, formExists } from './output.js';
 
 export const netcdf: Format = {
   sensor: 'NETCDF',
@@ -11,8 +11,14 @@ export const netcdf: Format = {
   recognises: (head, name) =>
     beginsWith(head, 'CDF\x01', 'CDF\x02', 'CDF\x05') ||
     (beginsWith(head, '\x89HDF\r\n\x1a\n') && /\.nc4?$/i.test(name)),
-  parameters: z.strictObject({
-    variable: z.string().min(1).optional().describe('name of the variable; default: the largest numeric one'),
-    ...form,
-  }),
+  parameters: z
+    .strictObject({
+      variable: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('name of the variable; default: the largest numeric one'),
+      ...form,
+    })
+    .superRefine(formExists),
 };

@@ -1,7 +1,7 @@
 // NIFTI: images of medicine as one file, version 1 or 2, also packed by gzip.
 import { z } from 'zod';
 import { beginsWith, type Format } from './format.js';
-import { form } from './output.js';
+import { form, formExists } from './output.js';
 
 const MARK_PLACE = 344;
 
@@ -16,5 +16,5 @@ export const nifti: Format = {
     head.startsWith('n+1\0', MARK_PLACE) ||
     head.startsWith('n+2\0\r\n\x1a\n', 4) ||
     (beginsWith(head, '\x1f\x8b') && /\.nii\.gz$/i.test(name)),
-  parameters: z.strictObject(form),
+  parameters: z.strictObject(form).superRefine(formExists),
 };

@@ -1,6 +1,7 @@
 // OTHER: published as it is, whatever it is; on wish recognised by its content.
 import { z } from 'zod';
 import type { Format } from './format.js';
+import { form, formExists } from './output.js';
 
 export const other: Format = {
   sensor: 'OTHER',
@@ -14,10 +15,12 @@ export const other: Format = {
         .describe(
           'true: when all files are of one kind, it is converted with the other parameters; else the files are published as they are',
         ),
+      ...form,
     })
     .superRefine(({ recognise, ...others }, context) => {
       const [name] = Object.keys(others);
-      if (recognise === true || name === undefined) return;
+      if (recognise === true) return formExists(others, context);
+      if (name === undefined) return;
       context.addIssue({
         code: 'custom',
         path: [name],

@@ -1,7 +1,7 @@
 // TIFF: one image, the pages of one file, or a stack of files, as an IDX volume.
 import { z } from 'zod';
 import { beginsWith, type Format } from './format.js';
-import { form } from './output.js';
+import { form, formExists } from './output.js';
 
 export const tiff: Format = {
   sensor: 'TIFF',
@@ -9,5 +9,5 @@ export const tiff: Format = {
   accepts: 'TIFF files (also BigTIFF): one image, pages, a stack of files, or files with pages as timesteps.',
   product: 'An image or a volume, with timesteps when several files have pages.',
   recognises: (head) => beginsWith(head, 'II*\0', 'MM\0*', 'II+\0', 'MM\0+'),
-  parameters: z.strictObject(form),
+  parameters: z.strictObject(form).superRefine(formExists),
 };
