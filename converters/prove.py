@@ -94,9 +94,12 @@ def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
         "writer": {key: proof.get(key) for key in ("program", "version", "libraries")},
         "different": checker.differences.count, "differences": checker.differences.shown(),
     }  # fmt: skip
-    if checker.differences.count == 0 and levels.problem is not None:
+    if checker.differences.count > 0:
+        return record | {"lossless": False}
+    if levels.problem is not None:
         raise levels.problem
-    return record | ({"levels": levels.count()} if checker.differences.count == 0 and chosen else {})
+    # Digests are equal, so every value that was compared is the source's, bit for bit.
+    return record | {"lossless": True, "max_error": 0} | ({"levels": levels.count()} if chosen else {})
 
 
 def together(forms, records, broken):
@@ -104,7 +107,10 @@ def together(forms, records, broken):
 
     With `broken` forms it has the `problem` of the first too.
     """
-    own = ("checked", "blocks", "bytes_checked", "complete", "confidence", "fields", "different", "levels")
+    own = (
+        "checked", "blocks", "bytes_checked", "complete", "confidence", "fields", "different", "lossless", "max_error",
+        "levels",
+    )  # fmt: skip
     outputs = [
         {"kind": form.kind, "entry": form.entry} | {key: record[key] for key in own if key in record}
         for form, record in zip(forms, records)
@@ -113,7 +119,10 @@ def together(forms, records, broken):
     differences = [one for record in records for one in record["differences"]][:MOST_SHOWN]
     complete = all(record["complete"] for record in records)
     problem = {"problem": broken[0]["problem"]} if broken else {}
-    return records[0] | sums | problem | {"complete": complete, "differences": differences, "outputs": outputs + broken}
+    lossless = not broken and all(record["lossless"] for record in records)
+    first = {key: value for key, value in records[0].items() if lossless or key != "max_error"}
+    record = first | sums | problem | {"lossless": lossless, "complete": complete, "differences": differences}
+    return record | {"outputs": outputs + broken}
 
 
 def source_range(proof):
