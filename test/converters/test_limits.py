@@ -7,9 +7,14 @@ import time
 import unittest
 from unittest import mock
 
+import h5py
+import netCDF4
 import numpy as np
+import OpenVisus as ov
 import tifffile
 from support import ConverterCase
+
+MOST_MORE = 12 << 10  # KiB: a third of what there is more to convert
 
 
 class Memory(ConverterCase):
@@ -25,6 +30,61 @@ class Memory(ConverterCase):
         few, many = self.peak(128), self.peak(512)
         self.assertLess(many[0], few[0] * 1.15)
         self.assertLess(many[1], few[1] * 1.15)
+
+
+class MemoryOfEach(ConverterCase):
+    """12 and 48 MiB of values; each maker returns the parameters."""
+
+    def netcdf(self, times):
+        with netCDF4.Dataset(os.path.join(self.inputs, "a.nc"), "w") as file:
+            for name, size in (("time", 96 * times), ("y", 256), ("x", 256)):
+                file.createDimension(name, size)
+            made = file.createVariable("v", "u2", ("time", "y", "x"), chunksizes=(16, 64, 64), compression="zlib", complevel=1)
+            for step in range(0, 96 * times, 16):
+                made[step : step + 16] = step
+
+    def nexus4d(self, times):
+        with h5py.File(os.path.join(self.inputs, "a.nxs"), "w") as file:
+            shape = (6 * times, 16, 256, 256)
+            made = file.create_dataset("v", shape, "u2", chunks=(1, 16, 64, 64), compression="lzf")
+            for step in range(6 * times):
+                made[step] = step
+            file["x"] = np.arange(6.0 * times)
+        return {"Xs": ["/x"]}
+
+    def pictures(self, times, side, count):
+        for number in range(count * times):
+            values = np.full((side, side, 3), number % 200, "u1")
+            path = os.path.join(self.inputs, f"p{number}.tif")
+            tifffile.imwrite(path, values, photometric="rgb", compression="zlib", rowsperstrip=16)
+
+    def rgb(self, times):
+        self.pictures(times, 256, 64)
+        return {"columns": 8}
+
+    def mapir(self, times):
+        self.pictures(times, 512, 4)  # with the index and the photo 12 MiB are more: 7 bytes a pixel
+
+    def idx(self, times):
+        dataset = ov.CreateIdx(
+            url=os.path.join(self.inputs, "visus.idx"), dims=[256, 256, 96 * times], fields=[ov.Field("v", "uint16")],
+            filename_template="./blocks/%04x.bin",
+        )  # fmt: skip
+        for z in range(0, 96 * times, 32):
+            dataset.write(np.full((32, 256, 256), z, "u2"), z=z)
+
+    def test_four_times_the_data_in_the_same_memory(self):
+        for program in ("netcdf", "nexus4d", "rgb", "mapir", "idx"):
+            with self.subTest(program):
+                peaks = []
+                for times in (1, 4):
+                    shutil.rmtree(self.inputs)
+                    os.makedirs(self.inputs)
+                    parameters = getattr(self, program)(times)
+                    run = self.convert(program, parameters=parameters, slab_bytes=2 << 20)
+                    self.assert_done(run)
+                    peaks.append(run.peak)
+                self.assertLess(peaks[1] - peaks[0], MOST_MORE, peaks)
 
 
 class Ends(ConverterCase):
