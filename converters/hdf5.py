@@ -89,7 +89,7 @@ def main(request, reporter):
         told = hdf5_facts.told(axes, times, squeezed_axis(dataset, timed), long)
         names = [axis["name"] for axis in told if "squeezed" not in axis]
         summary = {"dataset": path, "axes": names[::-1], "file_count": len(files)}
-        summary |= {"time_axis": names[0] if timed else None, "voxel_size": hdf5_facts.voxel_size(dataset, told)}
+        summary |= {"time_axis": names[0] if timed else None, "voxel_size": hdf5_facts.voxel_size(dataset, told, timed)}
         summary |= {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
         metadata = {
             "format": "hdf5", "files": [item["name"] for item in files], "shape": [axis["size"] for axis in told],

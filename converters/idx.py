@@ -119,6 +119,8 @@ def main(request, reporter):
     known_as, entry = entry, idx_input.with_ending(files, entry)
     texts = idx_input.check_indexes(files)
     names = idx_input.leaves(entry, texts)
+    from sluice_convert import coordinates
+    from sluice_convert.idx_facts import facts_of
     from sluice_convert.product import check_room, write_records
 
     root, output = os.path.join(request["work"], "input"), request["output"]
@@ -144,13 +146,15 @@ def main(request, reporter):
             del record["entry"]  # the entry is visus.idx from now on
     result = describe(dataset, records)
     opened(output, "visus.idx")
-    fields = sorted({record["field"] for record in records})
-    facts = {"format": "idx", "entry": known_as, "folder": folder, "fields": fields, "absent_blocks": absent}
+    fields, long = sorted({record["field"] for record in records}), {}
+    own, dimensions = facts_of(dataset, texts[entry], [one for one in records if "entry" not in one], long)
+    facts = {"format": "idx", "entry": known_as, "folder": folder, "fields": fields, "absent_blocks": absent} | own
     proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
     proof |= {"ignored": [], "y_up": False, "joined": names != [entry], "absent_blocks": absent}
-    told = {"files": sorted(files)[:1000], "records_received": folder_of_records}
+    told = dimensions | {"files": sorted(files)[:1000], "records_received": folder_of_records}
     told["left_out"] = idx_input.outside(request["inputs"], folder)[:1000]
     write_records(output, facts | told, proof, records)
+    coordinates.write(output, long)
     bytes_out = sum(os.path.getsize(os.path.join(output, place)) for place in places.values())
     resumed = {"resumed": {"bytes": kept}} if noted.kept else {}
     return result | resumed | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}

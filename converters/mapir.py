@@ -37,7 +37,9 @@ def calibration(target, panels):
 
 
 def main(request, reporter):
+    from sluice_convert import coordinates
     from sluice_convert.overview import georeference
+    from sluice_convert.picture_facts import told_of
     from sluice_convert.picture_source import PictureSource, check_alike
     from sluice_convert.pictures import look, taken
     from sluice_convert.product import convert
@@ -61,11 +63,15 @@ def main(request, reporter):
     summary |= {"other_targets": [item["name"] for item in targets[1:]]} if len(targets) > 1 else {}
     summary |= {"gains": line[0], "offsets": line[1]} if line else {}
     summary |= {"georeference": found} if found else {}
-    metadata = {"format": "mapir", "files": names, "panels": parameters.get("panels")}
-    photos = PictureSource([[[one]] for one in pictures], metadata, summary)
+    long = {}
+    told, headlines = told_of(pictures, (1, layout.height, layout.width), len(pictures), long)
+    metadata = {"format": "mapir", "files": names, "panels": parameters.get("panels"), **told}
+    photos = PictureSource([[[one]] for one in pictures], metadata, headlines | summary)
     photos.field = "photo"
     values = Reflectance(photos, *line) if line else photos
-    return convert([Ndvi(values, red, nir), *([values] if line else []), photos], request, reporter)
+    result = convert([Ndvi(values, red, nir), *([values] if line else []), photos], request, reporter)
+    coordinates.write(request["output"], long)
+    return result
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ the volume and written to scan.json.
 import json
 import os
 
-from hdf5 import taken
+from hdf5 import MEANING, taken
 from sluice_convert.natural import listing
 from sluice_convert.report import Fault, run_program
 
 RANKS = (3, 4)
+AXES = "xyzu"
 
 
 def one_file(inputs):
@@ -84,6 +85,30 @@ def scan_record(file, name, parameters, path, dataset, index):
     return told
 
 
+def placed(axes, scans):
+    """The axes with the coordinates of the samples that belong to all volumes, and with the names of a scan.
+
+    What is given one for each x and y counts where it is that of a grid; else scan.json alone has it.
+    """
+    import numpy as np
+    from sluice_convert.coordinates import Coordinate
+
+    names = [AXES[number] if axis.name == f"axis {number}" else axis.name for number, axis in enumerate(axes)]
+    axes = [Coordinate(name, axis.size, axis.values, axis.facts) for name, axis in zip(names, axes)]
+    for number, key in enumerate(("Xs", "Ys")):
+        found = [scan.get(key) for scan in scans]
+        if None in found or any((one["values"], one["units"]) != (found[0]["values"], found[0]["units"]) for one in found):
+            continue
+        values, axis = np.array(found[0]["values"]), axes[number]
+        if values.size != axis.size:
+            grid = np.moveaxis(values.reshape(axes[0].size, axes[1].size), number, 0)
+            values = grid[:, 0] if (grid == grid[:, :1]).all() else None
+        if values is not None and values.dtype.kind in "iuf":
+            units = found[0]["units"]
+            axes[number] = Coordinate(axis.name, axis.size, values, {} if units is None else {"units": units})
+    return axes
+
+
 def ratio(before, behind):
     """postsample / presample, the picture of a scan; values that are not finite are null."""
     import numpy as np
@@ -121,12 +146,13 @@ def main(request, reporter):
         for index, (volume, dataset) in enumerate(found):
             check_storage(dataset, volume, name)
             scans.append(scan_record(file, name, parameters, volume, dataset, index))
-        axes, squeezed = hdf5_facts.axes(file, path, first, name), squeezed_axis(first, timed)
-        names = [axis for number, axis in enumerate(["x", "y", "z", "u"][: first.ndim]) if number != squeezed]
+        axes, squeezed = placed(hdf5_facts.axes(file, path, first, name), scans), squeezed_axis(first, timed)
+        told = hdf5_facts.told(axes, [(name, axes[0])] if timed else [], squeezed, long)
+        names = [axis for number, axis in enumerate(AXES[: first.ndim]) if number != squeezed]
         summary = {"volumes": [volume for volume, _ in found], "axes": names[::-1], "time_axis": "x" if timed else None}
+        summary |= {"voxel_size": hdf5_facts.voxel_size(first, told, timed)}
         metadata = {
-            "format": "4d_nexus", "files": [name], "shape": list(first.shape),
-            "dimensions": hdf5_facts.told(axes, [(name, axes[0])] if timed else [], squeezed, long),
+            "format": "4d_nexus", "files": [name], "shape": list(first.shape), "dimensions": told,
             **hdf5_facts.attributes_by_path(objects(file, name)),
         }  # fmt: skip
         sources = sources_of(item, found, timed, metadata, summary)
@@ -138,14 +164,16 @@ def main(request, reporter):
 
 
 def sources_of(item, found, timed, metadata, summary):
-    """A source for each volume, a field each."""
-    from sluice_convert.hdf5_source import Hdf5Source, fill_values
+    """A source for each volume, a field each, with what its own numbers mean."""
+    from sluice_convert.hdf5_source import Hdf5Source, attributes, fill_values
     from sluice_convert.slabs import FIELD
 
     sources = []
     for volume, dataset in found:
         parts = [(item["path"], item["name"], dataset.shape[0] if timed else 1)]
-        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary)
+        facts = attributes(dataset)
+        own = {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
+        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary | own)
         source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
         sources.append(source)
     return sources

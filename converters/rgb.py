@@ -8,12 +8,13 @@ from sluice_convert.report import run_program
 
 
 def main(request, reporter):
+    from sluice_convert import coordinates
     from sluice_convert.mosaic import laid_out
     from sluice_convert.overview import georeference
+    from sluice_convert.picture_facts import told_of
     from sluice_convert.picture_source import PictureSource, check_alike
     from sluice_convert.pictures import look, taken
     from sluice_convert.product import convert
-    from sluice_convert.tiff_facts import dimensions
     from sluice_convert.visus import check_type
 
     parameters = request.get("parameters") or {}
@@ -32,9 +33,12 @@ def main(request, reporter):
         found = georeference(pictures, request["output"], parameters.get("height"))
         summary |= {"georeference": found} if found else {}
     shape = 1, len(steps[0]) * layout.height, len(steps[0][0]) * layout.width
-    told = dimensions(pictures[0].facts, shape, len(steps))
-    metadata = {"format": "pictures", "files": names, "dimensions": told, "first_page": pictures[0].facts}
-    return convert(PictureSource(steps, metadata, summary), request, reporter)
+    long = {}
+    told, headlines = told_of(pictures, shape, len(steps), long)
+    metadata = {"format": "pictures", "files": names, **told}
+    result = convert(PictureSource(steps, metadata, summary | headlines), request, reporter)
+    coordinates.write(request["output"], long)
+    return result
 
 
 if __name__ == "__main__":

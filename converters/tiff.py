@@ -5,6 +5,8 @@ channels are samples of a voxel. Several files of one slice: the files, in natur
 img10), are z. Several files of many slices: each file is a timestep, or several.
 """
 
+from dataclasses import replace
+
 from sluice_convert.chosen import chosen, named
 from sluice_convert.report import Fault, run_program
 from sluice_convert.sniff import is_tiff
@@ -20,19 +22,30 @@ def taken(inputs):
     )
 
 
-def stacked(tiffs, log):
-    """(steps[t][z] = pages of the channels, facts of the first file, why its pages are just z)."""
+def looked_through(tiffs, log):
+    """([the Scan of each file], facts of the first, [when each was made], what the others say otherwise)."""
+    from sluice_convert.moments import moment
+    from sluice_convert.plain import Differing
+    from sluice_convert.tiff_facts import by_path
     from sluice_convert.tiff_scan import scan
 
-    scans = []
+    scans, facts, moments, told = [], {}, [], Differing()
     for number, item in enumerate(tiffs):
-        scans.append(scan(item["path"], item["name"], with_facts=number == 0))
-        check_alike(tiffs[0], scans[0], item, scans[-1])
+        found = scan(item["path"], item["name"])
+        scans.append(replace(found, facts={}))  # those of very many files would fill the memory
+        check_alike(tiffs[0], scans[0], item, found)
+        facts = found.facts if number == 0 else facts
+        moments.append(moment(found.facts))
+        told.add(item["name"], by_path(found.facts))
         if number % 1000 == 999:
             log(f"looked at {number + 1} of {len(tiffs)} files")
-    facts, note = scans[0].facts, scans[0].note
+    return scans, facts, moments, told.found()
+
+
+def stacked(tiffs, scans):
+    """steps[t][z] = pages of the channels."""
     if all(len(one.steps) == len(one.steps[0]) == 1 for one in scans):
-        return [[one.steps[0][0] for one in scans]], facts, note
+        return [[one.steps[0][0] for one in scans]]
     for item, one in zip(tiffs, scans):
         if len(one.steps[0]) != len(scans[0].steps[0]):
             raise Fault(
@@ -40,7 +53,7 @@ def stacked(tiffs, log):
                 f"{tiffs[0]['name']} has {len(scans[0].steps[0])} slices and {item['name']} has {len(one.steps[0])}; "
                 "files that are timesteps must have the same number of slices. Correct or remove one of them.",
             )
-    return [step for one in scans for step in one.steps], facts, note
+    return [step for one in scans for step in one.steps]
 
 
 def check_alike(first, reference, item, found):
@@ -60,9 +73,12 @@ def check_alike(first, reference, item, found):
 
 def main(request, reporter):
     tiffs = taken(request["inputs"])
-    steps, facts, note = stacked(tiffs, reporter.log)
+    scans, facts, moments, more = looked_through(tiffs, reporter.log)
+    steps, note, long = stacked(tiffs, scans), scans[0].note, {}
+    from sluice_convert import coordinates
+    from sluice_convert.moments import with_times
     from sluice_convert.product import convert
-    from sluice_convert.tiff_facts import channel_names, dimensions, voxel_size
+    from sluice_convert.tiff_facts import channel_names, dimensions, headlines, voxel_size
     from sluice_convert.tiff_source import TiffSource
     from sluice_convert.visus import check_type
 
@@ -70,17 +86,16 @@ def main(request, reporter):
     check_type(layout.dtype, layout.components * channels, tiffs[0]["name"])
     slices, files = len(steps[0]), [item["name"] for item in tiffs]
     told = dimensions(facts, (slices, layout.height, layout.width), len(steps))
+    told = with_times(told, moments, long) if len(steps) == len(files) else told
     axes = ["x", "y"] + (["z"] if slices > 1 else []) + (["time"] if len(steps) > 1 else [])
-    metadata = {"format": "tiff", "files": files, "dimensions": told, "first_page": facts}
+    metadata = {"format": "tiff", "files": files, "dimensions": told, "first_page": facts, **more}
     metadata |= {"channels": channel_names(facts)} if channels > 1 else {}
     summary = {"axes": axes, "file_count": len(files), "first_file": files[0], "last_file": files[-1]}
-    summary |= voxel_size(told) | ({"page_order": note} if note else {})
-    for tag in ("ImageDescription", "Software", "DateTime", "XResolution", "YResolution", "ResolutionUnit"):
-        if tag in facts["tags"]:
-            value = facts["tags"][tag]
-            summary[tag] = value[:500] if isinstance(value, str) else value
+    summary |= voxel_size(told) | ({"page_order": note} if note else {}) | headlines(facts)
     names = {item["path"]: item["name"] for item in tiffs}
-    return convert(TiffSource(steps, names, metadata, summary), request, reporter)
+    result = convert(TiffSource(steps, names, metadata, summary), request, reporter)
+    coordinates.write(request["output"], long)
+    return result
 
 
 if __name__ == "__main__":

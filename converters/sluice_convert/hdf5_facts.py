@@ -11,6 +11,7 @@ from .report import reading
 
 MOST_OBJECTS = 2000
 VOXEL_SIZES = ("element_size_um", "voxel_size", "resolution", "spacing")
+MICROMETRES = ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
 
 
 def attributes_by_path(found):
@@ -88,21 +89,33 @@ def told(axes, parts, squeezed, long):
     return told
 
 
-def voxel_size(dataset, told):
+def voxel_size(dataset, told, timed):
     """Size of a voxel along each axis in the order of storage, by an attribute or by even coordinates; or None.
 
-    `told` are the `dimensions` of metadata.json; one that is squeezed out has no size.
+    `told` are the `dimensions` of metadata.json; one that is squeezed out has no size. Axes without a unit get that
+    which the name of the attribute says; those with another one keep their own spacing.
     """
-    spacing = size_attribute(dataset) or [axis.get("spacing") for axis in told]
-    kept = [size for size, axis in zip(spacing, told) if "squeezed" not in axis]
+    unit, stored = _stored_sizes(dataset)
+    sizes = []
+    for number, (axis, size) in enumerate(zip(told, stored or [None] * len(told))):
+        in_space = number > 0 or not timed
+        if size is not None and unit is not None and in_space and axis.setdefault("units", unit) not in MICROMETRES:
+            size = None
+        sizes.append(axis.get("spacing") if size is None else size)
+    kept = [size for size, axis in zip(sizes, told) if "squeezed" not in axis]
     return kept if any(value is not None for value in kept) else None
 
 
 def size_attribute(dataset):
     """Sizes of a voxel in an attribute of the dataset, or None."""
+    return _stored_sizes(dataset)[1]
+
+
+def _stored_sizes(dataset):
+    """(the unit that is in the attribute's name, sizes), each None where there is none."""
     facts = attributes(dataset)
     for key in VOXEL_SIZES:
         value = facts.get(key)
         if isinstance(value, list) and len(value) == dataset.ndim:
-            return value
-    return None
+            return "um" if key.endswith("_um") else None, value
+    return None, None

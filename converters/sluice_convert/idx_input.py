@@ -16,7 +16,7 @@ ENTRIES = ("visus.idx", "visus.midx")
 ENDINGS = (".idx", ".midx")
 # What is written into every product; blocks and indexes never have such names.
 OURS = re.compile(
-    r"^(metadata\.json|manifest\.json|manifest-sha256\.txt|ro-crate-metadata\.json|sluice(/[^/]+\.(json|png))?)$"
+    r"^(metadata\.json|coordinates\.json|manifest\.json|manifest-sha256\.txt|ro-crate-metadata\.json|sluice(/[^/]+\.(json|png))?)$"
 )
 CODECS = (0, 3, 4, 6, 7, 8)  # raw, zip, jpg, png, lz4, zfp; OpenVisus takes any other for raw
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import picture_facts
 from .chosen import chosen, named
 from .report import Fault
 from .sniff import JPEG_MAGIC, PNG_MAGIC, TIFF_MAGIC, head_of, meant
@@ -19,7 +20,7 @@ STARTS_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xC
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture. `page` is set for a TIFF, `facts` are its tags."""
+    """One picture. `page` is set for a TIFF, `facts` are its tags, those of EXIF too."""
 
     path: str
     name: str
@@ -67,9 +68,9 @@ def look(path, name):
             raise Fault("unsupported_shape", f"{name} has {count} pages. For volumes choose the sensor TIFF.")
         return Picture(path, name, found.pages[0].layout, found.pages[0], found.facts)
     if head.startswith(PNG_MAGIC):
-        layout = _png(path, name)
+        layout, facts = _png(path, name)
     elif head.startswith(JPEG_MAGIC):
-        layout = _jpeg(path, name)
+        layout, facts = _jpeg(path, name)
     else:
         raise Fault("not_picture", f"{name} is not a TIFF, PNG or JPEG picture, whatever its name says.{meant(path)}")
     if layout.nbytes > MOST_DECODED_BYTES:
@@ -78,31 +79,41 @@ def look(path, name):
             f"{name} is {layout}; PNG and JPEG are read up to {MOST_DECODED_BYTES >> 20} MiB of pixels. "
             "Save it as a tiled TIFF.",
         )
-    return Picture(path, name, layout, None, {})
+    return Picture(path, name, layout, None, facts)
 
 
 def _png(path, name):
+    """(layout, facts)."""
     with open(path, "rb") as file:
         head = file.read(33)
         if len(head) < 33 or head[12:16] != b"IHDR":
             raise truncated(name, "its header is incomplete")
         width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
-        transparent = False
-        while len(chunk := file.read(8)) == 8 and chunk[4:] not in (b"IDAT", b"IEND"):
-            transparent = transparent or chunk[4:] == b"tRNS"
-            file.seek(struct.unpack(">I", chunk[:4])[0] + 4, 1)
+        chunks = list(_chunks(file))
         file.seek(max(0, os.path.getsize(path) - 4096))
         if PNG_END not in file.read():
             raise truncated(name, "its end is missing")
     if colour not in PNG_SAMPLES or width == 0 or height == 0:
         raise truncated(name, "its header makes no sense")
-    return Layout(height, width, PNG_SAMPLES[colour] + transparent, np.dtype("u2" if bits == 16 else "u1"))
+    samples = PNG_SAMPLES[colour] + any(kind == b"tRNS" for kind, _ in chunks)
+    return Layout(height, width, samples, np.dtype("u2" if bits == 16 else "u1")), picture_facts.of_png(chunks)
+
+
+def _chunks(file):
+    """(kind, content) of each chunk that is no pixels; content only where it tells something and is not too large."""
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        size, kind = struct.unpack(">I4s", head)
+        content = file.read(size) if kind in picture_facts.CHUNKS and size <= picture_facts.LONGEST_CHUNK else b""
+        file.seek(size - len(content) + 4, 1)
+        if kind != b"IDAT":
+            yield kind, content
 
 
 def _jpeg(path, name):
+    """(layout, facts)."""
     with open(path, "rb") as file:
         content = file.read()
-    place, layout = 2, None
+    place, layout, segments = 2, None, []
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker, size = content[place + 1], struct.unpack(">H", content[place + 2 : place + 4])[0]
         if marker == 0xFF:
@@ -111,6 +122,8 @@ def _jpeg(path, name):
         if marker in STARTS_OF_FRAME and place + 10 <= len(content):
             bits, height, width, samples = struct.unpack(">BHHB", content[place + 4 : place + 10])
             layout = Layout(height, width, samples, np.dtype("u1" if bits <= 8 else "u2"))
+        if marker in picture_facts.SEGMENTS:
+            segments.append((marker, content[place + 4 : place + 2 + size]))
         place += 2 + size
         if marker == 0xDA:
             # Within the packed pixels these two bytes cannot occur.
@@ -118,5 +131,5 @@ def _jpeg(path, name):
                 raise truncated(name, "its end is missing")
             if layout.width == 0 or layout.height == 0:
                 raise truncated(name, "its header makes no sense")
-            return layout
+            return layout, picture_facts.of_jpeg(segments)
     raise truncated(name, "its pixels are missing")

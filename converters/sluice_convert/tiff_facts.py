@@ -5,10 +5,14 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+from .plain import LONGEST_TEXT, MOST_VALUES, cut
+
 BULKY_TAGS = frozenset((
     "StripOffsets", "StripByteCounts", "TileOffsets", "TileByteCounts", "JPEGTables", "ColorMap", "IJMetadata",
 ))  # fmt: skip
-LONGEST_TEXT, LONGEST_RECORD, MOST_VALUES = 4096, 16 << 20, 64
+LONGEST_RECORD = 16 << 20
+# What a result says of the first file.
+HEADLINES = ("ImageDescription", "Make", "Model", "Software", "DateTime", "XResolution", "YResolution", "ResolutionUnit")
 # Of ResolutionUnit; inches are those of a printer.
 RESOLUTION_UNITS = {3: "cm", 4: "mm", 5: "um"}
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -27,7 +31,8 @@ def facts_of(tif):
             cut.append(tag.name)
             continue
         limit = LONGEST_RECORD if tag.name == "ImageDescription" else LONGEST_TEXT
-        facts["tags"][tag.name] = _plain(value, limit)
+        # A tag may stand there twice: tifffile tells of itself behind the description that somebody wrote.
+        facts["tags"][f"{tag.name} 2" if tag.name in facts["tags"] else tag.name] = _plain(value, limit)
         if isinstance(value, str | tuple | list | np.ndarray) and _is_long(value, limit):
             cut.append(tag.name)
     if tif.is_imagej:
@@ -54,6 +59,25 @@ def _plain(value, limit=LONGEST_TEXT):
     if isinstance(value, bool | int) or (isinstance(value, float) and np.isfinite(value)):
         return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return None if value is None else str(value)[:limit]
+
+
+def headlines(facts):
+    """The tags that a result tells, texts at most 500 characters long."""
+    tags = facts.get("tags") or {}
+    found = {tag: tags[tag] for tag in HEADLINES if tag in tags}
+    return {tag: value[:500] if isinstance(value, str) else value for tag, value in found.items()}
+
+
+def by_path(facts):
+    """{"/": tags, "ExifTag": …} with bounded texts, to be compared between files."""
+    tags = {key: value for key, value in (facts.get("tags") or {}).items()}
+    groups = {key: tags.pop(key) for key in ("ExifTag", "GPSTag") if isinstance(tags.get(key), dict)}
+    groups |= {"/": tags | {key: facts[key] for key in ("comment", "modified") if key in facts}}
+    groups |= {"text": facts["text"]} if "text" in facts else {}
+    return {
+        path: {key: cut(value) if isinstance(value, str) else value for key, value in group.items()}
+        for path, group in groups.items()
+    }
 
 
 def ome_root(text):

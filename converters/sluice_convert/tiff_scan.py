@@ -62,7 +62,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Scan:
-    """A file: its pages, facts of the first one (or none), `steps[t][z]` = pages of all channels, a note on these."""
+    """A file: its pages, facts of the first one, `steps[t][z]` = pages of all channels, a note on these."""
 
     pages: list
     facts: dict
@@ -81,7 +81,7 @@ class _Complaints(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def scan(path, name, with_facts=True):
+def scan(path, name):
     """The Scan of a file. Raises Fault with a sentence naming it."""
     if os.path.getsize(path) == 0:
         raise Fault("empty_input", f"{name} is empty (0 bytes). Upload it again.")
@@ -94,7 +94,7 @@ def scan(path, name, with_facts=True):
                     _page(path, name, tif, page, index) for index, page in enumerate(tif.pages) if not _reduced(page)
                 ]
                 pages = _expand_single_directory(tif, pages, name)
-                facts = facts_of(tif) if pages and with_facts else {}
+                facts = facts_of(tif) if pages else {}
                 steps, note = arranged(tif, len(pages), pages[0].layout.components, name) if pages else ([], None)
             except DAMAGED as error:
                 raise truncated(name, str(error)) from error

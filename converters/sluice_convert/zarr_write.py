@@ -188,8 +188,11 @@ class Image:
 
     def _describe(self, source, field):
         """zarr.json of the group, with OME-NGFF's multiscales, and of each array."""
-        axes = zarr_axes.axes_of(source)
+        axes, meaning = zarr_axes.axes_of(source), zarr_axes.meaning_of(source)
         names, datasets = [axis["name"] for axis in axes], []
+        first = [axis["first"] for axis in axes]
+        # The first voxel of every level is that of the data.
+        moved = [{"type": "translation", "translation": first}] if any(first) else []
         for level, (shape, strides) in enumerate(self.levels):
             spatial, steps, sides = shape, strides, self._chunk(level)
             if self._flat:
@@ -197,19 +200,21 @@ class Image:
             leading = ([self._timesteps] if self._timed else []) + [*self._samples()]
             chunk = ([1] if self._timed else []) + [*self._samples()]
             scale = [axis["scale"] * step for axis, step in zip(axes, [1] * len(leading) + [*steps])]
-            datasets.append({"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+            transformed = [{"type": "scale", "scale": scale}, *moved]
+            datasets.append({"path": str(level), "coordinateTransformations": transformed})
             write_json(os.path.join(self._root, str(level)), {
                 "zarr_format": 3, "node_type": "array", "shape": [*leading, *spatial],
                 "data_type": np.dtype(self._dtype).name, "fill_value": 0, "codecs": self._codec.codecs,
                 "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [*chunk, *sides]}},
                 "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-                "dimension_names": names, "attributes": {},
+                "dimension_names": names, "attributes": meaning,
             })  # fmt: skip
         told = {axis["name"]: axis["told"] for axis in axes if "told" in axis}
         known = [{key: axis[key] for key in ("name", "type", "unit") if key in axis} for axis in axes]
         scales = {"name": field, "axes": known, "datasets": datasets, "type": DOWNSCALING}
         scales["metadata"] = {"description": WORDS}
-        ours = {"field": field, "units": told, "ignored": list(source.ignored)}
+        ours = {"field": field, "units": told, "ignored": list(source.ignored), "values": meaning}
+        ours |= {"dimensions": source.metadata.get("dimensions"), "source": source.summary}
         write_json(self._root, group({"ome": {"version": "0.5", "multiscales": [scales]}, "sluice": ours}))
 
 
@@ -219,7 +224,7 @@ def group(attributes):
 
 def write_json(directory, value):
     os.makedirs(directory, exist_ok=True)
-    with open(os.path.join(directory, "zarr.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(directory, "zarr.json"), "w", encoding="utf-8", errors="replace") as file:
         json.dump(value, file, ensure_ascii=False, allow_nan=False)
 
 

@@ -12,6 +12,7 @@ import unittest
 
 CONVERTERS = os.path.join(os.path.dirname(__file__), "..", "..", "converters")
 sys.path.insert(0, CONVERTERS)
+sys.path.insert(1, os.path.join(os.path.dirname(__file__), "..", "support"))
 os.environ.setdefault("VISUS_HOME", os.path.join(tempfile.gettempdir(), "sluice-test-openvisus"))
 
 
@@ -128,6 +129,18 @@ class ConverterCase(unittest.TestCase):
             "limits": {"slab_bytes": 1 << 20, "threads": 2},
             "sample": {"all_below_bytes": 268435456, "count": 64, "seed": 123} | sample,
         })  # fmt: skip
+
+    def by_files(self):
+        """The product by a reader that shares no code with what wrote it."""
+        from plain_idx import PlainIdx
+
+        return PlainIdx(os.path.join(self.output, "visus.idx"))
+
+    def broken_rules(self, path=""):
+        """What an image of the Zarr form breaks of OME-NGFF."""
+        from ngff_rules import broken
+
+        return broken(os.path.join(self.output, "data.zarr", path))
 
     def all_names(self):
         return sorted(

@@ -106,6 +106,19 @@ class Values(Hdf5Case):
         self.assertEqual(told["attributes"]["/"]["title"], "made by a test")
         self.assertEqual(told["attributes"]["/e/v"]["note"], "café")
 
+    def test_sizes_in_micrometres_have_their_unit(self):
+        self.save({"v": numbers(4, 5, 6), "z": np.arange(4) * 0.5, "y": np.arange(5) * 3.0})
+        with h5py.File(self.path(), "a") as file:
+            file["v"].attrs["element_size_um"] = [9.0, 2.0, 0.25]
+            for axis, name in enumerate("zy"):
+                file[name].make_scale(name)
+                file["v"].dims[axis].attach_scale(file[name])
+            file["z"].attrs["units"] = "mm"
+        facts, told = self.convert("hdf5", ["a.h5"]).result["metadata"], self.metadata()["dimensions"]
+        # An axis with a unit of its own keeps its own steps.
+        self.assertEqual(facts["voxel_size"], [0.5, 2.0, 0.25])
+        self.assertEqual([axis["units"] for axis in told], ["mm", "um", "um"])
+
     def test_not_a_number_alone_is_kept_and_told(self):
         values = np.full((5, 6, 7), np.nan, "f4")
         values[0] = np.inf

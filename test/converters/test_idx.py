@@ -36,6 +36,14 @@ class IdxCase(ConverterCase):
         with open(path, "w") as file:
             file.write(text.replace(old, new))
 
+    def metadata(self):
+        with open(os.path.join(self.output, "metadata.json")) as file:
+            return json.load(file)
+
+    def assert_plain(self, values, field="v"):
+        """A reader of the files alone reads the same as was written."""
+        self.assertEqual(self.by_files().values(field).tobytes(), np.ascontiguousarray(values).tobytes())
+
     def blocks(self):
         return sorted(name for name in self.all_names() if name.endswith(".bin"))
 
@@ -46,6 +54,7 @@ class Copies(IdxCase):
         before = {name: os.stat(os.path.join(self.inputs, name)).st_mtime_ns for name in self.all_names()}
         run = self.convert("idx")
         self.assert_product(run, values, timesteps=2)
+        self.assert_plain(values)
         self.assertEqual((run.result["field"], run.result["metadata"]["absent_blocks"]), ("v", 0))
         self.assertEqual(before, {name: os.stat(os.path.join(self.inputs, name)).st_mtime_ns for name in before})
 
@@ -53,6 +62,7 @@ class Copies(IdxCase):
         values = self.make("scan", "mine.idx", compressed=False)
         run = self.convert("idx")
         self.assert_product(run, values[0])
+        self.assert_plain(values)
         self.assertEqual(run.result["metadata"]["entry"], "mine.idx")
 
     def test_an_index_without_an_ending(self):
@@ -86,6 +96,32 @@ class Copies(IdxCase):
             told = json.load(file)
         self.assertEqual((told["records_received"], told["left_out"]), ("received_", ["above.txt"]))
         self.assertFalse(os.path.exists(os.path.join(self.output, "manifest.json")))
+
+    def test_what_a_dataset_says_of_itself(self):
+        dataset = ov.CreateIdx(
+            url=os.path.join(self.inputs, "visus.idx"), dims=[77, 130, 65], bitsperblock=12, blocksperfile=2,
+            fields=[ov.Field("a", "uint16"), ov.Field("b", "float32[3]")], filename_template="./%01x.bin",
+            time=(5, 7, "t%02d/"), axis="lon lat depth", physic_box=ov.BoxNd(ov.PointNd(10, 0, 0), ov.PointNd(87, 65, 130)),
+        )  # fmt: skip
+        first = RANDOM.integers(3, 4000, (3, 65, 130, 77)).astype("u2")
+        second = RANDOM.normal(size=(3, 65, 130, 77, 3)).astype("f4")
+        for step in range(3):
+            dataset.write(first[step], time=5 + step, field="a")
+            dataset.write(second[step], time=5 + step, field="b")
+        dataset.compressDataset(["zip"])
+        run = self.convert("idx")
+        self.assert_done(run)
+        self.assert_plain(first, "a")
+        self.assert_plain(second, "b")
+        facts, told = run.result["metadata"], self.metadata()
+        self.assertEqual((facts["axes"], facts["box"]), (["lon", "lat", "depth", "time"], [[0, 0, 0], [77, 130, 65]]))
+        self.assertEqual((facts["physical_box"], facts["voxel_size"]), ([[10, 0, 0], [87, 65, 130]], [1, 2, 0.5, 1]))
+        self.assertEqual(told["dimensions"], [
+            {"name": "time", "size": 3, "values": [5, 6, 7], "spacing": 1}, {"name": "depth", "size": 65, "spacing": 2},
+            {"name": "lat", "size": 130, "spacing": 0.5}, {"name": "lon", "size": 77, "spacing": 1},
+        ])  # fmt: skip
+        self.assertEqual(told["types"]["a"], {"dtype": "uint16", "min": int(first.min()), "max": int(first.max())})
+        self.assertEqual(told["types"]["b"]["dtype"], "float32[3]")
 
     def test_an_image(self):
         values = self.make(dims=(300, 200))

@@ -20,6 +20,10 @@ class ScanCase(ConverterCase):
     def scan(self, **parameters):
         return self.convert("nexus4d", parameters={key: value.split(",") for key, value in parameters.items()})
 
+    def metadata(self):
+        with open(os.path.join(self.output, "metadata.json")) as file:
+            return json.load(file)
+
     def record(self):
         with open(os.path.join(self.output, "scan.json")) as file:
             return json.load(file)["scans"]
@@ -39,6 +43,24 @@ class Scans(ScanCase):
         self.assertEqual((told["volume"], told["Xs"]["values"]), ("/entry/volume", [0, 0.5, 1, 1.5, 2]))
         self.assertEqual(told["intensity"], (behind / before).tolist())
 
+    def test_coordinates_of_the_samples_are_those_of_the_axes(self):
+        values, x, y = RANDOM.normal(size=(5, 6, 7, 8)).astype("f4"), np.arange(5) * 0.5 + 3, np.arange(6) * -2.0
+        crooked = np.add.outer(x, np.arange(6) * 0.1)
+        self.save({"volume": values}, x=x, grid=np.tile(y, (5, 1)), crooked=crooked)
+        with h5py.File(os.path.join(self.inputs, "scan.nxs"), "a") as file:
+            file["entry/x"].attrs["units"] = "mm"
+            file["entry/grid"].attrs["units"] = "um"
+            file["entry/volume"].attrs["units"] = "counts"
+        run = self.scan(Xs="/entry/x", Ys="/entry/grid")
+        self.assert_done(run)
+        self.assertEqual((run.result["metadata"]["voxel_size"], run.result["metadata"]["units"]), ([0.5, -2, None, None], "counts"))
+        told = self.metadata()["dimensions"]
+        self.assertEqual(told[0], {"name": "x", "size": 5, "units": "mm", "values": x.tolist(), "spacing": 0.5})
+        self.assertEqual(told[1], {"name": "y", "size": 6, "units": "um", "values": y.tolist(), "spacing": -2})
+        self.assertEqual([scan["units"] for scan in (self.record()[0]["Xs"], self.record()[0]["Ys"])], ["mm", "um"])
+        self.assert_done(self.scan(Xs="/entry/crooked"))
+        self.assertEqual(self.metadata()["dimensions"][0], {"name": "x", "size": 5})  # scan.json has them
+
     def test_three_axes_are_a_volume(self):
         values = RANDOM.normal(size=(5, 6, 7)).astype("f4")
         self.save({"v": values}, x=np.arange(30).reshape(5, 6))
@@ -50,6 +72,8 @@ class Scans(ScanCase):
 
         first, second = (RANDOM.normal(size=(5, 6, 7, 8)).astype("f4") for _ in range(2))
         self.save({"a": first, "b": second}, x=np.arange(5), w=np.arange(5) + 7)
+        with h5py.File(os.path.join(self.inputs, "scan.nxs"), "a") as file:
+            file["entry/b"].attrs["units"] = "counts"
         run = self.scan(volume="/entry/a,/entry/b", Xs="/entry/x,/entry/w")
         self.assert_done(run)
         dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
@@ -58,6 +82,8 @@ class Scans(ScanCase):
                 self.assertEqual(dataset.read(time=step, field=name).tobytes(), values[step].tobytes())
         self.assertTrue(self.prove().result["complete"])
         self.assertEqual([scan["Xs"]["values"][0] for scan in self.record()], [0, 7])
+        self.assertEqual(self.metadata()["dimensions"][0], {"name": "x", "size": 5})  # they differ: scan.json has them
+        self.assertNotIn("units", run.result["metadata"])  # those of the second are its own
 
 
 class Refusals(ScanCase):

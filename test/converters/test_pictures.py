@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import unittest
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -41,6 +42,37 @@ def jpeg_with_position(values, lon, lat, height=None):
     return content[:2] + marker + content[2:]
 
 
+def directory(entries, place):
+    """A TIFF directory of texts and places, for {tag: value}, that stands at `place`."""
+    head, data, behind = struct.pack("<H", len(entries)), b"", place + 2 + 12 * len(entries) + 4
+    for tag, value in sorted(entries.items()):
+        if isinstance(value, int):
+            head += struct.pack("<HHII", tag, 4, 1, value)
+            continue
+        raw = value.encode() + b"\0"
+        head += struct.pack("<HHI", tag, 2, len(raw))
+        head += raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack("<I", behind + len(data))
+        data += raw if len(raw) > 4 else b""
+    return head + bytes(4) + data
+
+
+def exif(moment, part="0", zone="+02:00"):
+    """An EXIF block of a camera that says when a photo was taken."""
+    tags = {271: "Camera", 306: "2020:01:01 00:00:00"}
+    place = 8 + len(directory(tags | {34665: 0}, 8))
+    taken = {36867: moment, 36881: zone, 37521: part}
+    return b"II*\0" + struct.pack("<I", 8) + directory(tags | {34665: place}, 8) + directory(taken, place)
+
+
+def jpeg_with_exif(values, block):
+    content = imagecodecs.jpeg_encode(values, level=95)
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block + content[2:]
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 class PictureCase(ConverterCase):
     def write(self, name, content):
         with open(os.path.join(self.inputs, name), "wb") as file:
@@ -52,6 +84,10 @@ class PictureCase(ConverterCase):
         tifffile.imwrite(
             os.path.join(self.inputs, name), values, **({"photometric": photometric} | planar | options)
         )
+
+    def metadata(self):
+        with open(os.path.join(self.output, "metadata.json")) as file:
+            return json.load(file)
 
     def collection(self):
         with open(os.path.join(self.output, "photos.geojson")) as file:
@@ -168,6 +204,53 @@ class Places(PictureCase):
         self.assertFalse(os.path.exists(os.path.join(self.output, "photos.geojson")))
 
 
+class Told(PictureCase):
+    def test_times_and_camera_of_photos(self):
+        for number, (second, part) in enumerate((("00", "0"), ("02", "5"), ("05", "0"))):
+            block = exif(f"2024:05:01 12:00:{second}", part)
+            self.write(f"p{number}.jpg", jpeg_with_exif(colours(60, 80, 3), block))
+        for program in ("rgb", "mapir"):
+            with self.subTest(program):
+                run = self.convert(program)
+                self.assert_done(run)
+                facts, told = run.result["metadata"], self.metadata()
+                self.assertEqual((facts["Make"], facts["taken"]), ("Camera", "2024-05-01 12:00:00+02:00"))
+                self.assertEqual(told["dimensions"][0], {
+                    "name": "time", "size": 3, "units": "seconds since 2024-05-01 12:00:00+02:00",
+                    "values": [0, 2.5, 5], "spacing": 2.5,
+                })  # fmt: skip
+                self.assertEqual(told["first_page"]["tags"]["ExifTag"]["DateTimeOriginal"], "2024:05:01 12:00:00")
+                self.assertEqual(
+                    told["attributes_of_files"][1],
+                    {"file": "p2.jpg", "attributes": {"ExifTag": {"DateTimeOriginal": "2024:05:01 12:00:05"}}},
+                )
+        for name, content in (("p1.jpg", imagecodecs.jpeg_encode(colours(60, 80, 3))),
+                              ("p2.jpg", jpeg_with_exif(colours(60, 80, 3), b"II*\0" + b"\xff" * 40))):  # fmt: skip
+            self.write(name, content)
+            self.assert_done(self.convert("rgb"))  # odd EXIF refuses nothing
+            self.assertNotIn("values", self.metadata()["dimensions"][0])
+
+    def test_words_and_resolution_of_pictures(self):
+        packed = imagecodecs.png_encode(colours(30, 20, 3))
+        more = b"".join((
+            chunk(b"pHYs", struct.pack(">IIB", 2000, 4000, 1)), chunk(b"tEXt", b"Title\0caf\xe9"),
+            chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * 2000)), chunk(b"zTXt", b"Odd\0\0no zlib"),
+            chunk(b"iTXt", b"Author\0\0\0en\0\0" + "Ada Łovelace".encode()), chunk(b"eXIf", exif("2024:05:01 12:00:00")),
+            chunk(b"tIME", struct.pack(">H5B", 2024, 5, 2, 3, 4, 5)),
+        ))  # fmt: skip
+        self.write("p.png", packed[:33] + more + packed[33:])
+        self.assert_done(self.convert("rgb"))
+        told = self.metadata()["first_page"]
+        self.assertEqual(told["resolution"], {"x": 2000, "y": 4000, "unit": "m"})
+        self.assertEqual((told["text"]["Title"], told["text"]["Author"]), ("café", "Ada Łovelace"))
+        self.assertEqual(told["text"]["Comment"]["characters_left_out"], 10000 - 4096)
+        self.assertEqual((told["modified"], told["tags"]["Make"]), ("2024:05:02 03:04:05", "Camera"))
+        content = imagecodecs.jpeg_encode(colours(30, 20, 3))
+        self.write("p.png", content[:2] + b"\xff\xfe\0\x0emade by us\0\0" + content[2:])
+        self.assert_done(self.convert("rgb"))
+        self.assertEqual(self.metadata()["first_page"]["comment"], "made by us")
+
+
 class Mapir(PictureCase):
     def fields(self, *names):
         import OpenVisus as ov
@@ -201,7 +284,11 @@ class Mapir(PictureCase):
         told = run.result["metadata"]
         self.assertEqual((run.result["field"], told["calibrated"]), ("ndvi", True))
         self.assertEqual((told["target"], told["other_targets"]), ("target_1.tif", ["target_2.tif"]))
-        self.assertTrue(self.prove().result["complete"])
+        proof = self.prove().result
+        self.assertTrue(proof["complete"])
+        values = (("ndvi", ndvi[np.isfinite(ndvi)]), ("photo", raw), ("reflectance", reflectance))
+        wanted = [(name, float(one.min()), float(one.max())) for name, one in values]
+        self.assertEqual([(one["field"], one["min"], one["max"]) for one in proof["fields"]], wanted)
 
     def test_without_panels_the_index_comes_from_the_values(self):
         photo = colours(50, 70, 3)

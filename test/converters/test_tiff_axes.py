@@ -151,6 +151,27 @@ class Sizes(AxesCase):
             self.assertEqual(told["first_page"]["tags"]["ImageDescription"], file.pages[0].description)
         self.assertEqual([name[:9] for name in told["channels"]], ["channel 0", "channel 1", "channel 2"])
 
+    def test_times_of_files_are_those_of_the_timesteps(self):
+        for number, moment in enumerate(("2024:05:01 12:00:00", "2024:05:01 12:00:30", "2024:05:01 12:01:00")):
+            path = self.save(f"t{number}.tif", voxels(4, 17, 23), "ZYX", datetime=moment, software=f"version {number // 2}")
+        run = self.convert("tiff", parameters={"output": "both"})
+        self.assert_done(run)
+        told = self.metadata()
+        self.assertEqual(told["dimensions"][0], {
+            "name": "time", "size": 3, "units": "seconds since 2024-05-01 12:00:00", "values": [0, 30, 60], "spacing": 30,
+        })  # fmt: skip
+        self.assertEqual(told["voxel_size"], [30, None, None, None])
+        others = [one["attributes"]["/"] for one in told["attributes_of_files"]]
+        self.assertEqual([sorted(one) for one in others], [["DateTime"], ["DateTime", "Software"]])
+        with open(os.path.join(self.output, "data.zarr", "zarr.json")) as file:
+            (scales,) = json.load(file)["attributes"]["ome"]["multiscales"]
+        self.assertEqual(scales["axes"][0], {"name": "time", "type": "time", "unit": "second"})
+        self.assertEqual(scales["datasets"][0]["coordinateTransformations"][0]["scale"], [30, 1, 1, 1])
+        tifffile.imwrite(path, voxels(4, 17, 23), photometric="minisblack")  # of one file no time is known
+        self.assert_done(self.convert("tiff"))
+        time = self.metadata()["dimensions"][0]
+        self.assertEqual((time["units"], time["spacing"], "values" in time), (None, None, False))
+
     def test_what_is_cut_is_named(self):
         extra = [(65000, "s", 0, "x" * 9000, True), (65001, "I", 100, tuple(range(100)), True)]
         path = os.path.join(self.inputs, "a.tif")

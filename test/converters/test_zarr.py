@@ -43,7 +43,7 @@ class ZarrCase(ConverterCase):
             above = above[steps]
             self.assertEqual(image[dataset["path"]][...].tobytes(), np.ascontiguousarray(above).tobytes())
             self.assertEqual(image[dataset["path"]].shape, above.shape)
-        self.assertEqual([axis["name"] for axis in scales["axes"]], list(first.metadata.dimension_names))
+        self.assertEqual(self.broken_rules(path), [])
         proof = self.prove_zarr()
         self.assert_done(proof)
         self.assertTrue(proof.result["complete"])
@@ -77,9 +77,10 @@ class Values(ZarrCase):
         values = RANDOM.integers(0, 9999, (3, 20, 150, 140)).astype("u2")
         with h5py.File(os.path.join(self.inputs, "a.h5"), "w") as file:
             data = file.create_dataset("data", data=values)
-            told = (("t", 2.0, "s"), ("z", 5.0, "um"), ("y", 0.5, "um"), ("x", 0.5, "parsnip"))
+            data.attrs.update({"units": "K", "scale_factor": [0.5], "_FillValue": np.uint16(7), "long_name": "heat"})
+            told = (("t", 2.0, "s"), ("z", -5.0, "um"), ("y", 0.5, "um"), ("x", 0.5, "parsnip"))
             for axis, (name, step, unit) in enumerate(told):
-                scale = file.create_dataset(name, data=np.arange(values.shape[axis]) * step)
+                scale = file.create_dataset(name, data=10 + np.arange(values.shape[axis]) * step)
                 scale.attrs["units"] = unit
                 scale.make_scale(name)
                 data.dims[axis].attach_scale(scale)
@@ -88,9 +89,14 @@ class Values(ZarrCase):
             {"name": "t", "type": "time", "unit": "second"}, {"name": "z", "type": "space", "unit": "micrometer"},
             {"name": "y", "type": "space", "unit": "micrometer"}, {"name": "x", "type": "space"},
         ])  # fmt: skip
-        scale = [dataset["coordinateTransformations"][0]["scale"] for dataset in scales["datasets"]]
-        self.assertEqual(scale, [[2, 5, 0.5, 0.5], [2, 5, 1, 1]])
-        self.assertEqual(self.image().attrs["sluice"]["units"]["x"], "parsnip")
+        steps = [dataset["coordinateTransformations"] for dataset in scales["datasets"]]
+        self.assertEqual([scale["scale"] for scale, _ in steps], [[2, 5, 0.5, 0.5], [2, 5, 1, 1]])
+        # Viewers take no scale below 0: an axis that falls is told in the words of the source alone.
+        self.assertEqual([place["translation"] for _, place in steps], [[10, 0, 10, 10]] * 2)
+        ours, meaning = self.image().attrs["sluice"], {"units": "K", "scale_factor": 0.5, "long_name": "heat"}
+        self.assertEqual((ours["units"]["x"], ours["dimensions"][1]["spacing"]), ("parsnip", -5))
+        self.assertEqual(ours["values"], meaning | {"missing_value": 7})
+        self.assertEqual(dict(self.image()["1"].attrs), ours["values"])
 
     def test_thin_slabs_and_odd_sizes(self):
         values = RANDOM.integers(0, 255, (131, 257, 259)).astype("u1")
@@ -140,6 +146,39 @@ class Values(ZarrCase):
         proof = self.prove_zarr("visus.idx")
         self.assert_done(proof)
         self.assertEqual([part["kind"] for part in proof.result["outputs"]], ["idx", "zarr"])
+
+
+class Rules(ZarrCase):
+    def test_what_breaks_the_rules_of_ngff_is_named(self):
+        self.write_tiff(RANDOM.integers(0, 9, (20, 150, 140)).astype("u2"))
+        self.assert_done(self.convert("tiff", parameters={"output": "zarr"}))
+        folder = os.path.join(self.output, "data.zarr")
+        with open(os.path.join(folder, "zarr.json")) as file:
+            kept = file.read()
+        self.assertEqual(self.broken_rules(), [])
+        level = {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": [1, 2, 2]}]}
+        first = {"type": "translation", "translation": [0, 0, 0]}
+        for change, words in (
+            (lambda ome, image: ome.update(version="0.4"), "version"),
+            (lambda ome, image: image["axes"].reverse(), "names of the axes"),
+            (lambda ome, image: image["axes"].pop(), "as many dimensions"),
+            (lambda ome, image: image["axes"][0].update(type="time"), ""),
+            (lambda ome, image: image["axes"][2].update(type="time"), "time comes first"),
+            (lambda ome, image: image["axes"][0].update(unit="parsnip"), "parsnip"),
+            (lambda ome, image: image["axes"][0].update(name="y"), "a name of its own"),
+            (lambda ome, image: image["datasets"].insert(0, level), "largest"),
+            (lambda ome, image: image["datasets"][0].update(path="9"), "path"),
+            (lambda ome, image: image["datasets"][0]["coordinateTransformations"].insert(0, first), "one scale"),
+            (lambda ome, image: image["datasets"][0]["coordinateTransformations"][0]["scale"].pop(), "a number for"),
+            (lambda ome, image: image.pop("type"), "type should"),
+        ):
+            with self.subTest(words):
+                group = json.loads(kept)
+                ome = group["attributes"]["ome"]
+                change(ome, ome["multiscales"][0])
+                with open(os.path.join(folder, "zarr.json"), "w") as file:
+                    json.dump(group, file)
+                self.assertEqual(any(words in one for one in self.broken_rules()), words != "", self.broken_rules())
 
 
 class Both(ZarrCase):

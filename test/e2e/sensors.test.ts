@@ -8,6 +8,7 @@ import { renewRow, rowsOfPage } from '../support/formats-table.js';
 import { makeSample, recordOf, SAMPLES, type Sample } from '../support/samples.js';
 import { sendDirectory } from '../support/send.js';
 import { stackHere } from '../support/stack-here.js';
+import { type Axis, TOLD, type Told } from '../support/told.js';
 
 const { stack, directory, sluice } = stackHere();
 
@@ -30,13 +31,13 @@ test.each(SAMPLES)(
     const record = recordOf(stack().home, sample);
     const { product, uuid } = await ingest(sample, record);
     sha256sumCheck(product);
-    expect(JSON.parse(readFileSync(join(product, 'metadata.json'), 'utf8'))).toEqual(expect.any(Object));
+    expectTold(product, TOLD[sensor]);
     const [verified, shown] = await Promise.all([
       sluice('verify', uuid),
       runFile<Shown>('test/support/shown.py', [product, record, upwards ? '1' : '0']),
     ]);
     expect([verified.code, verified.last]).toMatchObject([0, { result: { outcome: 'whole', damaged: 0 } }]);
-    const forms = sensor === 'IDX' ? ['idx'] : ['idx', 'zarr'];
+    const forms = ['idx', 'idx by its files', ...(sensor === 'IDX' ? [] : ['zarr'])];
     expect(Object.keys(shown.forms)).toEqual(forms);
     for (const { values, different } of Object.values(shown.forms)) {
       expect([different, values > 1_000]).toEqual([[], true]);
@@ -44,7 +45,7 @@ test.each(SAMPLES)(
     const correlations = Object.values(shown.pictures);
     expect([1, 3]).toContain(correlations.length);
     expect(Math.min(...correlations)).toBeGreaterThanOrEqual(LEAST_CORRELATION);
-    const cells = { proof: proofOf(product), preview: previewOf(shown) };
+    const cells = { proof: `${proofOf(product)}; ${plainOf(shown)}`, preview: previewOf(shown) };
     renewRow(sensor, cells);
     expect(rowsOfPage().get(sensor)).toMatchObject(cells);
   },
@@ -63,6 +64,68 @@ async function ingest(sample: Sample, record: string): Promise<{ uuid: string; p
   return { uuid, product: join(stack().out, uuid) };
 }
 
+const readJson = <T>(...path: string[]): T => JSON.parse(readFileSync(join(...path), 'utf8')) as T;
+
+interface Metadata {
+  readonly axes: string[];
+  readonly dimensions: readonly Axis[] | Readonly<Record<string, NamedAxis>>;
+}
+
+/** NetCDF has axes by their names. */
+interface NamedAxis extends Omit<Axis, 'name' | 'units'> {
+  readonly attributes?: { readonly units?: string };
+}
+
+const isList = (dimensions: Metadata['dimensions']): dimensions is readonly Axis[] =>
+  Array.isArray(dimensions);
+
+/** What the product tells beside the voxels: in metadata.json, and the same in the attributes of its Zarr form. */
+function expectTold(product: string, told: Told): void {
+  const metadata = readJson<Metadata>(product, 'metadata.json');
+  expect(metadata).toMatchObject(told.metadata);
+  const { dimensions } = metadata;
+  const axes = isList(dimensions)
+    ? dimensions
+    : Object.entries(dimensions).map(([name, axis]) => ({ ...axis, name, units: axis.attributes?.units }));
+  expect(axes).toMatchObject(told.dimensions);
+  if (told.zarr !== undefined) expectZarrTold(join(product, 'data.zarr'), told.zarr, metadata);
+}
+
+interface Group {
+  readonly attributes: {
+    readonly ome?: {
+      readonly multiscales: {
+        readonly axes: { name: string; unit?: string }[];
+        readonly datasets: { coordinateTransformations: object[] }[];
+      }[];
+    };
+    readonly sluice: {
+      fields?: Record<string, string>;
+      values?: object;
+      dimensions?: unknown;
+      source?: Metadata;
+    };
+  };
+}
+
+function expectZarrTold(folder: string, told: NonNullable<Told['zarr']>, metadata: Metadata): void {
+  const root = readJson<Group>(folder, 'zarr.json').attributes;
+  const image = join(folder, Object.values(root.sluice.fields ?? { all: '' })[0] ?? '');
+  const { ome, sluice: ours } = readJson<Group>(image, 'zarr.json').attributes;
+  const [scales] = ome?.multiscales ?? [];
+  expect(scales?.axes.map(({ name, unit }) => (unit === undefined ? name : `${name} ${unit}`))).toEqual(
+    told.axes,
+  );
+  const { scale, translation } = told;
+  expect(scales?.datasets[0]?.coordinateTransformations).toEqual([
+    { type: 'scale', scale },
+    ...(translation === undefined ? [] : [{ type: 'translation', translation }]),
+  ]);
+  expect([ours.values, ours.dimensions]).toEqual([told.values ?? {}, metadata.dimensions]);
+  expect(ours.source?.axes).toEqual(metadata.axes);
+  expect(readJson<Group>(image, '0', 'zarr.json').attributes).toEqual(told.values ?? {});
+}
+
 interface Proven {
   readonly checked: number;
   readonly blocks: number;
@@ -72,12 +135,19 @@ const READERS: Readonly<Record<string, string>> = { idx: 'OpenVisus', zarr: 'zar
 
 /** What stage `validate` compared, in the words of the page: all of these small data, in every form. */
 function proofOf(product: string): string {
-  const { details } = JSON.parse(readFileSync(join(product, 'sluice/validation.json'), 'utf8')) as {
-    details: Proven & { outputs?: (Proven & { kind: string })[] };
-  };
+  const { details } = readJson<{ details: Proven & { outputs?: (Proven & { kind: string })[] } }>(
+    product,
+    'sluice/validation.json',
+  );
+  expect(details).toMatchObject({ lossless: true, max_error: 0 });
   const outputs = details.outputs ?? [{ ...details, kind: 'idx' }];
   for (const { checked, blocks } of outputs) expect([checked, blocks > 0]).toEqual([blocks, true]);
   return `every block, by ${outputs.map(({ kind }) => READERS[kind]).join(' and ')}`;
+}
+
+/** What the reader found that knows nothing but the files: the converters and OpenVisus are not asked. */
+function plainOf({ forms }: Shown): string {
+  return `all ${forms['idx by its files']?.values} values, by numpy alone`;
 }
 
 function previewOf({ pictures }: Shown): string {
@@ -101,10 +171,17 @@ test('OTHER of no known kind is published as it is, whatever is wished', async (
 test('a parameter that a sensor does not have is refused before anything is sent', async () => {
   const to = directory('nothing');
   writeFileSync(join(to, 'a.h5'), 'x');
-  const parameters = JSON.stringify({ datset: '/a' });
-  const sent = await sendDirectory(stack().apiUrl, to, { sensor: 'HDF5', parameters });
-  expect([sent.status, sent.body['code']]).toEqual([422, 'invalid_field']);
-  expect(JSON.stringify(sent.body)).toContain('datset');
+  for (const [given, named] of [
+    [{ datset: '/a' }, 'datset'],
+    [{ compression: 'zfp' }, 'compression'], // it would lose something: there is nothing lossy to ask for
+  ]) {
+    const sent = await sendDirectory(stack().apiUrl, to, {
+      sensor: 'HDF5',
+      parameters: JSON.stringify(given),
+    });
+    expect([sent.status, sent.body['code']]).toEqual([422, 'invalid_field']);
+    expect(JSON.stringify(sent.body)).toContain(named);
+  }
 });
 
 test('API and command line tell every sensor with the schema of its parameters', async () => {

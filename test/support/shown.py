@@ -1,4 +1,5 @@
-"""Holds a product against the values it was made of, by stock readers, and its pictures against their middle slices.
+"""Holds a product against the values it was made of, by stock readers and by one that reads nothing but the files
+(`plain_idx`), and its pictures against their middle slices.
 
 Usage: shown.py <product> <values.npz> <upwards: 1 where row 0 is the bottom>. The file has an array for each field, the
 one that is shown first, as (time, [z,] y, x[, sample]). Prints JSON: for each form the fields that differ and how many
@@ -17,6 +18,8 @@ os.dup2(2, 1)
 import OpenVisus as ov  # noqa: E402
 import zarr  # noqa: E402
 from imagecodecs import png_decode  # noqa: E402
+from ngff_rules import broken  # noqa: E402
+from plain_idx import PlainIdx  # noqa: E402
 
 
 def by_openvisus(product):
@@ -38,6 +41,13 @@ def by_zarr(product):
         return array if "time" in kinds else array[None]
 
     return values
+
+
+def rules(product):
+    """What its images break of OME-NGFF."""
+    folder = os.path.join(product, "data.zarr")
+    paths = zarr.open_group(folder, mode="r").attrs["sluice"].get("fields") or {"": ""}
+    return [sentence for path in paths.values() for sentence in broken(os.path.join(folder, path))]
 
 
 def compared(values, fields):
@@ -94,9 +104,13 @@ def main():
     product, path, upwards = sys.argv[1:]
     fields = dict(np.load(path))
     rank, values = by_openvisus(product)
-    forms = {"idx": compared(values, fields)}
+    index = PlainIdx(os.path.join(product, "visus.idx"))
+    forms = {"idx": compared(values, fields), "idx by its files": compared(index.values, fields)}
+    if sorted(index.fields) != sorted(fields):
+        forms["idx by its files"]["different"].append(f"fields {sorted(index.fields)}")
     if os.path.exists(os.path.join(product, "data.zarr")):
         forms["zarr"] = compared(by_zarr(product), fields)
+        forms["zarr"]["different"] += rules(product)
     field, steps = next(iter(fields.items()))
     answer = {"forms": forms, "pictures": pictures(product, field, steps[0], rank, upwards == "1")}
     os.write(saved, (json.dumps(answer) + "\n").encode())

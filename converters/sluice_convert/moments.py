@@ -1,0 +1,69 @@
+"""When files were made, as their tags say, and the axis of time that follows from it."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+
+from . import coordinates
+from .coordinates import Coordinate
+
+MOMENT = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?\s*(Z|[+-]\d\d:?\d\d)?")
+OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
+
+
+def moment(facts):
+    """When a picture was taken (EXIF), else made (the tag DateTime), or None. It has a zone only where EXIF tells one."""
+    tags = facts.get("tags") or {}
+    exif = tags.get("ExifTag") if isinstance(tags.get("ExifTag"), dict) else {}
+    for told, part, zone in (
+        (exif.get("DateTimeOriginal"), exif.get("SubsecTimeOriginal"), exif.get("OffsetTimeOriginal")),
+        (exif.get("DateTimeDigitized"), exif.get("SubsecTimeDigitized"), exif.get("OffsetTimeDigitized")),
+        (tags.get("DateTime"), exif.get("SubsecTime"), exif.get("OffsetTime")),
+    ):
+        found = parsed(told, part, zone)
+        if found is not None:
+            return found
+    return None
+
+
+def parsed(told, part=None, zone=None):
+    """A moment in the words of TIFF, EXIF or ISO 8601, or None. `part` are digits behind the point of the seconds."""
+    words = MOMENT.match(told.strip()) if isinstance(told, str) else None
+    if words is None:
+        return None
+    part, zone = words[7] or part, words[8] or zone
+    digits = re.match(r"\d{1,6}", str(part).strip()) if part is not None else None
+    try:
+        micro = int(digits[0].ljust(6, "0")) if digits else 0
+        return datetime(*(int(word) for word in words.groups()[:6]), micro, _zone(zone))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(told):
+    if told == "Z":
+        return timezone.utc
+    words = OFFSET.match(told.strip()) if isinstance(told, str) else None
+    if words is None:
+        return None
+    minutes = int(words[2]) * 60 + int(words[3])
+    return timezone(timedelta(minutes=-minutes if words[1] == "-" else minutes))
+
+
+def with_times(told, moments, long):
+    """`dimensions` whose axis `time` has coordinates where every timestep has its moment and nothing else is known.
+
+    They are seconds since the first; where some moments have a zone and others none, the zones are left out.
+    """
+    if len(moments) < 2 or None in moments:
+        return told
+    if len({one.tzinfo is None for one in moments}) > 1:
+        moments = [one.replace(tzinfo=None) for one in moments]
+    first = moments[0]
+    axis = Coordinate("time", len(moments), np.array([(one - first).total_seconds() for one in moments]))
+    units = f"seconds since {first.isoformat(' ')}"
+    return [
+        one | {"units": units} | coordinates.told(axis, long) if (one["name"], one["spacing"]) == ("time", None) else one
+        for one in told
+    ]
