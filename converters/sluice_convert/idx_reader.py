@@ -9,7 +9,7 @@ one thread.
 from functools import cached_property
 
 from .differences import differs
-from .visus import read_box
+from .visus import read_box, reading
 
 MOST_COARSE = 9
 
@@ -19,7 +19,7 @@ class IdxReader:
 
     def __init__(self, dataset):
         self.rank = dataset.getPointDim()
-        self._dataset, self._access = dataset, dataset.createAccess()
+        self._dataset, self._access = dataset, reading(dataset)
 
     @cached_property
     def low(self):

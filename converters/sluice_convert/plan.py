@@ -5,7 +5,7 @@ over the full width, proof blocks are (z0, z1, y0, y1, x0, x1). Starts and sides
 OpenVisus block borders.
 """
 
-FEWEST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 20, 8 << 20
+FEWEST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 18, 8 << 20
 MOST_BLOCKS = 4096
 BLOCK_BITS = 16  # OpenVisus's default: 65,536 voxels in a block
 FEWEST_ROWS = 16

@@ -48,7 +48,7 @@ function ratioOf(sensor: Sensor): string {
   };
   const own = comparisons.filter(
     ({ what, unit }) =>
-      unit === 's' && !/with the proof|started by itself/.test(what) && MEASURED[sensor]?.test(what),
+      unit === 's' && !/with proof|started by itself/.test(what) && MEASURED[sensor]?.test(what),
   );
   return own.map(({ what, ratio }) => `${ratio.median.toFixed(1)} (${what})`).join(', ') || 'not measured';
 }
