@@ -1,5 +1,6 @@
 """A conversion that is killed, at seeded moments, goes on from its last whole slab; what is doubtful is done anew."""
 
+import gzip
 import json
 import os
 import random
@@ -8,11 +9,13 @@ import time
 import unittest
 
 import h5py
+import netCDF4
 import numpy as np
 import OpenVisus as ov
 import tifffile
 import zarr
 from support import ConverterCase, Run
+from test_nifti import CODES, header1
 
 RANDOM = np.random.default_rng(90)
 MOMENTS = random.Random(int(os.environ.get("SLUICE_TEST_SEED", "5")))
@@ -109,9 +112,9 @@ class Kills(KilledCase):
     def test_a_volume_as_idx_as_zarr_and_as_both(self):
         values = RANDOM.integers(0, 4000, (36, 400, 410)).astype("u2")
         self.save(values)
-        for output in ("idx", "zarr", "both"):
+        for output, more in (("idx", {}), ("zarr", {}), ("both", {"compression": "lz4"})):
             with self.subTest(output):
-                run, _ = self.killed_again_and_again("tiff", ["a.tif"], {"output": output})
+                run, _ = self.killed_again_and_again("tiff", ["a.tif"], {"output": output} | more)
                 if output != "zarr":
                     self.assert_product_of_idx(values)
                 if output != "idx":
@@ -149,11 +152,60 @@ class Kills(KilledCase):
         names = [f"p{number}.tif" for number in range(3)]
         for name, photo in zip(names, photos):
             self.save(photo, name, photometric="rgb")
-        self.killed_again_and_again("mapir", names)
+        run, _ = self.killed_again_and_again("mapir", names, {"compression": "lz4"})
+        self.assertEqual(run.result["compression"], {"idx": "lz4"})
         dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
         for step, photo in enumerate(photos):
             self.assertEqual(dataset.read(time=step, field="photo").tobytes(), photo.tobytes())
         self.assert_whole("visus.idx")
+
+    def test_netcdf_with_coordinates_that_stand_beside_it(self):
+        values = RANDOM.integers(0, 4000, (3, 4, 100, 4100)).astype("i2")
+        with netCDF4.Dataset(os.path.join(self.inputs, "a.nc"), "w") as file:
+            for name, size in zip(("time", "z", "y", "x"), values.shape):
+                file.createDimension(name, size)
+            file.createVariable("x", "f8", ("x",))[:] = np.arange(4100) ** 1.5
+            packed = {"compression": "zlib", "complevel": 1, "chunksizes": (1, 2, 100, 4100)}
+            file.createVariable("v", "i2", ("time", "z", "y", "x"), **packed)[:] = values
+        run, _ = self.killed_again_and_again("netcdf", ["a.nc"])
+        self.assert_product(run, values, timesteps=3)
+        with open(os.path.join(self.output, "coordinates.json")) as file:
+            self.assertEqual(len(json.load(file)["x"]), 4100)
+
+    def test_a_scan_of_two_volumes(self):
+        volumes = RANDOM.normal(size=(2, 3, 70, 90, 80)).astype("f4")
+        with h5py.File(os.path.join(self.inputs, "a.nxs"), "w") as file:
+            for name, volume in zip("ab", volumes):
+                file.create_dataset(f"scan/{name}", data=volume)
+            file["scan/x"] = [0.0, 0.5, 2.0]
+        wish = {"volume": ["/scan/a", "/scan/b"], "Xs": ["/scan/x"]}
+        self.killed_again_and_again("nexus4d", ["a.nxs"], wish)
+        dataset = ov.LoadDataset(os.path.join(self.output, "visus.idx"))
+        for name, volume in zip("ab", volumes):
+            for step, values in enumerate(volume):
+                self.assertEqual(dataset.read(time=step, field=f"scan_{name}").tobytes(), values.tobytes())
+        self.assert_whole("visus.idx")
+        with open(os.path.join(self.output, "scan.json")) as file:
+            scans = json.load(file)["scans"]
+        self.assertEqual([(scan["volume"], scan["Xs"]["values"]) for scan in scans],
+                         [("/scan/a", [0, 0.5, 2]), ("/scan/b", [0, 0.5, 2])])  # fmt: skip
+
+    def test_a_mosaic_of_pictures(self):
+        tiles, names = RANDOM.integers(0, 255, (2, 3, 400, 500, 3)).astype("u1"), []
+        for row, column in np.ndindex(2, 3):
+            names.append(f"t_{column}_{row}.tif")
+            packed = {"compression": "zlib", "rowsperstrip": 400} if column else {}
+            self.save(tiles[row, column], names[-1], photometric="rgb", **packed)
+        run, _ = self.killed_again_and_again("rgb", names, {"order": "names"})
+        self.assert_product(run, np.concatenate([np.concatenate(line, axis=1) for line in tiles]))
+
+    def test_nifti_that_is_unpacked_while_it_is_read(self):
+        values = RANDOM.integers(0, 4000, (6, 24, 200, 210)).astype("i2")
+        content = header1(values.shape[::-1], CODES["i2"]) + values.tobytes()
+        with open(os.path.join(self.inputs, "a.nii.gz"), "wb") as file:
+            file.write(gzip.compress(content, 1))
+        run, _ = self.killed_again_and_again("nifti", ["a.nii.gz"])
+        self.assert_product(run, values, timesteps=6)
 
     def test_a_dataset_handed_over_ready_made(self):
         values = RANDOM.integers(0, 4000, (40, 200, 210)).astype("u2")
