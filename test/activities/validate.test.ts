@@ -1,5 +1,5 @@
-// The stage validate on a product that changed after it was converted: a failed validation that says where, never tried
-// again, and nothing of it is published.
+// The stage validate: of a large product a sample, with how sure it is; of one that changed after it was converted a failed
+// validation that says where, never tried again, and nothing of it is published.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createConvertActivities } from '../../src/activities/convert/index.js';
 import { createValidateActivities } from '../../src/activities/validate/index.js';
+import { SAMPLE_BLOCKS } from '../../src/activities/validate/sample.js';
 import { pathOf, type Roots } from '../../src/bytes/layout.js';
 import { putManifest } from '../../src/bytes/store.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
@@ -106,6 +107,49 @@ tifffile.imwrite(to + "/a.tif", (np.arange(40 * 130 * 140) * 7 % 4001).astype("u
   });
   expectUnpublished(output);
 }, 60_000);
+
+test('a product above the threshold is proven by a seeded sample, and the record says how sure that is', async () => {
+  // 72 MiB of which each slice is one number.
+  const output = await converted(
+    'TIFF',
+    `
+import numpy as np, tifffile
+pages = np.broadcast_to(np.arange(144, dtype="u2")[:, None, None], (144, 512, 512))
+tifffile.imwrite(to + "/a.tif", pages, photometric="minisblack", compression="zlib")`,
+  );
+  await validated(output);
+  const path = join(pathOf(roots, 'out', output.product.key), 'sluice/validation.json');
+  const record = JSON.parse(readFileSync(path, 'utf8'));
+  const { blocks, details } = record;
+  expect(blocks).toBeGreaterThan(SAMPLE_BLOCKS);
+  expect(record).toMatchObject({
+    checked: SAMPLE_BLOCKS,
+    details: { checked: SAMPLE_BLOCKS, blocks, complete: false, different: 0, seed: expect.any(Number) },
+  });
+  expect(details.bytes_checked).toBeLessThan(144 * 512 * 512 * 2);
+  const bad = fewestFound(blocks, SAMPLE_BLOCKS);
+  expect(details.confidence).toEqual({
+    blocks,
+    checked: SAMPLE_BLOCKS,
+    complete: false,
+    seed: details.seed,
+    probability: 0.99,
+    bad_blocks_found_from: bad,
+    bad_share_found_from: bad / blocks,
+  });
+  // What was read from the source is told of all of it, compared or not.
+  expect(details.source).toMatchObject({ min: 0, max: 143 });
+}, 60_000);
+
+/** The fewest bad blocks that a draw without the first and the last would meet in 99 of 100 cases, counted out. */
+function fewestFound(blocks: number, checked: number): number {
+  const [between, drawn] = [blocks - 2, checked - 2];
+  for (let bad = 1; ; bad++) {
+    let missed = 1;
+    for (let k = 0; k < drawn; k++) missed *= Math.max(0, between - bad - k) / (between - k);
+    if (missed <= 0.01) return bad;
+  }
+}
 
 test('a file that is the product itself and is gone or changed in staging: it is named', async () => {
   const output = await converted('OTHER', 'open(to + "/a.dat", "w").write("measured")');
