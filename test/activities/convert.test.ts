@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -13,6 +13,7 @@ import { pathOf, type Roots } from '../../src/bytes/layout.js';
 import { putManifest } from '../../src/bytes/store.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import type { ConvertInput, ConvertOutput, Waits } from '../../src/contracts/activities.js';
+import type { Sensor } from '../../src/domain/sensor.js';
 import { readProduct, runPython } from '../support/data.js';
 import { signalProgramsIn } from '../support/proc.js';
 
@@ -34,8 +35,11 @@ async function deliver(make: string): Promise<{ input: ConvertInput; sha256: str
   const said = runPython(`import hashlib, sys\nimport numpy as np\nto = sys.argv[1]\n${make}\n${digest}`, [
     to,
   ]);
+  const paths = readdirSync(to, { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(to, join(entry.parentPath, entry.name)));
   const files = await Promise.all(
-    readdirSync(to).map(async (path) => ({
+    paths.map(async (path) => ({
       path,
       size: statSync(join(to, path)).size,
       sha256: createHash('sha256')
@@ -71,9 +75,10 @@ async function attempt(
 
 const staged = (): string[] => readdirSync(join(roots.out, '.staging', UUID)).sort();
 
-function expectProduct({ product }: ConvertOutput, sha256: string): Record<string, unknown> {
+/** @param step the timestep that must read as `values` did */
+function expectProduct({ product }: ConvertOutput, sha256: string, step?: number): Record<string, unknown> {
   const path = pathOf(roots, 'out', product.key);
-  expect(readProduct(join(path, 'visus.idx')).sha256).toBe(sha256);
+  expect(readProduct(join(path, 'visus.idx'), step).sha256).toBe(sha256);
   return JSON.parse(readFileSync(join(path, 'sluice/conversion.json'), 'utf8')).result;
 }
 
@@ -113,20 +118,81 @@ test('the last attempt that fails leaves nothing, and neither does one with bad 
   expect(staged()).toEqual([]);
 }, 60_000);
 
-test('two conversions of one dataset at once: the later one ends the earlier and goes on with its work', async () => {
-  const { input, sha256 } = await deliver(BIG);
-  let second: Promise<ConvertOutput> | undefined;
-  const first = attempt(input, {
-    onProgress: ({ done }) => {
-      if (done > 40 * MIB) second ??= attempt(input, { number: 2 });
-    },
-  });
-  await expect(first).rejects.toMatchObject({ nonRetryable: false });
-  if (second === undefined) throw new Error('the second never began');
-  const result = expectProduct(await second, sha256);
-  expect(result).toHaveProperty('resumed.slabs');
-  expect(staged()).toEqual([expect.stringMatching(/^product-/)]);
-}, 60_000);
+/** Some 60 MiB, a slab for each timestep at least; `values` are the last of `steps`. */
+const DOUBLED: readonly { sensor: Sensor; make: string; steps: number }[] = [
+  {
+    sensor: 'TIFF',
+    steps: 8,
+    make: `
+import tifffile
+for step in range(8):
+    values = (np.arange(8 * 512 * 1024, dtype="u4") * 7 % (4001 - step)).astype("u2").reshape(8, 512, 1024)
+    tifffile.imwrite(to + f"/t{step}.tif", values, photometric="minisblack")`,
+  },
+  {
+    sensor: 'IDX',
+    steps: 12,
+    make: `
+import OpenVisus as ov
+made = ov.CreateIdx(url=to + "/visus.idx", dims=[256, 256, 64], fields=[ov.Field("v", "uint8")], time=(0, 11, "t%02d/"))
+for step in range(12):
+    values = np.full((64, 256, 256), step, "u1")
+    made.write(values, time=step)`,
+  },
+  {
+    sensor: 'MAPIR',
+    steps: 8,
+    make: `
+import tifffile
+for step in range(8):
+    photo = (np.arange(1200 * 1000 * 3, dtype="u4") * 7 % (211 + step)).astype("u1").reshape(1200, 1000, 3)
+    tifffile.imwrite(to + f"/p{step}.tif", photo, photometric="rgb")
+red, nir = photo[..., 0].astype("f4"), photo[..., 2].astype("f4")
+with np.errstate(all="ignore"):
+    values = (nir - red) / (nir + red)`,
+  },
+  {
+    sensor: 'NIFTI',
+    steps: 8,
+    make: `
+import struct
+head = bytearray(352)
+for place, form, numbers in (
+    (0, "<i", (348,)), (40, "<8h", (4, 512, 256, 32, 8, 1, 1, 1)), (70, "<2h", (512, 16)), (108, "<f", (352,)),
+    (344, "<4s", (b"n+1",)),
+):
+    struct.pack_into(form, head, place, *numbers)
+values = (np.arange(8 * 32 * 256 * 512, dtype="u4") * 7 % 4001).astype("u2").reshape(8, 32, 256, 512)
+with open(to + "/a.nii", "wb") as file:
+    file.write(head)
+    file.write(values.tobytes())
+values = values[-1]`,
+  },
+];
+
+test.each(DOUBLED)(
+  'two conversions of one dataset at once: the later one ends the earlier and goes on with its work: $sensor',
+  async ({ sensor, make, steps }) => {
+    const { input, sha256 } = await deliver(make);
+    const wish = { ...input, sensor };
+    let second: Promise<ConvertOutput> | undefined;
+    const first = attempt(wish, {
+      onProgress: ({ done }) => {
+        if (done < 10 * MIB || second !== undefined) return;
+        // However fast this machine is, it is not at its end when the other one comes.
+        signalProgramsIn(join(roots.out, '.staging'), 'SIGSTOP');
+        second = attempt(wish, { number: 2 });
+      },
+    });
+    await expect(first).rejects.toMatchObject({ nonRetryable: false });
+    if (second === undefined) throw new Error('the second never began');
+    const result = expectProduct(await second, sha256, steps - 1);
+    expect(result).toMatchObject({ resumed: { bytes: expect.any(Number) } });
+    expect((result as { resumed: { bytes: number } }).resumed.bytes).toBeGreaterThan(0);
+    expect(staged()).toEqual([expect.stringMatching(/^product-/)]);
+  },
+  60_000,
+);
 
 test('what an attempt at other work left is removed, not continued', async () => {
   const { input } = await deliver(BIG);

@@ -118,6 +118,7 @@ function made({ program }: Converter, kind: string, python: string): string {
 
 interface Conditions {
   readonly output?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
   readonly memoryBytes?: number;
   readonly stallLimitMs?: number;
   readonly slabBytes?: number;
@@ -129,7 +130,12 @@ interface Conditions {
 async function ending({ program }: Converter, files: string, conditions: Conditions): Promise<unknown> {
   runs += 1;
   const cwd = join(dir, `run-${runs}`);
-  const { output = join(cwd, 'product'), memoryBytes = 0, stallLimitMs = 60_000 } = conditions;
+  const {
+    output = join(cwd, 'product'),
+    memoryBytes = 0,
+    stallLimitMs = 60_000,
+    parameters = {},
+  } = conditions;
   for (const path of [cwd, join(cwd, 'work'), output]) mkdirSync(path, { recursive: true });
   const inputs = readdirSync(files, { recursive: true, encoding: 'utf8', withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
@@ -140,7 +146,7 @@ async function ending({ program }: Converter, files: string, conditions: Conditi
   const journal = join(cwd, 'journal.jsonl');
   writeFileSync(
     request,
-    JSON.stringify({ inputs, output, work: join(cwd, 'work'), journal, parameters: {}, limits }),
+    JSON.stringify({ inputs, output, work: join(cwd, 'work'), journal, parameters, limits }),
   );
   const run = runProgram(
     {
@@ -188,17 +194,28 @@ test.each(CONVERTERS)(
   60_000,
 );
 
-test.each(CONVERTERS)(
-  'a disk that becomes full is disk_full, and with room the same is done: $program',
-  async (converter) => {
-    const files = made(converter, 'small', converter.small);
-    const disk = join(dir, `${converter.program}-disk`);
+/** Values that no codec makes smaller: with the coarse level the chunks do not fit. */
+const GRAIN =
+  'import tifffile\ntifffile.imwrite(to + "/a.tif", np.random.default_rng(1).integers(0, 255, (300, 340), "u1"))';
+const FULL = [
+  ...CONVERTERS.map(({ program, small }) => ({ program, kind: 'small', small, output: undefined })),
+  { program: 'tiff', kind: 'both', small: CONVERTERS[1]?.small ?? '', output: 'both' },
+  { program: 'tiff', kind: 'zarr', small: GRAIN, output: 'zarr' },
+];
+
+test.each(FULL)(
+  'a disk that becomes full is disk_full, and with room the same is done: $program $kind',
+  async ({ program, kind, small, output }) => {
+    const converter = { program, small, large: '' };
+    const files = made(converter, kind, small);
+    const disk = join(dir, `${program}-${kind}-disk`);
+    const where = { output: disk, parameters: output === undefined ? {} : { output } };
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=120k', 'tmpfs', disk]);
     try {
-      expect(await ending(converter, files, { output: disk })).toBe('disk_full');
+      expect(await ending(converter, files, where)).toBe('disk_full');
       execFileSync('mount', ['-o', 'remount,size=64m', disk]);
-      expect(await ending(converter, files, { output: disk })).toBe('done');
+      expect(await ending(converter, files, where)).toBe('done');
     } finally {
       execFileSync('umount', ['--lazy', disk]);
     }
