@@ -1,7 +1,8 @@
 """Converter for the sensor IDX: an OpenVisus dataset that was handed over ready made.
 
 Nothing is converted: the dataset is checked (safe names, all block files there, every block readable), digests are
-taken through OpenVisus from the input, and its files are copied. The entry becomes visus.idx.
+taken through OpenVisus from the input, and its files are copied. The entry becomes visus.idx. With the output `both`
+what was read for the digests is written as Zarr too.
 """
 
 import os
@@ -24,17 +25,11 @@ def opened(root, name):
         raise Fault("no_idx", f"{name} is not an index that OpenVisus can open. Upload the dataset again.") from error
 
 
-def digests(dataset, root, name, limit, told, noted):
+def digests(dataset, root, name, limit, told, noted, zarr):
     """(records, absent blocks, bytes that an earlier attempt had read) of one .idx: all fields, all timesteps."""
     from sluice_convert.visus import read_box
 
-    low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
-    if len(low) not in (2, 3):
-        raise Fault("unsupported_shape", f"{name} has {len(low)} dimensions; 2 and 3 are possible.")
-    if any(first >= end for first, end in zip(low, high)):
-        raise Fault("empty_input", f"{name} declares a box without voxels. Save at least one slice in it.")
-    if not dataset.getFields():
-        raise Fault("unsupported_type", f"{name} has no field of a type that OpenVisus knows. Its values are numbers.")
+    low, high = idx_input.checked_box(dataset, name)
     shape = (
         [1, *(b - a for a, b in zip(low, high))][:0:-1] if len(low) == 3 else [1, high[1] - low[1], high[0] - low[0]]
     )
@@ -53,9 +48,10 @@ def digests(dataset, root, name, limit, told, noted):
                 key = f"{name}/{field_name}/{timestep}/{z0}/{y0}"
                 found = noted.known("slab", key)
                 size = (z1 - z0) * (y1 - y0) * shape[2] * voxel
-                if found is None:
+                if found is None or not zarr.holds(found):
                     values = read_box(dataset, access, [lower, upper], timestep, field_name)
                     values = values[None] if len(low) == 2 else values
+                    zarr.write(field_name, timestep, (z0, z1, y0, y1), values)
                     found = slab_records(timestep, (z0, z1, y0, y1), values, shape, block_bytes)
                     found = [placed(record, low) | {"field": field_name, "entry": name} for record in found]
                     noted.note("slab", key, found)
@@ -63,6 +59,15 @@ def digests(dataset, root, name, limit, told, noted):
                     kept += size
                 told(size)
                 records += found
+    return records, absent, kept
+
+
+def all_digests(parts, root, limit, told, noted, zarr):
+    """The same of all parts."""
+    records, absent, kept = [], 0, 0
+    for name, part in parts.items():
+        more, lacking, old = digests(part, root, name, limit, told, noted, zarr)
+        records, absent, kept = records + more, absent + lacking, kept + old
     return records, absent, kept
 
 
@@ -120,44 +125,48 @@ def main(request, reporter):
     texts = idx_input.check_indexes(files)
     names = idx_input.leaves(entry, texts)
     from sluice_convert import coordinates
-    from sluice_convert.idx_facts import facts_of
+    from sluice_convert.idx_facts import facts_of, types_of
+    from sluice_convert.idx_zarr import beside
     from sluice_convert.product import check_room, write_records
 
     root, output = os.path.join(request["work"], "input"), request["output"]
     idx_input.link_tree(files, root)
     size = sum(map(os.path.getsize, files.values()))
-    noted = journal.opened(request)
-    check_room(output, size - sum(noted.known("copy", name) or 0 for name in files))
-    dataset = opened(root, entry)
+    noted, dataset, long = journal.opened(request), opened(root, entry), {}
+    idx_input.checked_box(dataset, entry)
+    own, dimensions = facts_of(dataset, texts[entry], long)
+    zarr = beside(dataset, request, noted, names != [entry], dimensions, own)
     parts = {name: opened(root, name) for name in names}
-    total = sum(map(raw_bytes, parts.values())) + size
+    raw = sum(map(raw_bytes, parts.values()))
+    check_room(output, size - sum(noted.known("copy", name) or 0 for name in files) + zarr.copies * raw)
+    total = raw * (1 + zarr.copies) + size
     progress = Progress(reporter, total)
-    records, absent, kept = [], 0, 0
-    for name, part in parts.items():
-        more, lacking, old = digests(part, root, name, request["limits"]["slab_bytes"], progress.reading, noted)
-        records, absent, kept = records + more, absent + lacking, kept + old
-    places, folder_of_records = idx_input.places(files)
+    limit = request["limits"]["slab_bytes"]
+    records, absent, kept = all_digests(parts, root, limit, progress.reading, noted, zarr)
+    places, folder_of_records = idx_input.places(files, zarr.copies > 0)
     copy_files(files, places, output, progress.copying, noted)
     if entry != "visus.idx":
         shutil.copyfile(os.path.join(output, entry), os.path.join(output, "visus.idx"))
+    chunks, zarr_bytes, more = zarr.finish(progress.share(raw), noted)
     reporter.progress(total, total, "copied")
     for record in records:
         if record["entry"] == entry:
             del record["entry"]  # the entry is visus.idx from now on
     result = describe(dataset, records)
     opened(output, "visus.idx")
-    fields, long = sorted({record["field"] for record in records}), {}
-    own, dimensions = facts_of(dataset, texts[entry], [one for one in records if "entry" not in one], long)
+    fields = sorted({record["field"] for record in records})
     facts = {"format": "idx", "entry": known_as, "folder": folder, "fields": fields, "absent_blocks": absent} | own
     proof = {key: result[key] for key in ("dims", "dtype", "field", "timesteps")}
     proof |= {"ignored": [], "y_up": False, "joined": names != [entry], "absent_blocks": absent}
-    told = dimensions | {"files": sorted(files)[:1000], "records_received": folder_of_records}
+    proof |= more
+    types = types_of(dataset, [one for one in records if "entry" not in one])
+    told = dimensions | {"types": types, "files": sorted(files)[:1000], "records_received": folder_of_records}
     told["left_out"] = idx_input.outside(request["inputs"], folder)[:1000]
     write_records(output, facts | told, proof, records)
     coordinates.write(output, long)
     bytes_out = sum(os.path.getsize(os.path.join(output, place)) for place in places.values())
-    resumed = {"resumed": {"bytes": kept}} if noted.kept else {}
-    return result | resumed | {"bytes_in": size, "bytes_out": bytes_out, "metadata": facts}
+    result |= zarr.entry | ({"resumed": {"bytes": kept}} if noted.kept else {}) | {"blocks": result["blocks"] + chunks}
+    return result | {"bytes_in": size, "bytes_out": bytes_out + zarr_bytes, "metadata": facts}
 
 
 class Progress:
@@ -175,6 +184,11 @@ class Progress:
 
     def copying(self, count):
         self._add(count, "copying")
+
+    def share(self, count):
+        """Tells a share of `count` bytes of work that follows."""
+        before = self._done
+        return lambda share: self._reporter.progress(before + int(share * count), self._total, "making levels")
 
 
 def raw_bytes(dataset):

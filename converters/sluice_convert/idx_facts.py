@@ -12,8 +12,8 @@ AXES = "xyz"
 MOST_FIELDS = 1000
 
 
-def facts_of(dataset, text, records, long):
-    """(for the result and metadata.json, for metadata.json alone). `text` is the index itself; `records` are those of the proof, of the entry alone."""
+def facts_of(dataset, text, long):
+    """(for the result and metadata.json, for metadata.json alone). `text` is the index itself."""
     told, rank = sections(text), dataset.getPointDim()
     low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
     steps = [float(step) for step in dataset.getTimesteps()]
@@ -28,16 +28,18 @@ def facts_of(dataset, text, records, long):
         entry = {"name": names[axis], "size": high[axis] - low[axis]}
         if physical is not None:
             first, last = physical[axis]
-            entry["spacing"] = (last - first) / (high[axis] - low[axis])
+            entry |= {"first": first, "spacing": (last - first) / (high[axis] - low[axis])}
+        elif low[axis] != 0:
+            entry |= {"first": low[axis], "spacing": 1}
         dimensions.append(entry)
     if physical is not None:
         facts["physical_box"] = [[first for first, _ in physical], [last for _, last in physical]]
         facts["voxel_size"] = [one.get("spacing") for one in dimensions]
-    return facts, {"dimensions": dimensions, "types": types_of(dataset, records)}
+    return facts, {"dimensions": dimensions}
 
 
 def types_of(dataset, records):
-    """{field: type, minimum, maximum} as read from the input."""
+    """{field: type, minimum, maximum} as read from the input; `records` are those of the proof, of the entry alone."""
     ranges = {}
     for record in records:
         known = ranges.get(record["field"], (None, None))

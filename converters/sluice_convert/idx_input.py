@@ -77,9 +77,9 @@ def with_ending(files, entry):
     return "visus.idx"
 
 
-def places(files):
+def places(files, with_zarr=False):
     """({name: place in the product}, folder of records or None): files named like ours keep their content elsewhere."""
-    records = [name for name in files if OURS.match(name)]
+    records = [name for name in files if OURS.match(name) or (with_zarr and name.split("/")[0] == "data.zarr")]
     if not records:
         return {name: name for name in files}, None
     folder = "received"
@@ -117,6 +117,18 @@ def leaves(entry, texts):
         if not joined:
             found.append(name)
     return found
+
+
+def checked_box(dataset, name):
+    """(low, high), x first. Raises unsupported_shape, empty_input, unsupported_type."""
+    low, high = ([int(v) for v in corner] for corner in dataset.getLogicBox())
+    if len(low) not in (2, 3):
+        raise Fault("unsupported_shape", f"{name} has {len(low)} dimensions; 2 and 3 are possible.")
+    if any(first >= end for first, end in zip(low, high)):
+        raise Fault("empty_input", f"{name} declares a box without voxels. Save at least one slice in it.")
+    if not dataset.getFields():
+        raise Fault("unsupported_type", f"{name} has no field of a type that OpenVisus knows. Its values are numbers.")
+    return low, high
 
 
 def missing(name, why):

@@ -64,7 +64,8 @@ class ZarrForm:
         self._open, self._product, self._proof = zarr_reader.ZarrReader, product, proof
         self.entry = proof["zarr"]["path"]
         self._paths = {image["field"]: image["path"] for image in proof["zarr"]["fields"]}
-        self.blocks = [block | {"entry": self._path(block)} for block in proof["blocks"]]
+        self._steps = {time: step for step, time in enumerate(proof["zarr"].get("times", ()))}
+        self.blocks = list(map(self._placed, proof["blocks"]))
 
     def check_files(self):
         """As many files, of as many bytes, as were written: a chunk that is missing would read as zeros."""
@@ -102,6 +103,15 @@ class ZarrForm:
     def levels(self, chosen):
         """What compares levels in the chosen blocks."""
         return Levels(chosen, len(chosen) == len(self.blocks))
+
+    def _placed(self, block):
+        """The block in the arrays: they begin at 0, which a box and timesteps that were handed over need not."""
+        record, moved = self._proof["zarr"], {"entry": self._path(block)}
+        if "first" in record:
+            moved["box"] = [[place - low for place, low in zip(corner, record["first"])] for corner in block["box"]]
+        if self._steps:
+            moved["timestep"] = self._steps[block["timestep"]]
+        return block | moved
 
     def _path(self, block):
         return self._paths[block.get("field", self._proof["field"])] + FINEST

@@ -7,6 +7,7 @@ import unittest
 
 import numpy as np
 import OpenVisus as ov
+import zarr
 from support import ConverterCase
 
 RANDOM = np.random.default_rng(40)
@@ -43,6 +44,23 @@ class IdxCase(ConverterCase):
     def assert_plain(self, values, field="v"):
         """A reader of the files alone reads the same as was written."""
         self.assertEqual(self.by_files().values(field).tobytes(), np.ascontiguousarray(values).tobytes())
+
+    def assert_zarr(self, fields, translation):
+        """The Zarr form has the values of each field, keeps the rules, and is proven too."""
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r")
+        paths = group.attrs["sluice"].get("fields", {name: "" for name in fields})
+        for name, values in fields.items():
+            image = group[paths[name]] if paths[name] else group
+            self.assertEqual(image["0"][...].tobytes(), np.ascontiguousarray(values).tobytes())
+            self.assertEqual(self.broken_rules(paths[name]), [])
+        (scales,) = (group[paths["a"]] if paths.get("a") else group).attrs["ome"]["multiscales"]
+        moved = scales["datasets"][0]["coordinateTransformations"][1:]
+        self.assertEqual([one["translation"] for one in moved], [translation] if any(translation) else [])
+        proof = self.prove()
+        self.assert_done(proof)
+        self.assertEqual([part["kind"] for part in proof.result["outputs"]], ["idx", "zarr"])
+        self.assertTrue(proof.result["complete"])
+        self.assertEqual(proof.result["outputs"][1]["levels"], len(scales["datasets"]) - 1)
 
     def blocks(self):
         return sorted(name for name in self.all_names() if name.endswith(".bin"))
@@ -99,29 +117,50 @@ class Copies(IdxCase):
 
     def test_what_a_dataset_says_of_itself(self):
         dataset = ov.CreateIdx(
-            url=os.path.join(self.inputs, "visus.idx"), dims=[77, 130, 65], bitsperblock=12, blocksperfile=2,
+            url=os.path.join(self.inputs, "visus.idx"), dims=[41, 70, 33], bitsperblock=12, blocksperfile=2,
             fields=[ov.Field("a", "uint16"), ov.Field("b", "float32[3]")], filename_template="./%01x.bin",
-            time=(5, 7, "t%02d/"), axis="lon lat depth", physic_box=ov.BoxNd(ov.PointNd(10, 0, 0), ov.PointNd(87, 65, 130)),
+            time=(5, 7, "t%02d/"), axis="lon lat depth", physic_box=ov.BoxNd(ov.PointNd(10, 0, 0), ov.PointNd(51, 35, 66)),
         )  # fmt: skip
-        first = RANDOM.integers(3, 4000, (3, 65, 130, 77)).astype("u2")
-        second = RANDOM.normal(size=(3, 65, 130, 77, 3)).astype("f4")
+        first = RANDOM.integers(3, 4000, (3, 33, 70, 41)).astype("u2")
+        second = RANDOM.normal(size=(3, 33, 70, 41, 3)).astype("f4")
         for step in range(3):
             dataset.write(first[step], time=5 + step, field="a")
             dataset.write(second[step], time=5 + step, field="b")
         dataset.compressDataset(["zip"])
-        run = self.convert("idx")
+        run = self.convert("idx", parameters={"output": "both"})
         self.assert_done(run)
         self.assert_plain(first, "a")
         self.assert_plain(second, "b")
         facts, told = run.result["metadata"], self.metadata()
-        self.assertEqual((facts["axes"], facts["box"]), (["lon", "lat", "depth", "time"], [[0, 0, 0], [77, 130, 65]]))
-        self.assertEqual((facts["physical_box"], facts["voxel_size"]), ([[10, 0, 0], [87, 65, 130]], [1, 2, 0.5, 1]))
+        self.assertEqual((facts["axes"], facts["box"]), (["lon", "lat", "depth", "time"], [[0, 0, 0], [41, 70, 33]]))
+        self.assertEqual((facts["physical_box"], facts["voxel_size"]), ([[10, 0, 0], [51, 35, 66]], [1, 2, 0.5, 1]))
         self.assertEqual(told["dimensions"], [
-            {"name": "time", "size": 3, "values": [5, 6, 7], "spacing": 1}, {"name": "depth", "size": 65, "spacing": 2},
-            {"name": "lat", "size": 130, "spacing": 0.5}, {"name": "lon", "size": 77, "spacing": 1},
+            {"name": "time", "size": 3, "values": [5, 6, 7], "spacing": 1},
+            {"name": "depth", "size": 33, "first": 0, "spacing": 2},
+            {"name": "lat", "size": 70, "first": 0, "spacing": 0.5},
+            {"name": "lon", "size": 41, "first": 10, "spacing": 1},
         ])  # fmt: skip
+        self.assert_zarr({"a": first, "b": np.moveaxis(second, -1, 1)}, [5, 0, 0, 10])
         self.assertEqual(told["types"]["a"], {"dtype": "uint16", "min": int(first.min()), "max": int(first.max())})
         self.assertEqual(told["types"]["b"]["dtype"], "float32[3]")
+
+    def test_a_box_that_begins_elsewhere(self):
+        dataset = ov.CreateIdx(
+            url=os.path.join(self.inputs, "visus.idx"), dims=[300, 200], fields=[ov.Field("v", "uint16")],
+            filename_template="./blocks/%02x.bin",
+        )  # fmt: skip
+        values = RANDOM.integers(0, 4000, (200, 300)).astype("u2")
+        dataset.write(values)
+        self.edit("0 299 0 199", "20 299 10 199")
+        os.makedirs(os.path.join(self.inputs, "data.zarr"))
+        with open(os.path.join(self.inputs, "data.zarr", "zarr.json"), "w") as file:
+            file.write("theirs")
+        run = self.convert("idx", parameters={"output": "both"})
+        self.assert_done(run)
+        self.assert_plain(values[10:, 20:])
+        self.assert_zarr({"v": values[10:, 20:]}, [10, 20])
+        with open(os.path.join(self.output, "received", "data.zarr", "zarr.json")) as file:
+            self.assertEqual(file.read(), "theirs")
 
     def test_an_image(self):
         values = self.make(dims=(300, 200))
@@ -140,7 +179,7 @@ class Copies(IdxCase):
         proof = self.prove()
         self.assert_done(proof)
         self.assertEqual(proof.result["bytes_checked"], 2 * 77 * 130 * 65 * 2)
-
+        self.assert_refused(self.convert("idx", parameters={"output": "both"}), "unsupported_shape", "several")
 
     def test_blocks_that_the_sender_never_wrote_are_counted_and_no_others(self):
         dataset = ov.CreateIdx(

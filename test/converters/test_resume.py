@@ -214,8 +214,11 @@ class Kills(KilledCase):
             blocksperfile=4, filename_template="./blocks/%02x.bin",
         )  # fmt: skip
         dataset.write(values)
-        run, _ = self.killed_again_and_again("idx", self.all_names())
-        self.assert_product(run, values)
+        self.killed_again_and_again("idx", self.all_names(), {"output": "both"})
+        self.assertEqual(self.by_files().values("v")[0].tobytes(), values.tobytes())
+        group = zarr.open_group(os.path.join(self.output, "data.zarr"), mode="r")
+        self.assertEqual(group["0"][...].tobytes(), values.tobytes())
+        self.assert_whole("visus.idx")
 
 
 class Doubts(KilledCase):

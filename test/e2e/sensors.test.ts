@@ -37,8 +37,7 @@ test.each(SAMPLES)(
       runFile<Shown>('test/support/shown.py', [product, record, upwards ? '1' : '0']),
     ]);
     expect([verified.code, verified.last]).toMatchObject([0, { result: { outcome: 'whole', damaged: 0 } }]);
-    const forms = ['idx', 'idx by its files', ...(sensor === 'IDX' ? [] : ['zarr'])];
-    expect(Object.keys(shown.forms)).toEqual(forms);
+    expect(Object.keys(shown.forms)).toEqual(['idx', 'idx by its files', 'zarr']);
     for (const { values, different } of Object.values(shown.forms)) {
       expect([different, values > 1_000]).toEqual([[], true]);
     }
@@ -56,9 +55,8 @@ async function ingest(sample: Sample, record: string): Promise<{ uuid: string; p
   const { sensor, spelled = sensor, parameters = {} } = sample;
   const to = directory(sensor);
   makeSample(sample, to, record);
-  const output = sensor === 'IDX' ? [] : ['--output', 'both'];
   const given = Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`]);
-  const { code, last } = await sluice('ingest', to, '--sensor', spelled, ...output, ...given);
+  const { code, last } = await sluice('ingest', to, '--sensor', spelled, '--output', 'both', ...given);
   expect([code, last]).toMatchObject([0, { dataset: expect.any(String), status: 'done' }]);
   const uuid = String(last['dataset']);
   return { uuid, product: join(stack().out, uuid) };
@@ -88,7 +86,7 @@ function expectTold(product: string, told: Told): void {
     ? dimensions
     : Object.entries(dimensions).map(([name, axis]) => ({ ...axis, name, units: axis.attributes?.units }));
   expect(axes).toMatchObject(told.dimensions);
-  if (told.zarr !== undefined) expectZarrTold(join(product, 'data.zarr'), told.zarr, metadata);
+  expectZarrTold(join(product, 'data.zarr'), told.zarr, metadata);
 }
 
 interface Group {
@@ -108,7 +106,7 @@ interface Group {
   };
 }
 
-function expectZarrTold(folder: string, told: NonNullable<Told['zarr']>, metadata: Metadata): void {
+function expectZarrTold(folder: string, told: Told['zarr'], metadata: Metadata): void {
   const root = readJson<Group>(folder, 'zarr.json').attributes;
   const image = join(folder, Object.values(root.sluice.fields ?? { all: '' })[0] ?? '');
   const { ome, sluice: ours } = readJson<Group>(image, 'zarr.json').attributes;

@@ -16,7 +16,7 @@ export interface Told {
   /** Its `dimensions`, in the order of storage, however they are written. */
   readonly dimensions: readonly Axis[];
   /** Of the Zarr form: axes of the array with unit, size of a voxel and first coordinate, what the numbers mean. */
-  readonly zarr?: {
+  readonly zarr: {
     readonly axes: readonly string[];
     readonly scale: readonly number[];
     readonly translation?: readonly number[];
@@ -41,6 +41,7 @@ export const TOLD: Readonly<Record<Sensor, Told>> = {
       { name: 'y', size: 70, spacing: 1 },
       { name: 'x', size: 90, spacing: 0.5 },
     ],
+    zarr: { axes: ['time', 'depth', 'y', 'x'], scale: [1, 2, 1, 0.5], translation: [3, 0, 0, 0] },
   },
   TIFF: {
     metadata: {
