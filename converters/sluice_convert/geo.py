@@ -25,10 +25,12 @@ def position(picture):
     if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
         return None
     exif = tags.get("ExifTag") or {}
-    told = {"lon": lon, "lat": lat, "altitude": _rational(gps.get("GPSAltitude"))}
+    told = {"lon": lon, "lat": lat, "altitude": _altitude(gps)}
     told["taken"] = str(exif.get("DateTimeOriginal") or tags.get("DateTime") or "")[:40] or None
     told["focal_35mm"] = _rational(exif.get("FocalLengthIn35mmFilm"))
-    xmp = {key: found for key, pattern in XMP_NUMBER.items() if (found := _number(pattern.search(content))) is not None}
+    # That of a TIFF stands behind its pixels, mostly.
+    text = content + (tags["XMP"] if isinstance(tags.get("XMP"), bytes) else b"")
+    xmp = {key: found for key, pattern in XMP_NUMBER.items() if (found := _number(pattern.search(text))) is not None}
     told["height"] = xmp.get("RelativeAltitude")
     told["yaw"] = xmp.get("GimbalYawDegree", xmp.get("FlightYawDegree", 0.0))
     return told
@@ -58,6 +60,12 @@ def _rational(value):
     if isinstance(value, tuple) and len(value) == 2 and value[1]:
         return value[0] / value[1]
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _altitude(gps):
+    """Metres above the sea, negative below it."""
+    metres, below = _rational(gps.get("GPSAltitude")), gps.get("GPSAltitudeRef") in (1, b"\1")
+    return -metres if below and metres is not None else metres
 
 
 def _degrees(gps, key, negative):

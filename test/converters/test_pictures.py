@@ -19,41 +19,74 @@ def colours(*shape, dtype="u1"):
     return RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-def jpeg_with_position(values, lon, lat, height=None):
-    """A JPEG with an EXIF block that says where it was taken."""
-    def degrees(value):
-        return struct.pack("<6I", int(abs(value)), 1, 0, 1, round((abs(value) - int(abs(value))) * 3600 * 1000), 1000)
+BYTES_OF = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}  # of TIFF's types: bytes, text, shorts, longs, fractions
 
-    gps_at, exif_at = 8 + 2 + 2 * 12 + 4, 8 + 2 + 2 * 12 + 4 + 2 + 4 * 12 + 4
-    data_at = exif_at + 2 + 12 + 4
-    block = b"II*\0" + struct.pack("<I", 8)
-    block += struct.pack("<H2xH", 2, 0)[:2] + struct.pack("<HHII", 34665, 4, 1, exif_at)
-    block += struct.pack("<HHII", 34853, 4, 1, gps_at) + struct.pack("<I", 0)
-    block += struct.pack("<H", 4) + struct.pack("<HHI4s", 1, 2, 2, b"N\0" if lat >= 0 else b"S\0")
-    block += struct.pack("<HHII", 2, 5, 3, data_at) + struct.pack("<HHI4s", 3, 2, 2, b"E\0" if lon >= 0 else b"W\0")
-    block += struct.pack("<HHII", 4, 5, 3, data_at + 24) + struct.pack("<I", 0)
-    block += struct.pack("<H", 1) + struct.pack("<HHIHxx", 41989, 3, 1, 36) + struct.pack("<I", 0)
-    block += degrees(lat) + degrees(lon)
+
+def typed(value):
+    """(type, raw bytes) of a text, of a place in the file, or as it is."""
+    if isinstance(value, str):
+        return 2, value.encode() + b"\0"
+    return (4, struct.pack("<I", value)) if isinstance(value, int) else value
+
+
+def directory(entries, at):
+    """A TIFF directory {tag: value as of `typed`} that stands at `at`, long values behind it."""
+    head, data_at, data = struct.pack("<H", len(entries)), at + 2 + 12 * len(entries) + 4, b""
+    for tag, value in sorted(entries.items()):
+        kind, raw = typed(value)
+        short, count = len(raw) <= 4, len(raw) // BYTES_OF[kind]
+        head += struct.pack("<HHI4s", tag, kind, count, raw if short else struct.pack("<I", data_at + len(data)))
+        data += b"" if short else raw + bytes(len(raw) % 2)
+    return head + bytes(4) + data
+
+
+def shorts(*values):
+    return 3, struct.pack(f"<{len(values)}H", *values)
+
+
+def placed(lon, lat, main=None, pixels=b"", taken=None, altitude=None):
+    """A TIFF, or the EXIF block of a JPEG, that says where and when a photo was taken with a 36 mm lens."""
+    def degrees(value):
+        value = abs(value)
+        return 5, struct.pack("<6I", int(value), 1, 0, 1, round((value - int(value)) * 3600 * 1000), 1000)
+
+    gps = {1: "N" if lat >= 0 else "S", 2: degrees(lat), 3: "E" if lon >= 0 else "W", 4: degrees(lon)}
+    if altitude is not None:
+        gps |= {5: (1, bytes([altitude < 0])), 6: (5, struct.pack("<2I", round(abs(altitude) * 10), 10))}
+    exif = {41989: shorts(36)} | ({36867: taken} if taken else {})
+    gps_at = 8 + len(pixels) + len(pixels) % 2
+    exif_at = gps_at + len(directory(gps, gps_at))
+    main_at = exif_at + len(directory(exif, exif_at))
+    main = (main or {}) | {34665: exif_at, 34853: gps_at}
+    parts = directory(gps, gps_at) + directory(exif, exif_at) + directory(main, main_at)
+    return b"II*\0" + struct.pack("<I", main_at) + pixels.ljust(gps_at - 8, b"\0") + parts
+
+
+def flight(height=None, yaw=None):
+    """What a drone writes as XMP."""
+    told = [b'drone-dji:%s="%+.1f"' % item for item in ((b"RelativeAltitude", height), (b"GimbalYawDegree", yaw))
+            if item[1] is not None]  # fmt: skip
+    return b"<x %s/>" % b" ".join(told)
+
+
+def jpeg_with_position(values, lon, lat, height=None, yaw=None, **more):
+    """A JPEG with an EXIF block that says where it was taken."""
+    block = placed(lon, lat, **more)
     marker = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
-    if height is not None:
-        xmp = b'http://ns.adobe.com/xap/1.0/\0<x drone-dji:RelativeAltitude="%+.1f"/>' % height
+    if height is not None or yaw is not None:
+        xmp = b"http://ns.adobe.com/xap/1.0/\0" + flight(height, yaw)
         marker += b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
     content = imagecodecs.jpeg_encode(values, level=95)
     return content[:2] + marker + content[2:]
 
 
-def directory(entries, place):
-    """A TIFF directory of texts and places, for {tag: value}, that stands at `place`."""
-    head, data, behind = struct.pack("<H", len(entries)), b"", place + 2 + 12 * len(entries) + 4
-    for tag, value in sorted(entries.items()):
-        if isinstance(value, int):
-            head += struct.pack("<HHII", tag, 4, 1, value)
-            continue
-        raw = value.encode() + b"\0"
-        head += struct.pack("<HHI", tag, 2, len(raw))
-        head += raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack("<I", behind + len(data))
-        data += raw if len(raw) > 4 else b""
-    return head + bytes(4) + data
+def tiff_with_position(values, lon, lat, height=None, yaw=None, **more):
+    """A TIFF of three bands that says where it was taken, its pixels before everything else."""
+    rows, columns, bands = values.shape
+    main = {256: shorts(columns), 257: shorts(rows), 258: shorts(*[8 * values.itemsize] * bands), 259: shorts(1),
+            262: shorts(2), 273: 8, 277: shorts(bands), 278: shorts(rows), 279: values.nbytes,
+            700: (1, flight(height, yaw))}  # fmt: skip
+    return placed(lon, lat, main, values.tobytes(), **more)
 
 
 def exif(moment, part="0", zone="+02:00"):
@@ -185,11 +218,46 @@ class Places(PictureCase):
         self.assertEqual(told["features"][0]["properties"]["footprint_from"], "height and focal length")
         ring = np.array(footprint["coordinates"][0])
         self.assertAlmostEqual(float(np.ptp(ring[:, 0])) / east, 1.0, places=2)  # 40 m high, 36 mm: 40 m wide
-        with open(os.path.join(self.output, "overview.png"), "rb") as file:
-            picture = imagecodecs.png_decode(file.read())
+        picture = self.overview()
         left, right = picture[picture.shape[0] // 2, [picture.shape[1] // 8, -picture.shape[1] // 8]].astype(int)
         self.assertGreater(left[0], 200)
         self.assertGreater(right[2], 200)
+
+    def test_a_photo_that_looks_east_lies_on_its_side(self):
+        values = np.zeros((60, 80, 3), "u1")
+        values[:30], values[30:] = (255, 0, 0), (0, 0, 255)
+        moment = "2026:05:17 10:11:12"
+        self.write("p.jpg", jpeg_with_position(values, 7.5, 0.25, 40.0, 90.0, taken=moment, altitude=512.5))
+        self.assert_done(self.convert("rgb"))
+        (feature,) = self.collection()["features"]
+        told = {"altitude": 512.5, "height": 40.0, "yaw": 90.0, "taken": moment}
+        self.assertEqual({key: feature["properties"][key] for key in told}, told)
+        ring = np.array(feature["geometry"]["geometries"][1]["coordinates"][0]) * 111_320
+        np.testing.assert_allclose(np.ptp(ring, axis=0), [30, 40], rtol=0.01)  # metres; not turned it is 40 by 30
+        picture = self.overview()
+        self.assertAlmostEqual(picture.shape[0] / picture.shape[1], 4 / 3, places=1)
+        middle, quarter = picture.shape[0] // 2, picture.shape[1] // 4
+        west, east = picture[middle, [quarter, -quarter]].astype(int)
+        self.assertTrue(west[2] > 200 > 50 > west[0] and east[0] > 200 > 50 > east[2], (west, east))
+
+    def test_tiff_with_a_position(self):
+        values = colours(600, 700, 3)
+        more = {"taken": "2026:05:17 10:11:12", "altitude": -3.5}
+        self.write("p.tif", tiff_with_position(values, -70.5, 12.25, 35.0, -90.0, **more))
+        run = self.convert("rgb")
+        self.assert_product(run, values)
+        (feature,) = self.collection()["features"]
+        point, footprint = feature["geometry"]["geometries"]
+        np.testing.assert_allclose(point["coordinates"], [-70.5, 12.25], atol=1e-6)
+        told = {"altitude": -3.5, "height": 35.0, "yaw": -90.0, "taken": more["taken"],
+                "footprint_from": "height and focal length"}  # fmt: skip
+        self.assertEqual({key: feature["properties"][key] for key in told}, told)
+        north = np.ptp(np.array(footprint["coordinates"][0])[:, 1]) * 111_320
+        self.assertAlmostEqual(north, 35.0, places=1)  # its width: it looks west
+
+    def overview(self):
+        with open(os.path.join(self.output, "overview.png"), "rb") as file:
+            return imagecodecs.png_decode(file.read())
 
     def test_without_a_height_footprints_are_assumed(self):
         self.write("p.jpg", jpeg_with_position(colours(60, 80, 3), 7.5, 50.25))
@@ -301,6 +369,21 @@ class Mapir(PictureCase):
         with np.errstate(all="ignore"):
             np.testing.assert_array_equal(ndvi[0], (nir - red) / (nir + red))
         self.assertFalse(run.result["metadata"]["calibrated"])
+
+    def test_photos_with_positions_lie_on_a_map_and_the_target_does_not(self):
+        photos = colours(2, 60, 80, 3) // 2 + 9
+        for number, photo in enumerate(photos):
+            self.write(f"p{number}.tif", tiff_with_position(photo, 7.5 + number * 1e-4, 50.25, 40.0))
+        self.write("target.tif", tiff_with_position(photos[0], 7.6, 50.25, 1.5))
+        panels = [{"box": [0, 0, 80, 60], "reflectance": [0.5]}]
+        run = self.convert("mapir", parameters={"panels": panels})
+        self.assert_done(run)
+        self.assertEqual(run.result["metadata"]["georeference"]["photos_with_position"], 2)
+        features = [one["properties"] for one in self.collection()["features"]]
+        self.assertEqual([(one["photo"], one["timestep"]) for one in features], [("p0.tif", 0), ("p1.tif", 1)])
+        self.assertTrue(os.path.exists(os.path.join(self.output, "overview.png")))
+        (raw,) = self.fields("ndvi", "reflectance", "photo")[2:]
+        self.assertTrue((raw == photos).all())
 
     def test_targets_and_panels_that_do_not_fit(self):
         self.save("p.tif", colours(50, 70, 3))
