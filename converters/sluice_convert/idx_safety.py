@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from .report import Fault
+from .sniff import meant
 
 LARGEST_TEXT = 4 << 20
 WORD_BREAKS = re.compile(r"[\s'\"=,;<>()\[\]|]+")
@@ -28,7 +29,8 @@ def checked_text(path, name):
     with open(path, "rb") as file:
         raw = file.read(LARGEST_TEXT + 1)
     if len(raw) > LARGEST_TEXT or b"\0" in raw:
-        raise Fault("no_idx", f"{name} is not an OpenVisus index: it is not a text file. Upload the dataset again.")
+        say = f"{name} is not an OpenVisus index: it is not a text file.{meant(path)} Upload the dataset again."
+        raise Fault("no_idx", say)
     text = raw.decode("utf-8", "replace")
     if text.lstrip().startswith("<"):
         _check_xml(text, name)

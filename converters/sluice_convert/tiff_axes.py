@@ -63,7 +63,7 @@ def _declared(tif, count, samples, name):
         return _ome(tif, count, samples, name)
     if tif.is_imagej:
         return _imagej(tif.imagej_metadata or {}, count, samples)
-    return _shaped(tif.shaped_metadata or ())
+    return _shaped(tif.shaped_metadata or (), samples)
 
 
 def _imagej(record, count, samples):
@@ -76,12 +76,16 @@ def _imagej(record, count, samples):
     return Declared(sizes, _counted(sizes, "CZT"), record.get("mode") in ("color", "composite"))
 
 
-def _shaped(records):
-    """tifffile's own: {"shape": [2, 6, 17, 23], "axes": "TZYX"}."""
-    if len(records) != 1 or not isinstance(records[0].get("axes"), str):
+def _shaped(records, samples):
+    """tifffile's own: {"shape": [2, 6, 17, 23], "axes": "TZYX"}. Raises Unclear for several axes that it does not name."""
+    if len(records) != 1:
         return None
-    axes, _, _ = records[0]["axes"].partition("YX")
+    told, shape = records[0].get("axes"), [int(size) for size in records[0].get("shape", ())]
+    axes, _, _ = told.partition("YX") if isinstance(told, str) else ("", "", "")
     if not axes or len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
+        leading = [size for size in shape[: len(axes) or (-3 if samples > 1 else -2)] if size > 1]
+        if len(leading) > 1:
+            raise Unclear(f"the axes {told}" if axes else f"{' x '.join(map(str, leading))} pages and not what they are")
         return None
     sizes = dict.fromkeys(AXES, 1) | dict(zip(axes, map(int, records[0]["shape"])))
     fastest = axes[::-1] + "".join(set(AXES) - set(axes))

@@ -38,6 +38,7 @@ TABLE = {
         "test_hdf5.Refusals.test_another_kind_is_named", "test_nexus4d.Refusals.test_other_files", AS_THEY_ARE,
         "test_nifti.Refusals.test_other_kinds_are_named",
     ),
+    "a known kind under the name of this one": (*[HERE] * 7, AS_THEY_ARE, HERE),
     "several files of another sensor": (*[HERE] * 7, AS_THEY_ARE, HERE),
     "its own files, without their ending": (
         "test_idx.Copies.test_an_index_without_an_ending", "test_tiff.Layouts.test_files_without_an_ending",
@@ -73,7 +74,7 @@ TABLE = {
         "- gzip is the only one that it may have",
     ),
     "five axes": (
-        HERE, "- the pages of a file are one list, whatever its program calls them",
+        HERE, "test_tiff_axes.Orders.test_more_axes_than_are_told_apart_are_z_and_said",
         "test_pictures.Refusals.test_other_kinds_and_several_pages", HERE, HERE,
         "test_hdf5.Refusals.test_what_is_no_picture", HERE, AS_THEY_ARE,
         "test_nifti.Refusals.test_other_numbers_of_axes",
@@ -217,16 +218,21 @@ NAN = np.full((6, 9, 11), np.nan, "f4")
 NAN[1] = np.inf
 PHOTO = np.arange(9 * 11 * 3, dtype="u1").reshape(9, 11, 3)
 
-# What the files of another sensor are refused with.
+# What the files of another sensor are refused with, and files that only have the name of this one.
 NONE_OF = {"IDX": "no_idx", "TIFF": "no_tiff", "RGB": "no_picture", "MAPIR": "no_picture", "NETCDF": "not_netcdf",
            "HDF5": "not_hdf5", "4D_NEXUS": "not_hdf5", "NIFTI": "not_nifti"}  # fmt: skip
 
 
+NAMED = {"IDX": ("visus.idx", "no_idx"), "TIFF": ("a.tif", "not_tiff"), "RGB": ("a.png", "not_picture"),
+         "MAPIR": ("a.jpg", "not_picture"), "NETCDF": ("a.nc", "not_netcdf"), "HDF5": ("a.h5", "not_hdf5"),
+         "4D_NEXUS": ("a.nxs", "not_hdf5"), "NIFTI": ("a.nii", "not_nifti")}  # fmt: skip
+
+
 def others_of(form):
     """(first bytes, words that name them and their sensor)."""
-    if form in ("HDF5", "4D_NEXUS"):
-        return b"MM\0*" + bytes(99), "b.dat is TIFF: did you mean the sensor TIFF"
-    return b"\x89HDF\r\n\x1a\n" + bytes(99), "b.dat is HDF5: did you mean the sensor HDF5"
+    if form in ("HDF5", "4D_NEXUS", "NETCDF"):
+        return b"MM\0*" + bytes(99), "is TIFF: did you mean the sensor TIFF"
+    return b"\x89HDF\r\n\x1a\n" + bytes(99), "is HDF5: did you mean the sensor HDF5"
 
 
 def several(to, content):
@@ -237,7 +243,10 @@ def several(to, content):
 # (case, format, what makes the files, parameters, code, words of the refusal)
 REFUSED = (
     *(("several files of another sensor", form, lambda to, form=form: several(to, others_of(form)[0]), {}, code,
-       others_of(form)[1]) for form, code in NONE_OF.items()),
+       f"b.dat {others_of(form)[1]}") for form, code in NONE_OF.items()),
+    *(("a known kind under the name of this one", form,
+       lambda to, form=form, name=name: write(to, name, others_of(form)[0]), {}, code, f"It {others_of(form)[1]}")
+      for form, (name, code) in NAMED.items()),
     ("wrong kind", "MAPIR", lambda to: write(to, "a.jpg", b"\x89HDF\r\n\x1a\n" + bytes(99)), {}, "not_picture", "HDF5"),
     ("cut file", "MAPIR", lambda to: (tiff(to, PHOTO, compression="zlib"), cut(to, "a.tif")), {}, "truncated", "a.tif"),
     ("cut file", "4D_NEXUS", lambda to: (hdf5(to, data=np.ones((9, 8, 7, 6))), cut(to, "a.h5", 0.8)), {}, "truncated",

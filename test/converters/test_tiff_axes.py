@@ -95,6 +95,18 @@ class Orders(AxesCase):
                 self.assert_product(self.convert("tiff"), values)
                 self.assertIn("20 channels", self.metadata()["page_order"])
 
+    def test_more_axes_than_are_told_apart_are_z_and_said(self):
+        values = voxels(2, 3, 4, 17, 23)
+        for axes, words in ((None, "2 x 3 x 4 pages and not what they are"), ("QTZYX", "axes QTZYX")):
+            path = os.path.join(self.inputs, "a.tif")
+            told = {"metadata": {"axes": axes}} if axes else {}
+            tifffile.imwrite(path, values, photometric="minisblack", compression="zlib", **told)
+            run = self.convert("tiff")
+            self.assert_product(run, values.reshape(24, 17, 23))
+            self.assertIn(words, run.result["metadata"]["page_order"])
+        tifffile.imwrite(path, values[0, 0], photometric="minisblack")
+        self.assertNotIn("page_order", self.convert("tiff").result["metadata"])
+
     def test_a_record_that_does_not_fit_is_told(self):
         path = self.save("a.ome.tif", voxels(2, 5, 17, 23), "TZYX", ome=True)
         self.describe(path, 'SizeT="2"', 'SizeT="3"')
