@@ -6,6 +6,7 @@ import type { FileEntry } from '../../contracts/claim.js';
 import { SLUICE_VERSION } from '../../contracts/version.js';
 import { CONVERSION_RECORD, type ConversionRecord } from '../convert/product.js';
 import { VALIDATION_RECORD, type ValidationRecord } from '../validate/record.js';
+import { CHECKSUMS } from './manifest.js';
 import type { Origin, Received } from './origins.js';
 
 export const CRATE = 'ro-crate-metadata.json';
@@ -28,7 +29,8 @@ type Entity = Readonly<Record<string, unknown>>;
 /** Writes `ro-crate-metadata.json` into the product. */
 export async function writeCrate(directory: string, facts: CrateFacts): Promise<void> {
   await writeJson(join(directory, CRATE), {
-    '@context': 'https://w3id.org/ro/crate/1.1/context',
+    // Version 1.1 does not know `sha256` of schema.org yet; what has no meaning by the context is none of the crate.
+    '@context': ['https://w3id.org/ro/crate/1.1/context', { sha256: 'http://schema.org/sha256' }],
     '@graph': [
       {
         '@id': CRATE,
@@ -55,9 +57,9 @@ function graph(facts: CrateFacts): Entity[] {
       name: input.name,
       description: `Data of the sensor ${input.sensor}, ingested and checked by Sluice.`,
       datePublished: conversion.finishedAt,
-      license: 'not stated',
+      license: { '@id': LICENSE['@id'] },
       author: { '@id': ownerId(input) },
-      publisher: { '@id': '#sluice' },
+      publisher: { '@id': ownerId(input) },
       hasPart: refs(parts),
       mentions: refs(actions),
     },
@@ -65,22 +67,47 @@ function graph(facts: CrateFacts): Entity[] {
     ...actions,
     ...programs,
     ...parametersOf(conversion),
-    { '@id': ownerId(input), '@type': 'Person', email: input.owner },
+    LICENSE,
+    ...[...new Set([input.owner, ...origins.map(({ by }) => by)])].map(person),
     ...origins.map((origin) => originEntity(origin)),
     ...sources,
   ];
 }
 
+const LICENSE = {
+  '@id': '#license',
+  '@type': 'CreativeWork',
+  name: 'not stated',
+  description: 'The owner has not said how these data may be used; ask before you use them.',
+};
+
 function partsOf({ files, conversion }: CrateFacts): Entity[] {
   const first = [CONVERSION_RECORD, VALIDATION_RECORD, conversion.entry, conversion.proof];
-  const shown = files.length <= MOST_PARTS ? files : files.filter(({ path }) => first.includes(path));
-  return shown.map(({ path, size, sha256 }) => ({
+  const isShown = ({ path }: FileEntry): boolean => files.length <= MOST_PARTS || first.includes(path);
+  const shown = files.filter(isShown).map(({ path, size, sha256 }) => ({
     '@id': uriOf(path),
     '@type': 'File',
     name: path,
     contentSize: String(size),
     sha256,
     ...formatOf(path),
+  }));
+  return [...shown, ...directories(files.filter((file) => !isShown(file)))];
+}
+
+/** The directories at the top that hold the files that are not told one by one. */
+function directories(files: readonly FileEntry[]): Entity[] {
+  const held = new Map<string, { files: number; bytes: number }>();
+  for (const { path, size } of files) {
+    const [top = '', ...inside] = path.split('/');
+    const { files: count, bytes } = held.get(top) ?? { files: 0, bytes: 0 };
+    if (inside.length > 0) held.set(top, { files: count + 1, bytes: bytes + size });
+  }
+  return [...held].map(([name, { files: count, bytes }]) => ({
+    '@id': `${uriOf(name)}/`,
+    '@type': 'Dataset',
+    name: `${name}/`,
+    description: `${count} files of ${bytes} bytes; ${CHECKSUMS} lists them.`,
   }));
 }
 
@@ -128,7 +155,7 @@ function originEntity({ jobId, kind, words, by, startedAt }: Origin): Entity {
     name: words,
     identifier: jobId,
     dateCreated: startedAt,
-    provider: by,
+    provider: { '@id': personId(by) },
   };
 }
 
@@ -227,4 +254,11 @@ const sourceRef = ({ path }: FileEntry): { readonly '@id': string } => ({ '@id':
 const uriOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 const originId = (jobId: string): string => `#origin-${jobId}`;
 const programId = (name: string): string => `#program-${name}`;
-const ownerId = (input: PublishInput): string => `mailto:${input.owner}`;
+const personId = (email: string): string => `mailto:${email}`;
+const ownerId = (input: PublishInput): string => personId(input.owner);
+const person = (email: string): Entity => ({
+  '@id': personId(email),
+  '@type': 'Person',
+  name: email,
+  email,
+});
