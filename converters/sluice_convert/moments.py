@@ -7,16 +7,20 @@ import numpy as np
 
 from . import coordinates
 from .coordinates import Coordinate
+from .tiff_facts import ome_root
 
-MOMENT = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?\s*(Z|[+-]\d\d:?\d\d)?")
+MOMENT = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6})\d*)?\s*(Z|[+-]\d\d:?\d\d)?")
 OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 
 def moment(facts):
-    """When a picture was taken (EXIF), else made (the tag DateTime), or None. It has a zone only where EXIF tells one."""
+    """When a picture was taken (OME, EXIF), else made (the tag DateTime), or None. It has a zone where one is told."""
     tags = facts.get("tags") or {}
+    root = ome_root(tags.get("ImageDescription"))
+    acquired = None if root is None else root.findtext("{*}Image/{*}AcquisitionDate")
     exif = tags.get("ExifTag") if isinstance(tags.get("ExifTag"), dict) else {}
     for told, part, zone in (
+        (acquired, None, None),
         (exif.get("DateTimeOriginal"), exif.get("SubsecTimeOriginal"), exif.get("OffsetTimeOriginal")),
         (exif.get("DateTimeDigitized"), exif.get("SubsecTimeDigitized"), exif.get("OffsetTimeDigitized")),
         (tags.get("DateTime"), exif.get("SubsecTime"), exif.get("OffsetTime")),

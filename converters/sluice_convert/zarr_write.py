@@ -214,7 +214,8 @@ class Image:
         scales = {"name": field, "axes": known, "datasets": datasets, "type": DOWNSCALING}
         scales["metadata"] = {"description": WORDS}
         ours = {"field": field, "units": told, "ignored": list(source.ignored), "values": meaning}
-        ours |= {"dimensions": source.metadata.get("dimensions"), "source": source.summary}
+        ours |= {key: source.metadata[key] for key in ("dimensions", "affine") if key in source.metadata}
+        ours |= {"source": source.summary}
         write_json(self._root, group({"ome": {"version": "0.5", "multiscales": [scales]}, "sluice": ours}))
 
 

@@ -22,6 +22,14 @@ class AxesCase(ConverterCase):
         tifffile.imwrite(path, values, metadata=metadata, **({"photometric": "minisblack"} | options))
         return path
 
+    def describe(self, path, old, new):
+        """Changes the OME record."""
+        with tifffile.TiffFile(path) as file:
+            text = file.pages[0].description
+        self.assertIn(old, text)
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            file.pages[0].tags[270].overwrite(text.replace(old, new))
+
     def metadata(self):
         with open(os.path.join(self.output, "metadata.json"), encoding="utf-8") as file:
             return json.load(file)
@@ -66,14 +74,6 @@ class Orders(AxesCase):
             f'<TiffData IFD="{3 - z}" FirstZ="{z}" PlaneCount="1"/>' for z in range(3)
         ) + '<TiffData IFD="0" FirstZ="3" PlaneCount="1"')  # fmt: skip
         self.assert_product(self.convert("tiff"), values[::-1])
-
-    def describe(self, path, old, new):
-        """Changes the OME record."""
-        with tifffile.TiffFile(path) as file:
-            text = file.pages[0].description
-        self.assertIn(old, text)
-        with tifffile.TiffFile(path, mode="r+b") as file:
-            file.pages[0].tags[270].overwrite(text.replace(old, new))
 
     def test_files_of_hyperstacks_follow_one_another(self):
         values = voxels(2, 2, 5, 17, 23)
@@ -179,6 +179,13 @@ class Sizes(AxesCase):
             (scales,) = json.load(file)["attributes"]["ome"]["multiscales"]
         self.assertEqual(scales["axes"][0], {"name": "time", "type": "time", "unit": "second"})
         self.assertEqual(scales["datasets"][0]["coordinateTransformations"][0]["scale"], [30, 1, 1, 1])
+        for number in range(3):
+            name = f"t{number}.tif"
+            self.describe(self.save(name, voxels(4, 17, 23), "ZYX", ome=True), "<Pixels",
+                          f"<AcquisitionDate>2024-05-01T12:0{number}:00.250</AcquisitionDate><Pixels")  # fmt: skip
+        self.assert_done(self.convert("tiff"))
+        self.assertEqual(self.metadata()["dimensions"][0]["units"], "seconds since 2024-05-01 12:00:00.250000")
+        self.assertEqual(self.metadata()["dimensions"][0]["values"], [0, 60, 120])
         tifffile.imwrite(path, voxels(4, 17, 23), photometric="minisblack")  # of one file no time is known
         self.assert_done(self.convert("tiff"))
         time = self.metadata()["dimensions"][0]

@@ -67,6 +67,7 @@ const readJson = <T>(...path: string[]): T => JSON.parse(readFileSync(join(...pa
 interface Metadata {
   readonly axes: string[];
   readonly dimensions: readonly Axis[] | Readonly<Record<string, NamedAxis>>;
+  readonly affine?: unknown;
 }
 
 /** NetCDF has axes by their names. */
@@ -101,6 +102,7 @@ interface Group {
       fields?: Record<string, string>;
       values?: object;
       dimensions?: unknown;
+      affine?: unknown;
       source?: Metadata;
     };
   };
@@ -120,6 +122,7 @@ function expectZarrTold(folder: string, told: Told['zarr'], metadata: Metadata):
     ...(translation === undefined ? [] : [{ type: 'translation', translation }]),
   ]);
   expect([ours.values, ours.dimensions]).toEqual([told.values ?? {}, metadata.dimensions]);
+  expect(ours.affine).toEqual(metadata.affine);
   expect(ours.source?.axes).toEqual(metadata.axes);
   expect(readJson<Group>(image, '0', 'zarr.json').attributes).toEqual(told.values ?? {});
 }

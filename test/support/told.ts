@@ -183,6 +183,11 @@ export const TOLD: Readonly<Record<Sensor, Told>> = {
       units: { space: 'mm', time: 's' },
       orientation: 'RAS',
       attributes: { scl_slope: 0.5 },
+      affine: [
+        [2, 0, 0, 0],
+        [0, 2.5, 0, 0],
+        [0, 0, 3, 0],
+      ],
     },
     dimensions: [
       { name: 'time', size: 3, units: 's', spacing: 0.7 },
