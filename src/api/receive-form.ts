@@ -61,6 +61,7 @@ class FormReading {
   #bytes = 0;
   #failed = false;
   #fail: (error: unknown) => void = () => undefined;
+  readonly #onAbort = (): void => this.#fail(faultOf(this.#options.signal.reason) ?? interrupted());
 
   constructor(incoming: IncomingMessage, form: BusboyInstance, options: FormOptions) {
     this.#incoming = incoming;
@@ -80,6 +81,7 @@ class FormReading {
       throw error;
     } finally {
       stopWatching();
+      this.#options.signal.removeEventListener('abort', this.#onAbort);
     }
   }
 
@@ -92,8 +94,9 @@ class FormReading {
         if (!this.#incoming.complete) reject(interrupted('The client went away before the last byte.'));
       };
       this.#incoming.once('close', gone).once('error', gone);
-      signal.addEventListener('abort', () => reject(faultOf(signal.reason) ?? interrupted()), { once: true });
-      if (signal.aborted) reject(faultOf(signal.reason) ?? interrupted());
+      // The signal may be the server's own, and outlive this request by months.
+      signal.addEventListener('abort', this.#onAbort);
+      if (signal.aborted) this.#onAbort();
       const tooMany = (): void => reject(new Fault('payload_too_large', 'The form has too many parts.'));
       this.#form
         .on('field', (name, value, _nameCut, cut) => this.#takeField(name, value, cut))

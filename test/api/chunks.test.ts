@@ -1,4 +1,5 @@
 // The chunk routes: any order, any process, resent freely, nothing counted that was not proven, over every restart.
+import { getEventListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -261,4 +262,18 @@ test('several large files go into one dataset', async () => {
   );
   expect(all.map((one) => one.uuid)).toEqual([uuid, uuid]);
   expect(await deliveredOrders(at.client, uuid)).toMatchObject([{ seal: false }, { seal: false }]);
+});
+
+test('a request that is over, whole or refused, is not kept by what tells the end of the server', async () => {
+  const listening = (): number => getEventListeners(at.api.deps.closing, 'abort').length;
+  const { id, bytes } = await begun();
+  const before = listening();
+  for (const index of [0, 1, 1, 2]) await sendChunk(at.url, id, index, chunkOf(bytes, index, MIB));
+  await sendChunk(at.url, id, 3, chunkOf(bytes, 3, MIB), sha256(bytes));
+  expect(
+    await eventually(
+      async () => listening(),
+      (count) => count <= before,
+    ),
+  ).toBeLessThanOrEqual(before);
 });
