@@ -1,9 +1,10 @@
-// Publish targets on the whole stack: a worker dies between two of them, one is added later, one is forgotten.
+// Publish targets on the whole stack: a worker dies between two of them, one is added later, one is forgotten, one refuses.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startCli } from '../support/cli.js';
 import { sha256sumCheck } from '../support/data.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
 import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rsync-servers.js';
@@ -61,6 +62,8 @@ const targets = () => ({
   },
   mirror: rsync('products', toDaemon.port),
   later: rsync('later', daemon.port),
+  // Its directory is not there at first.
+  shelf: rsync('shelf', daemon.port),
 });
 const rsync = (path: string, port: number) => ({
   type: 'rsync',
@@ -113,4 +116,38 @@ test('a target that is added later gets the product; one that is removed keeps i
   expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later']);
   expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later']);
   for (const place of ['products', 'later']) sha256sumCheck(join(far, place, newest));
+}, 120_000);
+
+test('one of two targets refuses: partial, as the command says; mended and retried, only that one gets it', async () => {
+  const set = join(home, 'small set');
+  await mkdir(set);
+  for (const name of ['a.dat', 'b.dat']) await writeFile(join(set, name), Buffer.alloc(MIB, name));
+  const env = { SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl };
+  const cli = async (...args: string[]) => await startCli([...args, '--json'], env).ended;
+  const sent = await cli('ingest', set, '--sensor', 'OTHER', '--publish-to', 'archive,shelf');
+  const refused = { target: 'shelf', status: 'failed', code: 'target_refused' };
+  expect([sent.code, sent.result]).toMatchObject([
+    3,
+    { status: 'done', published: [{ target: 'archive', status: 'done' }, refused] },
+  ]);
+  expect(sent.err).toMatch(/not published to shelf: .*No such file or directory/);
+  const uuid = String(sent.result.dataset);
+  expect((await stack.dataset(uuid)).sluice).toMatchObject({ targetsState: 'partial' });
+  const shown = await (await fetch(`${stack.apiUrl}/api/v1/datasets/${uuid}`)).json();
+  expect(shown).toMatchObject({
+    status: 'done',
+    targets: 'partial',
+    open: expect.arrayContaining(['retry']),
+  });
+
+  await mkdir(join(far, 'shelf'));
+  const asked = toStore.heard.length;
+  expect((await cli('datasets', 'retry', uuid)).code).toBe(0);
+  const complete = async () => (await stack.dataset(uuid)).sluice.targetsState === 'complete';
+  await until('the target has it', complete, 60_000);
+  await stack.settled(uuid);
+  expect(toStore.heard.slice(asked)).toEqual([]);
+  sha256sumCheck(join(far, 'shelf', uuid));
+  sha256sumCheck(server.pathOf(uuid));
+  expect((await cli('verify', uuid)).code).toBe(0);
 }, 120_000);
