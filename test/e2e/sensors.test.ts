@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals';
 import { SENSORS } from '../../src/domain/sensor.js';
 import { runFile, sha256sumCheck } from '../support/data.js';
 import { renewRow, rowsOfPage } from '../support/formats-table.js';
+import { expectFound, flipAByte, type Verified } from '../support/harm.js';
 import { makeSample, recordOf, SAMPLES, type Sample } from '../support/samples.js';
 import { sendDirectory } from '../support/send.js';
 import { stackHere } from '../support/stack-here.js';
@@ -25,7 +26,7 @@ test('there is a sample of every sensor', () => {
 });
 
 test.each(SAMPLES)(
-  '$sensor: ingested, equal for stock readers, verified again, pictured; its row says so',
+  '$sensor: ingested, equal for stock readers, verified again, pictured; its row says so; a flipped byte is found',
   async (sample) => {
     const { sensor, upwards = false } = sample;
     const record = recordOf(stack().home, sample);
@@ -47,6 +48,10 @@ test.each(SAMPLES)(
     const cells = { proof: `${proofOf(product)}; ${plainOf(shown)}`, preview: previewOf(shown) };
     renewRow(sensor, cells);
     expect(rowsOfPage().get(sensor)).toMatchObject(cells);
+    const harmed = flipAByte(product, ['idx', 'zarr']);
+    const damaged = await sluice('verify', uuid);
+    expect(damaged.code).toBe(1);
+    expectFound(damaged.last['result'] as Verified, harmed);
   },
   60_000,
 );
