@@ -109,8 +109,7 @@ export class Ingestion {
         source: { type: 'local', path: files.top },
       });
     } catch (error) {
-      const refused =
-        error instanceof ApiError && ['outside_roots', 'path_not_found'].includes(error.code ?? '');
+      const refused = error instanceof ApiError && NOT_REACHED.includes(error.code ?? '');
       if (refused && this.#made.dataset === null) return undefined;
       throw error;
     }
@@ -200,6 +199,9 @@ export class Ingestion {
     return endWithout('running', this.#made, exit);
   }
 }
+
+/** The server cannot take the files from their path, so their bytes are sent. */
+const NOT_REACHED = ['outside_roots', 'path_not_found', 'path_denied'];
 
 /** What a refused request had made already. */
 function madeBefore(error: unknown): { dataset: string; job: string } | undefined {

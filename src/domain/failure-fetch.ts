@@ -38,6 +38,10 @@ export const FETCH_FAILURES = {
   empty_file: content('The file is empty.', 'Send a file with content.'),
   no_files: content('There is no file to ingest.', 'Check the path or the directory.'),
   path_not_found: content('The path does not exist on the server.', 'Check the path.'),
+  path_denied: mendable(
+    'The server has no right to read the path.',
+    'Let the operator of the server give its user the right to read it, and to enter the directories above it; then retry.',
+  ),
   path_is_link: content('The path leads through a link.', 'Name the real path.'),
   file_changed: content('The file changed while it was read.', 'Ingest it again when it is complete.'),
   url_not_found: content('The server of the URL does not have that file.', 'Check the address.'),

@@ -34,25 +34,28 @@ async function pathUnderRoots(roots: readonly string[], path: string): Promise<s
     `The path ${quoted(path)} is not below a directory that this server may read.`,
   );
   if (!isAbsolute(path) || path.includes('\0')) throw outside;
-  const real = await realOrNothing(path);
-  const realRoots = await Promise.all(roots.map(async (root) => (await realOrNothing(root)) ?? root));
+  const { real, isDenied } = await look(path);
+  const realRoots = await Promise.all(roots.map(async (root) => (await look(root)).real ?? root));
   if (real !== undefined) {
     if (isBelow(realRoots, real)) return real;
     throw outside;
   }
   // What is not there is told only to those who may look there.
   if (!isBelow([...roots, ...realRoots], resolve(path))) throw outside;
+  if (isDenied) throw new Fault('path_denied', `The server has no right to read the path ${quoted(path)}.`);
   throw new Fault('path_not_found', `The path ${quoted(path)} does not exist on the server.`);
 }
 
 /** As the client sent it, whole: a path is often told from others by its end. */
 const quoted = (path: string): string => JSON.stringify(path.replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD'));
 
-async function realOrNothing(path: string): Promise<string | undefined> {
+/** Where a path really leads; or nothing, and whether that is for want of rights. */
+async function look(path: string): Promise<{ readonly real?: string; readonly isDenied?: boolean }> {
   try {
-    return await realpath(path);
+    return { real: await realpath(path) };
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return undefined;
+    if (isErrno(error, 'EACCES', 'EPERM')) return { isDenied: true };
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return {};
     throw error;
   }
 }

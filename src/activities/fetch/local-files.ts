@@ -21,7 +21,7 @@ export interface LocalFile {
 /**
  * The files, sorted by path. A file is named by its last part, the files of a directory by their way below it.
  * @param name of a single file in the dataset, where it is not the last part of its path
- * @throws Fault `outside_roots`, `path_not_found`, `path_is_link`, `no_files`, `unsafe_name`
+ * @throws Fault `outside_roots`, `path_not_found`, `path_denied`, `path_is_link`, `no_files`, `unsafe_name`
  */
 export async function findLocalFiles(
   path: string,
@@ -29,7 +29,7 @@ export async function findLocalFiles(
   name?: string,
 ): Promise<LocalFile[]> {
   const top = await checkedPath(path, roots);
-  const found = await lstat(top);
+  const found = await permitted(path, lstat(top));
   const files = found.isDirectory() ? await walk(top, '') : [asFile(name ?? basename(top), top, found)];
   if (files.length === 0) throw new Fault('no_files', `There is no file in ${quoteName(path)}.`);
   refuseTwins(files);
@@ -44,8 +44,8 @@ async function checkedPath(path: string, roots: readonly string[]): Promise<stri
   const wanted = resolve(path);
   for (const root of await withRealNames(roots)) {
     if (wanted !== root && !wanted.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
-    await refuseLinks(root, relative(root, wanted), path);
-    return join(await realpath(root), relative(root, wanted));
+    await permitted(path, refuseLinks(root, relative(root, wanted), path));
+    return join(await permitted(path, realpath(root)), relative(root, wanted));
   }
   throw new Fault(
     'outside_roots',
@@ -79,14 +79,28 @@ async function refuseLinks(root: string, way: string, path: string): Promise<voi
 
 async function walk(top: string, below: string): Promise<LocalFile[]> {
   const files: LocalFile[] = [];
-  for (const name of (await readdir(join(top, below))).sort()) {
+  const names = await permitted(join(top, below), readdir(join(top, below)));
+  for (const name of names.sort()) {
     const way = below === '' ? name : `${below}/${name}`;
     const from = join(top, way);
-    const found = await lstat(from);
+    const found = await permitted(way, lstat(from));
     if (found.isDirectory()) files.push(...(await walk(top, way)));
     else files.push(asFile(way, from, found));
   }
   return files;
+}
+
+/**
+ * Awaits what asks the file system for the user's path, and words its refusal.
+ * @throws Fault `path_denied`
+ */
+export async function permitted<T>(path: string, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
+    throw new Fault('path_denied', `The server has no right to read ${quoteName(path)}.`, { cause: error });
+  }
 }
 
 function asFile(way: string, from: string, found: Stats): LocalFile {

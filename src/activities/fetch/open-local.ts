@@ -4,7 +4,7 @@ import { type FileHandle, open, readlink } from 'node:fs/promises';
 import { isErrno } from '../../bytes/disk-fault.js';
 import { quoteName } from '../../bytes/safe-names.js';
 import { Fault } from '../../domain/fault.js';
-import type { LocalFile } from './local-files.js';
+import { type LocalFile, permitted } from './local-files.js';
 
 /** The open file; `path` leads to it and to nothing else for as long as it is open. */
 export interface OpenFile {
@@ -14,7 +14,7 @@ export interface OpenFile {
 
 /**
  * Lets `work` read the file, and looks at the file again afterwards.
- * @throws Fault `path_is_link`, `file_changed`
+ * @throws Fault `path_is_link`, `path_denied`, `file_changed`
  */
 export async function withLocalFile<T>(file: LocalFile, work: (source: OpenFile) => Promise<T>): Promise<T> {
   const handle = await openUnfollowed(file);
@@ -36,7 +36,8 @@ export async function withLocalFile<T>(file: LocalFile, work: (source: OpenFile)
 /** Does not wait for the writer of a pipe, should it be one by now. */
 async function openUnfollowed(file: LocalFile): Promise<FileHandle> {
   try {
-    return await open(file.from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const opening = open(file.from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await permitted(file.path, opening);
   } catch (error) {
     if (isErrno(error, 'ELOOP')) throw new Fault('path_is_link', `${quoteName(file.path)} became a link.`);
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw changed(file);

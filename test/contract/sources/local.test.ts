@@ -1,8 +1,10 @@
 // Source `local` by the contract, and the paths that it must refuse.
 import { appendFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { appendFile, mkdir, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { localOffer } from '../../../src/sources/local.js';
+import type { OfferDeps } from '../../../src/sources/offer.js';
 import { Bench, failure, MIB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
 
@@ -18,7 +20,6 @@ sourceContract('local', {
     given: 'a file system does not count what is read from it',
     throttle: 'a file system never says "too many"',
     corrupt: 'a file system announces no digests',
-    denied: 'these tests run as root, whom no file refuses; what lies outside the roots is tested below',
   },
   async put(bench, files) {
     const top = join(bench.dir, 'local/data');
@@ -46,11 +47,36 @@ sourceContract('local', {
     await truncate(join(bench.dir, 'local/data/large.bin'), bytes);
     return { kind: 'local', path: join(bench.dir, 'local/data') };
   },
+  async denied(bench) {
+    const path = join(bench.dir, 'local/data');
+    await write(join(path, 'a.bin'), 'closed');
+    await chmod(join(path, 'a.bin'), 0o000);
+    await becomeNobody(bench);
+    return { source: { kind: 'local', path }, code: 'path_denied' };
+  },
+  async end() {
+    becomeRoot();
+  },
   change: {
     code: 'file_changed',
     replace: (bench, files) => writeFileSync(join(bench.dir, 'local/data/a.bin'), files['a.bin'] ?? ''),
   },
 });
+
+/** No file refuses root; whoever else runs these tests is refused as he is. */
+const isRoot = process.getuid?.() === 0;
+const NOBODY = 65_534;
+
+/** From here on this process may do what a user without any rights may, beside what the fetcher writes. */
+async function becomeNobody({ dir, roots }: Bench): Promise<void> {
+  if (!isRoot) return;
+  await chmod(dir, 0o755);
+  await chown(roots.in, NOBODY, NOBODY);
+  process.seteuid?.(NOBODY);
+}
+function becomeRoot(): void {
+  if (isRoot) process.seteuid?.(0);
+}
 
 let bench: Bench;
 let local: string;
@@ -58,7 +84,10 @@ beforeEach(async () => {
   bench = await Bench.open();
   local = join(bench.dir, 'local');
 });
-afterEach(() => bench.close());
+afterEach(async () => {
+  becomeRoot();
+  await bench.close();
+});
 const run = (path: string) => bench.run({ kind: 'local', path });
 
 test('a single file has its own name, a directory its ways below it; the originals stay', async () => {
@@ -102,6 +131,41 @@ test.each([
   await symlink(join(bench.dir, 'outside'), join(local, 'with-link/link'));
   await expect(run(path.replace('LOCAL', local))).rejects.toEqual(failure(code));
   await bench.proveEmptyStaging();
+});
+
+test.each([
+  ['a directory that may not be listed', 'x/deep', 'x'],
+  ['a directory that may be listed and not entered', 'x/deep', 'x', 0o444],
+  ['a way that may not be gone', 'x', 'x/deep/file'],
+  ['one file among others', 'x/deep/file', 'x'],
+])('path_denied: %s', async (_what, closed, asked, mode = 0o000) => {
+  await write(join(local, 'x/deep/file'), 'bytes');
+  await write(join(local, 'x/other'), 'bytes');
+  await chmod(join(local, closed), mode);
+  await becomeNobody(bench);
+  try {
+    const refused = run(join(local, asked));
+    await expect(refused).rejects.toEqual(failure('path_denied'));
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringMatching(/right to read ".*(x|deep)/),
+    });
+    await bench.proveEmptyStaging();
+  } finally {
+    becomeRoot();
+    await chmod(join(local, closed), 0o755);
+  }
+});
+
+test('the door tells a way that may not be gone from one that is not there, below the roots alone', async () => {
+  await write(join(local, 'x/file'), 'bytes');
+  await mkdir(join(bench.dir, 'other'), { mode: 0o700 });
+  await chmod(join(local, 'x'), 0o000);
+  await becomeNobody(bench);
+  const check = (path: string) =>
+    localOffer.check({ type: 'local', path }, { localRoots: [local] } as unknown as OfferDeps);
+  await expect(check(join(local, 'x/file'))).rejects.toMatchObject({ code: 'path_denied' });
+  await expect(check(join(local, 'none'))).rejects.toMatchObject({ code: 'path_not_found' });
+  await expect(check(join(bench.dir, 'other/file'))).rejects.toMatchObject({ code: 'outside_roots' });
 });
 
 test('a root that is itself reached through a link may be named either way', async () => {
