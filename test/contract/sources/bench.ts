@@ -17,6 +17,7 @@ import type { FileEntry } from '../../../src/contracts/claim.js';
 import type { Source } from '../../../src/domain/source.js';
 import { openSshDirectory } from '../../../src/secrets/ssh-directory.js';
 import { openVault } from '../../../src/secrets/vault.js';
+import { SmallDisk } from '../../support/small-disk.js';
 
 export const UUID = '6f0d1a52-9d4e-4a53-8f3e-222222222222';
 export const JOB = 'upload_1_0000000a';
@@ -42,6 +43,8 @@ export class Bench {
   readonly uuid = UUID;
   readonly dir: string;
   readonly roots: Roots;
+  /** Where what is fetched lies, once it is given a size. */
+  readonly disk: SmallDisk;
   readonly deps: FetchDeps;
   reports: ProgressReport[] = [];
   private more: Partial<FetchDeps> = {};
@@ -51,6 +54,7 @@ export class Bench {
   private constructor(dir: string, transfer: FetchDeps['transfer'], local = join(dir, 'local')) {
     this.dir = dir;
     this.roots = { in: join(dir, 'in'), out: join(dir, 'out') };
+    this.disk = new SmallDisk(this.roots.in);
     this.deps = {
       roots: this.roots,
       localRoots: [local],
@@ -78,6 +82,7 @@ export class Bench {
   }
 
   async close(): Promise<void> {
+    this.disk.remove();
     await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 

@@ -8,6 +8,7 @@ import { interruptions } from './contract-interrupted.js';
 import { manyFiles } from './contract-many.js';
 import { oddNames } from './contract-names.js';
 import { refusals } from './contract-refused.js';
+import { noRoom } from './contract-room.js';
 
 type Files = Readonly<Record<string, Buffer>>;
 /** Parts of the contract that not every source can meet. */
@@ -66,7 +67,9 @@ export function sourceContract(name: string, harness: SourceHarness): void {
     manyFiles(harness, open);
     oddNames(harness, open);
     // Bytes that lie in the staging area already are not transferred, so nothing of it can be interrupted.
-    if (harness.transfers) interruptions(harness, open);
+    if (!harness.transfers) return;
+    interruptions(harness, open);
+    noRoom(harness, open);
   });
 }
 
