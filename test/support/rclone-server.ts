@@ -1,8 +1,10 @@
-// A store that only rclone speaks to here: WebDAV over a directory, served by another rclone, with a password.
+// A store that only rclone speaks to here: WebDAV over a directory, served by another rclone, with a password; and
+// how its configuration names this and the tests' S3 server.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { KEYS } from './s3-server.js';
 
 export const RCLONE = process.env['SLUICE_RCLONE_BIN'] ?? 'rclone';
 const USER = 'ada';
@@ -51,3 +53,8 @@ export function webDavRemote(name: string, port: number, password = PASSWORD): s
   obscured.set(password, pass);
   return `[${name}]\ntype = webdav\nurl = http://127.0.0.1:${port}\nvendor = other\nuser = ${USER}\npass = ${pass}\n`;
 }
+
+/** A section of a configuration that reaches an S3 server of the tests. */
+export const s3Remote = (name: string, endpoint: string): string =>
+  `[${name}]\ntype = s3\nprovider = Other\nendpoint = ${endpoint}\nregion = us-east-1\nforce_path_style = true\n` +
+  `access_key_id = ${KEYS.accessKeyId}\nsecret_access_key = ${KEYS.secretAccessKey}\n`;

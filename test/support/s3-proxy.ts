@@ -27,6 +27,8 @@ export interface Faults {
   cutAfter?: number | undefined;
   /** Stops sending for ever after so many bytes of the next body; once. */
   stallOnceAfter?: number | undefined;
+  /** Bytes that are announced of each body and never sent: the connection is closed in order where they would come. */
+  announcesMore?: number;
   /** Headers that replace those of the store. */
   headers?: Record<string, string>;
   /** Objects of a store that keeps any name, by key; its list, and each of them, is answered here. */
@@ -65,6 +67,11 @@ export class S3Proxy {
     this.given = 0;
   }
 
+  /** Resets every connection, now. */
+  cutAll(): void {
+    this.server.closeAllConnections();
+  }
+
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((done) => this.server.close(done));
@@ -86,7 +93,9 @@ export class S3Proxy {
     // The Host header stays: it is part of what was signed.
     const onward = send({ hostname, port, method, path: url, headers }, (answer) => {
       const status = answer.statusCode ?? 500;
-      const told = status < 300 ? this.faults.headers : undefined;
+      const { announcesMore: more = 0, headers: lies } = this.faults;
+      const length = { 'content-length': Number(answer.headers['content-length']) + more };
+      const told = status < 300 ? { ...(more > 0 && method === 'GET' ? length : {}), ...lies } : {};
       response.writeHead(status, { ...answer.headers, ...told });
       this.pipe(answer, response).catch(() => response.destroy());
     });
@@ -113,7 +122,8 @@ export class S3Proxy {
       this.given += chunk.length;
       if (pace !== undefined) await sleep((chunk.length / pace) * 1000);
     }
-    response.end();
+    if (this.faults.announcesMore === undefined) response.end();
+    else response.socket?.destroySoon();
   }
 }
 

@@ -23,11 +23,12 @@ export class S3Server {
   readonly origin: string;
   readonly client: S3Client;
   private readonly dir: string;
-  private readonly daemon: Daemon;
+  private readonly port: number;
+  private daemon: Daemon;
 
-  private constructor(dir: string, port: number, daemon: Daemon) {
+  private constructor(dir: string, port: number) {
     this.dir = dir;
-    this.daemon = daemon;
+    this.port = port;
     this.origin = `http://127.0.0.1:${port}`;
     const { accessKeyId, secretAccessKey } = KEYS;
     this.client = new S3Client({
@@ -36,33 +37,37 @@ export class S3Server {
       forcePathStyle: true,
       credentials: { accessKeyId, secretAccessKey },
     });
+    this.daemon = this.spawn();
   }
 
   /** With the bucket BUCKET. */
   static async start(): Promise<S3Server> {
     const dir = await mkdtemp(join(tmpdir(), 'sluice-s3-'));
     for (const name of ['data', 'sidecar']) await mkdir(join(dir, name));
-    const port = await claimPort(0, 'PORT');
-    const args = [
-      '--port',
-      `127.0.0.1:${port}`,
-      '--quiet',
-      '--keep-alive',
-      'posix',
-      '--sidecar',
-      join(dir, 'sidecar'),
-    ];
-    const daemon = startDaemon({
-      name: 'versitygw',
-      command: process.env['SLUICE_VERSITYGW_BIN'] ?? 'versitygw',
-      args: [...args, join(dir, 'data')],
-      env: { ROOT_ACCESS_KEY_ID: KEYS.accessKeyId, ROOT_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
-      logFile: join(dir, 'versitygw.log'),
-    });
-    const server = new S3Server(dir, port, daemon);
+    const server = new S3Server(dir, await claimPort(0, 'PORT'));
     await server.ready();
     await server.client.send(new CreateBucketCommand({ Bucket: BUCKET }));
     return server;
+  }
+
+  /** Is away for a while, and then there again with what it had. */
+  async restart(awayMs: number): Promise<void> {
+    await this.daemon.stop(0);
+    await sleep(awayMs);
+    this.daemon = this.spawn();
+    await this.ready();
+  }
+
+  private spawn(): Daemon {
+    const args = ['--port', `127.0.0.1:${this.port}`, '--quiet', '--keep-alive', 'posix'];
+    const places = ['--sidecar', join(this.dir, 'sidecar'), join(this.dir, 'data')];
+    return startDaemon({
+      name: 'versitygw',
+      command: process.env['SLUICE_VERSITYGW_BIN'] ?? 'versitygw',
+      args: [...args, ...places],
+      env: { ROOT_ACCESS_KEY_ID: KEYS.accessKeyId, ROOT_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
+      logFile: join(this.dir, 'versitygw.log'),
+    });
   }
 
   /** Where it keeps an object on disk. */

@@ -7,13 +7,18 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { leadsToDisk, readRemotes } from '../../../src/activities/fetch/rclone/remotes.js';
 import type { RcloneSource } from '../../../src/domain/source.js';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
-import { RCLONE, startWebDav, type WebDav, webDavRemote } from '../../support/rclone-server.js';
+import { RCLONE, s3Remote, startWebDav, type WebDav, webDavRemote } from '../../support/rclone-server.js';
+import { S3Proxy } from '../../support/s3-proxy.js';
+import { BUCKET, S3Server } from '../../support/s3-server.js';
 import { Bench, failure, MIB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
 
 const SETTINGS = { pieceBytes: 2 * MIB, parallelAbove: 8 * MIB, backOffMs: 5, stallMs: 2_000 };
 let store: WebDav | undefined;
 let proxy: FaultProxy | undefined;
+/** In the way of single requests, where the other one is in the way of connections. */
+let refusing: S3Proxy | undefined;
+let digesting: S3Server | undefined;
 
 async function write(bench: Bench, files: Readonly<Record<string, Buffer>>): Promise<void> {
   for (const [name, bytes] of Object.entries(files)) {
@@ -32,10 +37,14 @@ async function serve(bench: Bench, pace?: number, password?: string): Promise<Rc
 }
 const configOf = (bench: Bench): string => join(bench.dir, 'rclone.conf');
 const end = async (): Promise<void> => {
+  await refusing?.close();
   await proxy?.close();
   await store?.stop();
+  await digesting?.close();
+  refusing = undefined;
   proxy = undefined;
   store = undefined;
+  digesting = undefined;
 };
 
 sourceContract('rclone', {
@@ -68,10 +77,23 @@ sourceContract('rclone', {
     return { source: await serve(bench, undefined, 'a wrong word'), code: 'remote_denied' };
   },
   change: { code: 'file_changed', replace: write },
+  async throttle(bench) {
+    refusing = await S3Proxy.start(`http://127.0.0.1:${store?.port}`);
+    const tooMany = { status: 429, code: 'TooManyRequests', headers: { 'retry-after': '0' } };
+    refusing.faults = { instead: [tooMany, { ...tooMany, status: 503 }, tooMany], pace: 10 * MIB };
+    writeFileSync(configOf(bench), webDavRemote('dav', Number(new URL(refusing.origin).port)));
+  },
+  // WebDAV tells no digests. Here the store's disk has other bytes than those that it has the digest of.
+  async corrupt(bench) {
+    digesting = await S3Server.start();
+    await digesting.put('set/a.bin', someBytes(100));
+    writeFileSync(digesting.pathOf('set/a.bin'), someBytes(100));
+    writeFileSync(configOf(bench), s3Remote('store', digesting.origin));
+    bench.extend({ rclone: { command: RCLONE, config: configOf(bench) } });
+    return { kind: 'rclone', remote: 'store', path: `${BUCKET}/set` };
+  },
   cannot: {
     given: 'rclone reads ahead of what it is asked for, so the store cannot tell what was needed',
-    throttle: 'rclone waits by itself where a store says that it has too much to do',
-    corrupt: 'WebDAV tells no digest; the digests that rclone lists are those of the engine’s other sources',
   },
 });
 

@@ -109,6 +109,13 @@ const SERVE = [
   '--poll-interval=0',
 ];
 
+const ALWAYS = [
+  '--ask-password=false',
+  // The other time that some stores keep costs a request for each file, and is the present one when that fails, which
+  // looks like a file that changes all the time.
+  '--use-server-modtime',
+];
+
 async function specOf(
   { command, config, password }: RcloneSettings,
   { staging }: FetchContext,
@@ -119,7 +126,7 @@ async function specOf(
   await mkdir(cwd, { recursive: true, mode: 0o700 });
   return {
     command,
-    args: [`--config=${config}`, '--ask-password=false', ...args],
+    args: [`--config=${config}`, ...ALWAYS, ...args],
     env: {
       ...(password === undefined ? {} : { RCLONE_CONFIG_PASS: password }),
       GOMEMLIMIT: '256MiB',

@@ -25,16 +25,23 @@ const BY_EXIT: Readonly<Record<number, FailureCode>> = {
   7: 'remote_refused',
 };
 
-/** @param errors what it wrote; @param end how it ended, when it did */
-export function rcloneFault(errors: string, end?: ToolEnd): Fault {
-  const lines = errors.trim().split('\n');
+/** @param errors what it wrote; @param end how it ended */
+export function rcloneFault(errors: string, end: ToolEnd): Fault {
+  const code = BY_EXIT[end.exitCode ?? -1] ?? 'remote_broken';
+  return knownFault(errors) ?? new Fault(code, saying(linesOf(errors).at(-1) ?? ''));
+}
+
+/** What its words mean, where it has said something that we know. */
+export function knownFault(errors: string): Fault | undefined {
+  const lines = linesOf(errors);
   for (const { text, code } of SIGNS) {
     const line = lines.find((one) => text.test(one));
     if (line !== undefined) return new Fault(code, saying(line));
   }
-  const code = BY_EXIT[end?.exitCode ?? -1] ?? 'remote_broken';
-  return new Fault(code, saying(lines.at(-1) ?? ''));
+  return undefined;
 }
+
+const linesOf = (errors: string): string[] => errors.trim().split('\n');
 
 /** A line that comes from elsewhere: without time, control characters and queries (which may be signed), cut. */
 const saying = (line: string): string =>

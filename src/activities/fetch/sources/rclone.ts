@@ -10,7 +10,7 @@ import { endProgramsIn } from '../../../process/run-tool.js';
 import { expectVersion, LONGEST_SILENCE_MS, runRclone, type Serving, whileServing } from '../rclone/child.js';
 import { ListReader, type RcloneFile } from '../rclone/list.js';
 import { expectRemote } from '../rclone/remotes.js';
-import { rcloneFault } from '../rclone/verdict.js';
+import { knownFault } from '../rclone/verdict.js';
 import type {
   FetchContext,
   FetchedFile,
@@ -67,8 +67,12 @@ async function bring(
   await expectRemote(rclone, context, context.source.remote);
   let listed = await patiently(transfer, context, () => list(rclone, context));
   for (let round = 0; round < 2; round++) {
-    const fetched = await whileServing(rclone, context, listed.place, (serving) =>
-      fetchAll(transfer, context, listed.files, serving),
+    const { place, files } = listed;
+    const asked: Asked = { name: '' };
+    const fetched = await whileServing(rclone, context, place, (serving) =>
+      fetchAll(transfer, context, { files, serving, asked }).catch(async (error: unknown) => {
+        throw await reasonOf(error, rclone, context, { place, serving, asked });
+      }),
     ).catch((error: unknown) => {
       if (round === 0 && mayBeChange(error) && !context.signal.aborted) return { failure: error };
       throw error;
@@ -107,8 +111,7 @@ async function list(rclone: RcloneSettings, context: Context): Promise<Listed> {
 async function fetchAll(
   transfer: TransferSettings,
   context: Context,
-  files: readonly RcloneFile[],
-  serving: Serving,
+  { files, serving, asked }: Served & { readonly files: readonly RcloneFile[] },
 ): Promise<readonly FetchedFile[] | Paused> {
   const http = createFixedHttp(serving.port, transfer.stallMs);
   const items = files.map((file): TransferItem<Delivery> => {
@@ -119,20 +122,46 @@ async function fetchAll(
       path,
       size,
       version: { size, lastModified: modified },
-      opener: worded(opener, file, context),
+      opener: worded(opener, file, context, asked),
       announced,
     };
   });
   try {
     return await transferFiles(context, transfer, items);
-  } catch (error) {
-    // rclone answers every trouble of a remote alike; what it was stands in its log.
-    if (faultOf(error)?.code === 'remote_broken' && serving.errors() !== '')
-      throw rcloneFault(serving.errors());
-    throw error;
   } finally {
     await http.close();
   }
+}
+
+/**
+ * rclone's server answers every trouble of a remote alike, and a file that it could not open by none of its bytes. What
+ * it was stands in its log at best; else it says so when it is asked for a byte of that file by itself.
+ */
+async function reasonOf(
+  error: unknown,
+  rclone: RcloneSettings,
+  context: Context,
+  { place, serving, asked }: Served & { readonly place: string },
+): Promise<unknown> {
+  if (faultOf(error)?.code !== 'remote_broken' || context.signal.aborted) return error;
+  const known = knownFault(serving.errors());
+  if (known !== undefined) return known;
+  const file = `${place}${place.endsWith(':') ? '' : '/'}${asked.name}`;
+  const args = ['cat', '--count=1', '--low-level-retries=1', '--', file];
+  return await runRclone(rclone, context, args, () => undefined).then(
+    () => error,
+    (reason: unknown) => (faultOf(reason)?.code === 'remote_broken' ? error : reason),
+  );
+}
+
+/** The file that was asked for last, as the remote names it: the one that ended the transfer, if one did. */
+interface Asked {
+  name: string;
+}
+
+interface Served {
+  readonly serving: Serving;
+  readonly asked: Asked;
 }
 
 const CODES: Readonly<Record<GivenUp, FailureCode>> = {
@@ -143,12 +172,18 @@ const CODES: Readonly<Record<GivenUp, FailureCode>> = {
 };
 
 /** rclone's server is no URL of a person: its refusals are said in the words of remotes. */
-function worded(opener: RangeOpener<Delivery>, file: RcloneFile, { source }: Context): RangeOpener<Delivery> {
+function worded(
+  opener: RangeOpener<Delivery>,
+  file: RcloneFile,
+  { source }: Context,
+  newest: Asked,
+): RangeOpener<Delivery> {
   return {
     host: source.remote,
     codes: CODES,
     ...(opener.aside === undefined ? {} : { aside: opener.aside }),
     async open(asked, validator, signal) {
+      newest.name = file.name;
       try {
         return await opener.open(asked, validator, signal);
       } catch (error) {
