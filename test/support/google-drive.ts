@@ -31,14 +31,16 @@ export interface GoogleStandIn {
   readonly content: DriveContent;
   readonly tokens: GoogleTokens;
   readonly heard: DriveHeard[];
-  /** Called before each request of the API is answered; may change anything, or answer in its place. */
-  onRequest: (heard: DriveHeard, number: number) => Instead | undefined;
+  /** Called before each request of the API is answered; may change anything, answer in its place, or never answer. */
+  onRequest: (heard: DriveHeard, number: number) => Instead | 'silence' | undefined;
   /** Entries of a page, at most; the client may ask for fewer. */
   pageLimit: number;
   /** Bytes a second of each body. */
   pace: number | undefined;
   /** Closes the connection after so many bytes of a body. */
   cutAfter: number | undefined;
+  /** Stops sending for ever after so many bytes of the next body; once. */
+  stallOnceAfter: number | undefined;
   /** Largest export, bytes; larger ones have only a link. */
   exportLimit: number;
   close(): Promise<void>;
@@ -59,6 +61,7 @@ export async function startGoogle(): Promise<GoogleStandIn> {
     pageLimit: 1000,
     pace: undefined,
     cutAfter: undefined,
+    stallOnceAfter: undefined,
     exportLimit: 10 * 1024 * 1024,
     async close() {
       server.closeAllConnections();
@@ -90,6 +93,7 @@ async function answer(
     heard.status = response.statusCode;
   });
   const instead = google.onRequest(heard, google.heard.length);
+  if (instead === 'silence') return;
   if (instead !== undefined) return refuse(response, instead);
   const who = google.tokens.holderOf(request.headers.authorization);
   if (who === undefined) return refuse(response, { status: 401, reason: 'authError' });
@@ -191,7 +195,11 @@ async function send(
   heard: DriveHeard,
 ): Promise<void> {
   while (heard.sent < end - start) {
-    const { pace, cutAfter } = google;
+    const { pace, cutAfter, stallOnceAfter } = google;
+    if (stallOnceAfter !== undefined && heard.sent >= stallOnceAfter) {
+      google.stallOnceAfter = undefined;
+      return;
+    }
     if (cutAfter !== undefined && heard.sent >= cutAfter) {
       response.socket?.destroySoon();
       return;

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,11 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+export interface RsyncDaemon extends TestServer {
+  /** From now on it serves one connection at a time, and a stranger has it until this socket ends. */
+  occupy(): Promise<Socket>;
+}
+
 export const USER = 'ada';
 export const PASSWORD = 'a long word';
 
@@ -20,7 +25,7 @@ export const PASSWORD = 'a long word';
  * Modules `open` (for everybody), `closed` (for USER with PASSWORD), `narrow` (reads as nobody), `gone` (no directory);
  * that may be written: `drop` (by USER with PASSWORD), `tight` (as nobody).
  */
-export async function startRsyncDaemon(directory: string, data: string): Promise<TestServer> {
+export async function startRsyncDaemon(directory: string, data: string): Promise<RsyncDaemon> {
   mkdirSync(directory, { recursive: true });
   const port = await claimPort(0, 'PORT');
   const secrets = join(directory, 'secrets');
@@ -38,7 +43,28 @@ export async function startRsyncDaemon(directory: string, data: string): Promise
   const config = join(directory, 'rsyncd.conf');
   writeFileSync(config, lines.join('\n'));
   const log = join(directory, 'rsyncd.log');
-  return await start('rsync', ['--daemon', '--no-detach', `--config=${config}`, `--log-file=${log}`], port);
+  const args = ['--daemon', '--no-detach', `--config=${config}`, `--log-file=${log}`];
+  return {
+    ...(await start('rsync', args, port)),
+    async occupy() {
+      // Read anew for each connection.
+      const one = `max connections = 1\nlock file = ${join(directory, 'lock')}\n`;
+      writeFileSync(config, [one, ...lines].join('\n'));
+      return await takePlace(port);
+    },
+  };
+}
+
+/** As a client that has chosen a module and then says nothing more. */
+async function takePlace(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  socket.write('@RSYNCD: 31.0\nopen\n');
+  let said = '';
+  for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
+    said += String(bytes);
+    if (said.includes('@RSYNCD: OK')) return socket.resume();
+  }
+  throw new Error(`the daemon gives no place: ${said}`);
 }
 
 export interface Sshd extends TestServer {

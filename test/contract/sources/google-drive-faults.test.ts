@@ -89,6 +89,14 @@ describe('survived', () => {
     expect(google.heard.reduce((sum, { sent }) => sum + sent, 0)).toBe(content.length);
   });
 
+  test('silence: a request that is never answered, and a body that stands still', async () => {
+    google.onRequest = (_heard, number) => (number === 2 ? 'silence' : undefined);
+    google.stallOnceAfter = MIB;
+    const deps = { ...bench.deps, transfer: { ...SETTINGS, stallMs: 300 } };
+    await bench.prove(await bench.run(driveSource(top.id), {}, deps), { 'f.bin': content });
+    expect(google.stallOnceAfter).toBeUndefined();
+  });
+
   test('a token that is over in mid-transfer is had anew, once for all', async () => {
     beforeMedia(3, () => google.tokens.expire());
     await bench.prove(await run(), { 'f.bin': content });

@@ -10,10 +10,10 @@ import { type FaultProxy, type ProxyBehaviour, startFaultProxy } from '../../sup
 import { programsIn, signalProgramsIn } from '../../support/proc.js';
 import {
   PASSWORD,
+  type RsyncDaemon,
   type Sshd,
   startRsyncDaemon,
   startSshd,
-  type TestServer,
   USER,
 } from '../../support/rsync-servers.js';
 import { Bench, failure, MIB, someBytes } from './bench.js';
@@ -21,7 +21,7 @@ import { Bench, failure, MIB, someBytes } from './bench.js';
 const JOB = 'upload_1_0000000a';
 let bench: Bench;
 let data: string;
-let daemon: TestServer;
+let daemon: RsyncDaemon;
 let proxy: FaultProxy | undefined;
 
 beforeEach(async () => {
@@ -158,6 +158,17 @@ describe('refusals, each with its code', () => {
   test('an address that is not public', async () => {
     const run = bench.run(at('open'), {}, { ...bench.deps, urlAllow: [] });
     await expect(run).rejects.toEqual(failure('url_forbidden'));
+  });
+
+  test('a daemon that has no place for another connection: tried again later, and nothing is said of the request', async () => {
+    await put({ 'a.bin': someBytes(10) });
+    const stranger = await daemon.occupy();
+    await expect(bench.run(at('open'))).rejects.toMatchObject({
+      ...{ type: 'remote_broken', nonRetryable: false },
+      message: expect.stringContaining('max connections (1) reached'),
+    });
+    stranger.destroy();
+    expect((await bench.run(at('open'))).done).toBe(true);
   });
 
   test('nobody listens', async () => {

@@ -4,16 +4,17 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { RsyncSource } from '../../../src/domain/source.js';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
-import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../../support/rsync-servers.js';
+import { PASSWORD, type RsyncDaemon, startRsyncDaemon, USER } from '../../support/rsync-servers.js';
 import { type Bench, JOB, MIB } from './bench.js';
 import { sourceContract } from './contract.js';
 
 /** rsync tells its progress once a second: often enough for the contract's moments at this pace, bytes a second. */
 const PACE = 13 * MIB;
-let daemon: TestServer | undefined;
+let daemon: RsyncDaemon | undefined;
 let proxy: FaultProxy | undefined;
 
 sourceContract('rsync', {
+  settings: { backOffMs: 50 },
   transfers: true,
   several: true,
   async put(bench, files, jobId) {
@@ -50,8 +51,12 @@ sourceContract('rsync', {
     return { source: { ...source, path: 'narrow/set' }, code: 'remote_denied' };
   },
   change: { code: 'file_changed', replace: write },
+  async throttle() {
+    const stranger = await daemon?.occupy();
+    setTimeout(() => stranger?.destroy(), 300);
+    if (proxy) proxy.behaviour.pace = 10 * MIB;
+  },
   cannot: {
-    throttle: 'a daemon that is busy ends the connection; see the cuts and the refusals in rsync-faults',
     corrupt: 'rsync announces no digest; it compares its own in every transfer',
   },
 });

@@ -68,6 +68,25 @@ describe('faults that are survived', () => {
     await bench.prove(await run(), { 'f.bin': content });
   });
 
+  test('a store that is stopped in mid-transfer and started again', async () => {
+    proxy.faults.pace = 10 * MIB;
+    const deps = { ...bench.deps, transfer: { ...SETTINGS, backOffMs: 20, tries: 8 } };
+    let restart: Promise<void> | undefined;
+    const onProgress = ({ done }: { done: number }): void => {
+      if (done > 4 * MIB) restart ??= server.restart(300);
+    };
+    await bench.prove(await bench.run(source(), { onProgress }, deps), { 'f.bin': content });
+    await restart;
+    expect(restart).toBeDefined();
+    // What was in flight is fetched again.
+    expect(proxy.given).toBeLessThanOrEqual(content.length + 8 * 2 * MIB);
+  });
+
+  test('a store that knows no ranges', async () => {
+    proxy.faults.pretended = new Map([['f.bin', content]]);
+    await bench.prove(await run(), { 'f.bin': content });
+  });
+
   test('a region that is not the bucket’s: the one that the store tells is used', async () => {
     await bench.prove(await run({ region: 'eu-west-1' }), { 'f.bin': content });
   });
@@ -145,6 +164,18 @@ describe('faults that end it, each with its code', () => {
     const before = proxy.given;
     await bench.prove(await run(), { 'f.bin': content });
     expect(proxy.given - before).toBeLessThanOrEqual(content.length - 2 * MIB);
+  });
+
+  test('a store that announces more bytes than it has: in what it tells of the object, or with each of its parts', async () => {
+    proxy.faults.onRequest = ({ method }) => {
+      proxy.faults.headers = method === 'HEAD' ? { 'content-length': `${content.length + 5}` } : {};
+      return undefined;
+    };
+    await bench.prove(await run(), { 'f.bin': content });
+    proxy.faults = { announcesMore: 5 };
+    await bench.deps.secrets.seal('upload_2_0000000b', KEYS);
+    await expect(bench.run(source(), { jobId: 'upload_2_0000000b' })).rejects.toEqual(failure('s3_short'));
+    await bench.proveEmptyStaging();
   });
 
   test('an object that changes again and again', async () => {
