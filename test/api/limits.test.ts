@@ -1,25 +1,25 @@
 // Who gets how much: limits that hold over several API processes, refusals that say what to do, and healing after a death.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { pino } from 'pino';
-import { type RunningApi, startApi } from '../../src/api/serve.js';
 import { COLLECTIONS } from '../../src/contracts/documents.js';
 import type { UploadStatus } from '../../src/domain/upload.js';
+import { ask as askTus, metadata, NATIVE } from '../support/tus.js';
+import { type ApiProcess, startApiProcess } from './support/api-process.js';
 import { type Harness, startHarness } from './support/harness.js';
 import { type Answer, beginForm, eventually, get, type Part, post, postForm, put } from './support/http.js';
 import { putRows } from './support/rows.js';
 
 const ADA = 'ada@example.org';
 let at: Harness;
-let second: RunningApi;
+let second: ApiProcess;
 let file: string;
 beforeAll(async () => {
-  at = await startHarness('limits', { owners: { open_jobs: 0 } });
-  second = await startApi(at.config, pino({ level: 'silent' }));
+  at = await startHarness('limits', { owners: { open_jobs: 0 }, urlAllow: ['127.0.0.0/8'] });
   file = join(at.config.localRoots[0] ?? '', 'a.bin');
   await mkdir(at.config.localRoots[0] ?? '', { recursive: true });
   await writeFile(file, 'hello');
+  second = await startApiProcess(at);
 });
 afterAll(async () => {
   await second.stop();
@@ -170,3 +170,88 @@ test('a request names how urgent it is, and the job shows it', async () => {
     'priority: Input should be 1 (high), 2 (normal) or 3 (low)',
   ]);
 });
+
+const compat = { dataset_name: 'Brain', sensor: 'OTHER', user_email: ADA };
+const compatForm: Part[] = [...Object.entries(compat), ['file', 'hello', 'a.bin']];
+const tus = async (url: string, body?: Uint8Array): Promise<Answer> => {
+  const fields = { 'upload-length': '5', 'upload-metadata': metadata({ ...NATIVE, filename: 'a.bin' }) };
+  const type = body === undefined ? {} : { 'content-type': 'application/offset+octet-stream' };
+  const answer = await askTus('POST', `${url}/files`, { ...fields, ...type }, body);
+  return { ...answer, body: JSON.parse(answer.body) };
+};
+const putFile = async (url: string): Promise<Answer> => {
+  const path = `/api/v1/files/a.bin?sensor=OTHER&user_email=${ADA}`;
+  const answer = await fetch(url + path, { method: 'PUT', body: 'hello' });
+  return { status: answer.status, headers: answer.headers, body: await answer.json() };
+};
+const chunks = (url: string): Promise<Answer> =>
+  post(`${url}/api/upload/large/initiate`, {
+    ...compat,
+    ...{ filename: 'a.bin', file_size: 5, file_hash: '0'.repeat(64) },
+  });
+const initiate = (url: string): Promise<Answer> =>
+  post(`${url}/api/upload/initiate`, {
+    ...compat,
+    ...{ source_type: 'url', source_config: { url: 'http://ada:word@127.0.0.1:9/a.bin' } },
+  });
+
+/** Every way to begin an upload. `sends`: the bytes come from the client. */
+const DOORS: readonly { door: string; sends: boolean; begin: (url: string) => Promise<Answer> }[] = [
+  { door: 'a form', sends: true, begin: (url) => form(5, url) },
+  {
+    door: 'a form whose file comes first',
+    sends: true,
+    begin: (url) =>
+      postForm(`${url}/api/v1/uploads`, [['file', 'hello', 'a.bin'], ...Object.entries(wish())] as Part[]),
+  },
+  { door: 'PUT', sends: true, begin: putFile },
+  { door: 'tus', sends: true, begin: (url) => tus(url) },
+  { door: 'tus with its first bytes', sends: true, begin: (url) => tus(url, Buffer.from('hel')) },
+  { door: 'chunks', sends: true, begin: chunks },
+  { door: 'the older form', sends: true, begin: (url) => postForm(`${url}/api/upload/upload`, compatForm) },
+  {
+    door: 'the oldest form',
+    sends: true,
+    begin: (url) => postForm(`${url}/api/upload/local/upload`, compatForm),
+  },
+  { door: 'a pull', sends: false, begin: (url) => pull(url) },
+  { door: 'an older pull', sends: false, begin: initiate },
+  {
+    door: 'an older path',
+    sends: false,
+    begin: (url) =>
+      postForm(`${url}/api/upload/upload-path`, [...Object.entries(compat), ['file_path', file]] as Part[]),
+  },
+];
+
+test.each(DOORS)(
+  'at its limit an owner is refused by $door, in either process, and nothing is left',
+  async ({ sends, begin }) => {
+    await putRows(at.store);
+    const counts = () =>
+      Promise.all([at.store.jobs.countDocuments(), at.store.datasets.countDocuments(), staged()]);
+    const before = await counts();
+    const refusals = [
+      ['open_jobs', 1, 'too_many_open_jobs'],
+      ...(sends ? [['open_bytes', 1, 'too_many_open_bytes'] as const] : []),
+    ] as const;
+    for (const [limit, most, code] of refusals) {
+      await put(limitsOf(ADA), { open_jobs: null, open_bytes: null, [limit]: most });
+      for (const url of [at.url, second.url]) {
+        const refused = await begin(url);
+        expect(told(refused)).toEqual([429, code, '5']);
+        // Older clients read `detail` or `error`, ours `remedy` too; each is a sentence.
+        const { detail, error, remedy } = refused.body;
+        expect(detail).toMatch(/^ada@example\.org has \d+ of 1 /);
+        expect([typeof error, typeof remedy, refused.body.limit]).toEqual(['string', 'string', limit]);
+      }
+    }
+    expect(await counts()).toEqual(before);
+    await put(limitsOf(ADA), { open_jobs: null, open_bytes: null });
+    for (const url of [at.url, second.url]) expect([200, 201]).toContain((await begin(url)).status);
+  },
+);
+
+/** What lies in staging: uploads that have begun. */
+const staged = async (): Promise<string[]> =>
+  (await readdir(join(at.config.dirs.in, '.staging')).catch(() => [])).sort();
