@@ -1,6 +1,7 @@
 // Offer of the source `google_drive`: a file, a folder or a shared drive, by id or link, read by a service account of
 // this server or with somebody's own tokens. Tokens and the keys of links are sealed.
 import { z } from 'zod';
+import { booleanField } from '../contracts/http-fields.js';
 import { Fault } from '../domain/fault.js';
 import { offer } from './offer.js';
 
@@ -26,6 +27,10 @@ const schema = z.strictObject({
   leave_out: z.boolean().optional(),
 });
 type Body = z.output<typeof schema>;
+
+const NO_KEPT_TOKENS =
+  "This server keeps no user's tokens of Google: send them as oauth ({access_token} or {refresh_token, client_id, " +
+  'client_secret}), or leave use_oauth out and share the file with a service account of this server';
 
 /** What is sealed: somebody's own tokens, and the keys that links carry, by id. */
 export interface GoogleDriveSecret {
@@ -68,10 +73,16 @@ export const googleDriveOffer = offer({
         shared_drive_id: schema.shape.drive,
         account: schema.shape.account,
         oauth: schema.shape.oauth,
+        use_oauth: booleanField.default(false),
       })
       .refine((config) => (config.file_id ?? config.folder_link) !== undefined, {
         path: ['file_id'],
         error: 'Field required',
+      })
+      // Read by a service account it would be somebody else who reads, perhaps other files.
+      .refine(({ use_oauth: asPerson, oauth }) => !asPerson || oauth !== undefined, {
+        path: ['use_oauth'],
+        error: NO_KEPT_TOKENS,
       })
       .transform((config) => {
         const account = config.account ?? config.service_account_file;

@@ -73,6 +73,14 @@ test.each([
     'neither an id nor a link',
   ],
   ['no id', { service_account_file: 'survey' }, 422, 'file_id'],
+  // The only account there is would read it otherwise.
+  ['the tokens of a user that nobody has', { file_id: ID, use_oauth: true }, 422, 'send them as oauth'],
+  [
+    'both a user and an account',
+    { file_id: ID, use_oauth: 'True', service_account_file: 'survey' },
+    422,
+    'source_config',
+  ],
 ])('%s is refused, and nothing is recorded', async (_what, config, status, words) => {
   const before = await at.store.jobs.countDocuments();
   const answer = await compat(config);

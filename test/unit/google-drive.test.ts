@@ -160,6 +160,9 @@ describe('accounts', () => {
       id: link,
     });
     expect(config?.safeParse({ service_account_file: file }).error?.issues[0]?.path).toEqual(['file_id']);
+    const oauth = { access_token: 'ya29.x' };
+    expect(read({ file_id: ID, use_oauth: true, oauth })).toEqual({ type: 'google_drive', id: ID, oauth });
+    expect(read({ file_id: ID, use_oauth: false, account: 'survey' })).toMatchObject({ account: 'survey' });
   });
 
   test('tokens of the request are sealed, never beside an account', async () => {
