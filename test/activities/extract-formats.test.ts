@@ -88,6 +88,12 @@ test('RAR 5 with odd names', async () => {
   await at.prove(await at.extract({ 'data.rar': makeRar5(ENTRIES) }), below('data'));
 });
 
+test('RAR 5 that is packed', async () => {
+  const bytes = makeRar5(ENTRIES.map((entry) => ({ ...entry, packed: true })));
+  expect(bytes.length).toBeLessThan(300_000);
+  await at.prove(await at.extract({ 'data.rar': bytes }), below('data'));
+});
+
 test('zip64', async () => {
   await at.prove(await at.extract({ 'data.zip': makeZip(ENTRIES, { zip64: true }) }), below('data'));
 });

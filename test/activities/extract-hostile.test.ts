@@ -23,8 +23,9 @@ const CONTENT = randomBytes(50_000);
 const good = { name: 'good', content: CONTENT };
 
 /** Packs a file `good` with 7zz. */
-function sevenZip(...args: readonly string[]): Buffer {
-  writeFileSync(join(packing, 'good'), CONTENT);
+const sevenZip = (...args: readonly string[]): Buffer => sevenZipOf(CONTENT, ...args);
+function sevenZipOf(content: Buffer, ...args: readonly string[]): Buffer {
+  writeFileSync(join(packing, 'good'), content);
   rmSync(join(packing, 'a.7z'), { force: true });
   execFileSync('7zz', ['a', ...args, join(packing, 'a.7z'), 'good'], { cwd: packing, stdio: 'pipe' });
   return readFileSync(join(packing, 'a.7z'));
@@ -38,6 +39,7 @@ const through = [
   { name: 'd/evil', content: CONTENT },
 ];
 const bombs = Buffer.alloc(30_000_000);
+const zeros = { name: 'zeros', content: bombs, packed: true };
 
 test.each<[string, string, () => Buffer]>([
   ['tar that writes through a link', 'archive_unsafe', () => makeTar([good, ...through])],
@@ -68,6 +70,10 @@ test.each<[string, string, () => Buffer]>([
   ['bz2 bomb', 'archive_bomb', () => filtered('bzip2', bombs)],
   ['xz bomb', 'archive_bomb', () => filtered('xz', bombs)],
   ['zst bomb', 'archive_bomb', () => filtered('zstd', bombs)],
+  ['7z bomb', 'archive_bomb', () => sevenZipOf(bombs)],
+  ['rar bomb', 'archive_bomb', () => makeRar5([good, zeros])],
+  ['rar that holds more than it tells', 'archive_broken', () => makeRar5([good, { ...zeros, size: 100 }])],
+  ['rar with a huge window', 'archive_unsupported', () => makeRar5([{ ...zeros, window: 15 }])],
   ['gz with something behind it', 'archive_broken', () => Buffer.concat([gzipSync(CONTENT), CONTENT])],
 ])('%s: %s', async (_what, code, bytes) => {
   await at.proveRefused('a.zip', bytes(), code);
@@ -169,6 +175,29 @@ describe('archives inside', () => {
     );
   });
 });
+
+test.each<[string, () => Buffer]>([
+  // Their sizes are told, so nothing is written at all.
+  ['zip', () => makeZip([good, { name: 'zeros', content: bombs }])],
+  ['7z', () => sevenZipOf(bombs)],
+  ['rar', () => makeRar5([good, zeros])],
+  // These are known when the disk is full.
+  ['tar.gz', () => gzipSync(makeTar([good, { name: 'zeros', content: bombs }]))],
+  ['xz', () => filtered('xz', bombs)],
+])(
+  '%s on a disk with too little room: nothing is left of it, and with more room it comes',
+  async (_kind, make) => {
+    at.disk.resize(20);
+    const limits = { extractRatio: 1_000_000 };
+    const manifests = [await at.deliver({ 'a.zip': make() })];
+    const run = () => at.run({ uuid: UUID, manifests }, { limits });
+    await expect(run()).rejects.toEqual(expect.objectContaining({ type: 'disk_full', nonRetryable: false }));
+    await at.proveEmptyStaging();
+    expect(await readdir(at.inDataset('.'))).toEqual(['a.zip']);
+    at.disk.resize(40);
+    expect((await run()).bytes).toBeGreaterThanOrEqual(bombs.length);
+  },
+);
 
 test('originals are removed when they are unpacked, and another attempt needs none', async () => {
   const files = {

@@ -14,6 +14,7 @@ import { putManifest, readManifest } from '../../src/bytes/store.js';
 import { PROJECT_ROOT } from '../../src/config/env.js';
 import type { ExtractInput, ExtractOutput, Waits } from '../../src/contracts/activities.js';
 import type { FileEntry } from '../../src/contracts/claim.js';
+import { SmallDisk } from './small-disk.js';
 
 export const UUID = '6f0d1a52-9d4e-4a53-8f3e-333333333333';
 const LIMITS = { extractBytes: 50_000_000, extractRatio: 200, extractEntries: 1000, extractDepth: 20 };
@@ -31,11 +32,14 @@ export interface ExtractOptions {
 export class Extraction {
   readonly dir: string;
   readonly roots: Roots;
+  /** Where everything lies, once it is given a size. */
+  readonly disk: SmallDisk;
   reports: ProgressReport[] = [];
 
   private constructor(dir: string) {
     this.dir = dir;
     this.roots = { in: join(dir, 'in'), out: join(dir, 'out') };
+    this.disk = new SmallDisk(this.roots.in);
   }
 
   static async create(): Promise<Extraction> {
@@ -43,6 +47,7 @@ export class Extraction {
   }
 
   close(): Promise<void> {
+    this.disk.remove();
     return rm(this.dir, { recursive: true, force: true });
   }
 
