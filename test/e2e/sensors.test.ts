@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { SENSORS } from '../../src/domain/sensor.js';
+import { startCli } from '../support/cli.js';
 import { runFile, sha256sumCheck } from '../support/data.js';
 import { renewRow, rowsOfPage } from '../support/formats-table.js';
 import { expectFound, flipAByte, type Verified } from '../support/harm.js';
@@ -190,15 +191,22 @@ test('a parameter that a sensor does not have is refused before anything is sent
   }
 });
 
-test('API and command line tell every sensor with the schema of its parameters', async () => {
+test('API and command line tell every sensor with what it refuses and the schema of its parameters', async () => {
   const answer = await fetch(`${stack().apiUrl}/api/v1/sensors`);
   expect(answer.status).toBe(200);
-  const told = (await answer.json()) as { sensors: { sensor: string; parameters: object }[] };
+  const told = (await answer.json()) as { sensors: { sensor: string }[] };
   expect(told.sensors.map(({ sensor }) => sensor)).toEqual(SENSORS);
-  expect(told.sensors.find(({ sensor }) => sensor === 'MAPIR')?.parameters).toMatchObject({
-    additionalProperties: false,
-    properties: { nir: { type: 'integer', minimum: 1, maximum: 3, description: expect.any(String) } },
+  expect(told.sensors.find(({ sensor }) => sensor === 'MAPIR')).toMatchObject({
+    refuses: expect.arrayContaining([
+      { code: 'no_target', say: expect.any(String), remedy: expect.any(String) },
+    ]),
+    parameters: {
+      additionalProperties: false,
+      properties: { nir: { type: 'integer', minimum: 1, maximum: 3, description: expect.any(String) } },
+    },
   });
   const { code, last } = await sluice('sensors');
   expect([code, last]).toEqual([0, told]);
+  const { out } = await startCli(['sensors'], { SLUICE_HOME: stack().home }).ended;
+  expect(out).toMatch(/^MAPIR$[\s\S]*^ {2}refuses {2}no_target: There is no photo/m);
 });

@@ -1,4 +1,4 @@
-// Sensors: what each takes, what it makes of that, and its parameters.
+// Sensors: what each takes, what it makes of that, what it refuses and why, and its parameters.
 import { describeFormats } from '../../contracts/formats/registry.js';
 import { sensorListSchema } from '../../contracts/http-sensors.js';
 import { type App, mount } from '../route.js';
@@ -11,7 +11,7 @@ export function sensorRoutes(app: App): void {
       method: 'get',
       path: '/api/v1/sensors',
       tag: 'sensors',
-      summary: 'What is converted, from what into what, and by which parameters',
+      summary: 'What is converted, from what into what, what is refused and why, and by which parameters',
       answers: { 200: { description: 'Every sensor that is converted', schema: sensorListSchema } },
     },
     (c) => c.json(sensors),

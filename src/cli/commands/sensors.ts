@@ -1,4 +1,4 @@
-// sluice sensors: what each sensor takes, what it makes of that, and its parameters.
+// sluice sensors: what each sensor takes, what it makes of that, what it refuses and why, and its parameters.
 import type { Command } from 'commander';
 import { describeFormats } from '../../contracts/formats/registry.js';
 import type { SensorList } from '../../contracts/http-sensors.js';
@@ -7,7 +7,7 @@ import { processIo } from '../io.js';
 export function registerSensors(program: Command): void {
   program
     .command('sensors')
-    .description('what each sensor takes, what it makes of that, and its parameters')
+    .description('what each sensor takes, what it makes of that, what it refuses, and its parameters')
     .option('--json', 'one JSON object')
     .action(({ json }: { json?: boolean }) => {
       const io = processIo();
@@ -17,12 +17,13 @@ export function registerSensors(program: Command): void {
     });
 }
 
-function linesOf({ sensor, accepts, product, parameters }: SensorList['sensors'][number]): string[] {
+function linesOf({ sensor, accepts, product, refuses, parameters }: SensorList['sensors'][number]): string[] {
   const properties = (parameters['properties'] ?? {}) as Record<string, { description?: string }>;
   return [
     sensor,
     `  takes    ${accepts}`,
     `  product  ${product}`,
+    ...refuses.map(({ code, say }) => `  refuses  ${code}: ${say}`),
     ...Object.entries(properties).map(
       ([name, { description = '' }]) => `  --param ${name}=…  ${description}`,
     ),

@@ -1,6 +1,6 @@
 // HDF5: one dataset of 2 to 4 dimensions as an IDX dataset.
 import { z } from 'zod';
-import type { Format } from './format.js';
+import { type Format, REFUSED_BY_ALL } from './format.js';
 import { form, formExists } from './output.js';
 
 export const hdf5: Format = {
@@ -8,6 +8,14 @@ export const hdf5: Format = {
   program: 'hdf5',
   accepts: 'HDF5 files, also NeXus and NetCDF-4; several follow one another in time.',
   product: 'One dataset as an image or a volume, in its own type; four dimensions give timesteps.',
+  refuses: [
+    'not_hdf5',
+    'no_such_dataset',
+    'no_numeric_dataset',
+    'unsafe_hdf5',
+    'unsupported_compression',
+    ...REFUSED_BY_ALL,
+  ],
   recognises: (head) => head.startsWith('\x89HDF\r\n\x1a\n'),
   parameters: z
     .strictObject({

@@ -7,6 +7,16 @@ export const idx: Format = {
   program: 'idx',
   accepts: 'An OpenVisus dataset: an .idx or .midx file with its block files.',
   product: 'The same dataset, its entry named visus.idx; on wish Zarr beside it.',
+  refuses: [
+    'no_idx',
+    'several_idx',
+    'unsafe_idx',
+    'missing_blocks',
+    'empty_input',
+    'unsupported_type',
+    'unsupported_shape',
+    'unsupported_compression',
+  ],
   recognises: (head) => head.startsWith('(version)'),
   leads: true,
   parameters: z.strictObject({

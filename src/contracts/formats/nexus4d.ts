@@ -1,6 +1,6 @@
 // 4D_NEXUS: a scan of a probe over a sample: a volume by its path, its sample coordinates, beam intensities.
 import { z } from 'zod';
-import type { Format } from './format.js';
+import { type Format, REFUSED_BY_ALL } from './format.js';
 import { form, formExists } from './output.js';
 
 const MOST_PATHS = 16;
@@ -38,6 +38,16 @@ export const nexus4d: Format = {
   accepts: 'One NeXus or HDF5 file with a scan: a 3-D or 4-D volume and the coordinates of its samples.',
   product:
     'The volume in its own type: of four axes the first gives timesteps; coordinates and the map of intensities in scan.json.',
+  refuses: [
+    'not_hdf5',
+    'no_such_dataset',
+    'no_numeric_dataset',
+    'several_files',
+    'scan_mismatch',
+    'unsafe_hdf5',
+    'unsupported_compression',
+    ...REFUSED_BY_ALL,
+  ],
   parameters: spelled.superRefine(formExists).transform((given, context) => {
     const { output, compression } = given;
     const one: Record<string, unknown> = {

@@ -7,6 +7,8 @@ export const other: Format = {
   sensor: 'OTHER',
   accepts: 'Anything.',
   product: 'The files as they are; with `recognise`, what the format of their content makes of them.',
+  // With `recognise` those of the format that is found.
+  refuses: [],
   parameters: z
     .looseObject({
       recognise: z

@@ -1,6 +1,6 @@
 // TIFF RGB and RGB: colour pictures as an image, as timesteps, or as the tiles of a mosaic; with positions, a map.
 import { z } from 'zod';
-import { beginsWith, type Format } from './format.js';
+import { beginsWith, type Format, REFUSED_BY_ALL } from './format.js';
 import { form, formExists } from './output.js';
 
 const height = z
@@ -26,6 +26,14 @@ const parameters = z
   })
   .superRefine(formExists);
 
+const refuses = [
+  'no_picture',
+  'not_picture',
+  'unsupported_samples',
+  'unsupported_compression',
+  ...REFUSED_BY_ALL,
+] as const;
+
 const accepts =
   'TIFF (one page, also BigTIFF), PNG and JPEG pictures of one size and type, with up to 16 samples.';
 const product = 'One two-dimensional image: a picture, a mosaic of tiles, or several pictures as timesteps.';
@@ -35,6 +43,7 @@ export const tiffRgb: Format = {
   program: 'rgb',
   accepts,
   product,
+  refuses: ['mosaic_mismatch', ...refuses],
   recognises: (head) => beginsWith(head, '\x89PNG\r\n', '\xff\xd8\xff'),
   parameters,
 };
@@ -44,6 +53,7 @@ export const rgb: Format = {
   program: 'rgb',
   accepts,
   product: `${product} Photos with positions also give photos.geojson and overview.png.`,
+  refuses: ['mosaic_mismatch', ...refuses],
   parameters,
 };
 
@@ -54,6 +64,7 @@ export const mapir: Format = {
     'Photos of a MAPIR camera (JPEG or TIFF, three bands), with or without a photo of the calibration target.',
   product:
     'The fields ndvi, reflectance (when calibrated) and photo, each photo a timestep; photos.geojson and overview.png.',
+  refuses: ['no_target', 'panel_mismatch', ...refuses],
   parameters: z
     .strictObject({
       target: z

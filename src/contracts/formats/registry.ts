@@ -1,5 +1,6 @@
 // All formats, a line each.
 import { z } from 'zod';
+import { failureRow } from '../../domain/failure.js';
 import { Fault } from '../../domain/fault.js';
 import type { Sensor } from '../../domain/sensor.js';
 import type { SensorList } from '../http-sensors.js';
@@ -58,12 +59,16 @@ export function parametersOf(format: Format, parameters: unknown): Record<string
   throw new Fault('invalid_field', `Parameters of ${format.sensor}: ${words.join('; ')}.`);
 }
 
-/** Every format in words, its parameters as JSON schema. */
+/** Every format in words, what it refuses as in the table of failures, its parameters as JSON schema. */
 export const describeFormats = (): SensorList => ({
-  sensors: Object.values(FORMATS).map(({ sensor, accepts, product, parameters }) => ({
+  sensors: Object.values(FORMATS).map(({ sensor, accepts, product, refuses, parameters }) => ({
     sensor,
     accepts,
     product,
+    refuses: refuses.map((code) => {
+      const { say, remedy } = failureRow(code);
+      return { code, say, remedy };
+    }),
     parameters: z.toJSONSchema(parameters, { io: 'input' }),
   })),
 });
