@@ -97,7 +97,7 @@ def placed(axes, scans):
     axes = [Coordinate(name, axis.size, axis.values, axis.facts) for name, axis in zip(names, axes)]
     for number, key in enumerate(("Xs", "Ys")):
         found = [scan.get(key) for scan in scans]
-        if None in found or any((one["values"], one["units"]) != (found[0]["values"], found[0]["units"]) for one in found):
+        if None in found or any(one[part] != found[0][part] for one in found for part in ("values", "units")):
             continue
         values, axis = np.array(found[0]["values"]), axes[number]
         if values.size != axis.size:

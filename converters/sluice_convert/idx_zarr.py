@@ -27,7 +27,7 @@ class Field:
         found = TYPE.fullmatch(word)
         if found is None or found[0].startswith("float8"):
             raise Fault(
-                "unsupported_type", f"The field {name} holds {word}, which Zarr has no word for. Leave the output both."
+                "unsupported_type", f"The field {name} holds {word}, which Zarr has no word for. Leave the output out."
             )
         self.dtype = np.dtype(f"{found[1]}{found[2]}").newbyteorder("<")
         self.components, self.timesteps = int(found[3] or 1), timesteps
@@ -100,6 +100,6 @@ def beside(dataset, request, noted, joined, metadata, summary):
         return Nothing()
     if joined:
         raise Fault(
-            "unsupported_shape", "A .midx joins several datasets, and Zarr has one. Send each by itself, or leave output."
+            "unsupported_shape", "A .midx joins several datasets. For Zarr send each by itself, or leave the output out."
         )
     return Beside(dataset, request, noted, metadata, summary)

@@ -67,7 +67,5 @@ def with_times(told, moments, long):
     first = moments[0]
     axis = Coordinate("time", len(moments), np.array([(one - first).total_seconds() for one in moments]))
     units = f"seconds since {first.isoformat(' ')}"
-    return [
-        one | {"units": units} | coordinates.told(axis, long) if (one["name"], one["spacing"]) == ("time", None) else one
-        for one in told
-    ]
+    known = {"units": units} | coordinates.told(axis, long)
+    return [one | known if (one["name"], one["spacing"]) == ("time", None) else one for one in told]

@@ -12,7 +12,9 @@ BULKY_TAGS = frozenset((
 ))  # fmt: skip
 LONGEST_RECORD = 16 << 20
 # What a result says of the first file.
-HEADLINES = ("ImageDescription", "Make", "Model", "Software", "DateTime", "XResolution", "YResolution", "ResolutionUnit")
+HEADLINES = (
+    "ImageDescription", "Make", "Model", "Software", "DateTime", "XResolution", "YResolution", "ResolutionUnit",
+)  # fmt: skip
 # Of ResolutionUnit; inches are those of a printer.
 RESOLUTION_UNITS = {3: "cm", 4: "mm", 5: "um"}
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")

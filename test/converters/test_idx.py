@@ -119,7 +119,8 @@ class Copies(IdxCase):
         dataset = ov.CreateIdx(
             url=os.path.join(self.inputs, "visus.idx"), dims=[41, 70, 33], bitsperblock=12, blocksperfile=2,
             fields=[ov.Field("a", "uint16"), ov.Field("b", "float32[3]")], filename_template="./%01x.bin",
-            time=(5, 7, "t%02d/"), axis="lon lat depth", physic_box=ov.BoxNd(ov.PointNd(10, 0, 0), ov.PointNd(51, 35, 66)),
+            time=(5, 7, "t%02d/"), axis="lon lat depth",
+            physic_box=ov.BoxNd(ov.PointNd(10, 0, 0), ov.PointNd(51, 35, 66)),
         )  # fmt: skip
         first = RANDOM.integers(3, 4000, (3, 33, 70, 41)).astype("u2")
         second = RANDOM.normal(size=(3, 33, 70, 41, 3)).astype("f4")

@@ -39,7 +39,8 @@ class MemoryOfEach(ConverterCase):
         with netCDF4.Dataset(os.path.join(self.inputs, "a.nc"), "w") as file:
             for name, size in (("time", 96 * times), ("y", 256), ("x", 256)):
                 file.createDimension(name, size)
-            made = file.createVariable("v", "u2", ("time", "y", "x"), chunksizes=(16, 64, 64), compression="zlib", complevel=1)
+            packed = {"chunksizes": (16, 64, 64), "compression": "zlib", "complevel": 1}
+            made = file.createVariable("v", "u2", ("time", "y", "x"), **packed)
             for step in range(0, 96 * times, 16):
                 made[step : step + 16] = step
 

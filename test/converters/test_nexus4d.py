@@ -53,7 +53,8 @@ class Scans(ScanCase):
             file["entry/volume"].attrs["units"] = "counts"
         run = self.scan(Xs="/entry/x", Ys="/entry/grid")
         self.assert_done(run)
-        self.assertEqual((run.result["metadata"]["voxel_size"], run.result["metadata"]["units"]), ([0.5, -2, None, None], "counts"))
+        facts = run.result["metadata"]
+        self.assertEqual((facts["voxel_size"], facts["units"]), ([0.5, -2, None, None], "counts"))
         told = self.metadata()["dimensions"]
         self.assertEqual(told[0], {"name": "x", "size": 5, "units": "mm", "values": x.tolist(), "spacing": 0.5})
         self.assertEqual(told[1], {"name": "y", "size": 6, "units": "um", "values": y.tolist(), "spacing": -2})

@@ -303,7 +303,8 @@ class Told(PictureCase):
         more = b"".join((
             chunk(b"pHYs", struct.pack(">IIB", 2000, 4000, 1)), chunk(b"tEXt", b"Title\0caf\xe9"),
             chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * 2000)), chunk(b"zTXt", b"Odd\0\0no zlib"),
-            chunk(b"iTXt", b"Author\0\0\0en\0\0" + "Ada Łovelace".encode()), chunk(b"eXIf", exif("2024:05:01 12:00:00")),
+            chunk(b"iTXt", b"Author\0\0\0en\0\0" + "Ada Łovelace".encode()),
+            chunk(b"eXIf", exif("2024:05:01 12:00:00")),
             chunk(b"tIME", struct.pack(">H5B", 2024, 5, 2, 3, 4, 5)),
         ))  # fmt: skip
         self.write("p.png", packed[:33] + more + packed[33:])

@@ -165,12 +165,14 @@ class Sizes(AxesCase):
 
     def test_times_of_files_are_those_of_the_timesteps(self):
         for number, moment in enumerate(("2024:05:01 12:00:00", "2024:05:01 12:00:30", "2024:05:01 12:01:00")):
-            path = self.save(f"t{number}.tif", voxels(4, 17, 23), "ZYX", datetime=moment, software=f"version {number // 2}")
+            made = {"datetime": moment, "software": f"version {number // 2}"}
+            path = self.save(f"t{number}.tif", voxels(4, 17, 23), "ZYX", **made)
         run = self.convert("tiff", parameters={"output": "both"})
         self.assert_done(run)
         told = self.metadata()
         self.assertEqual(told["dimensions"][0], {
-            "name": "time", "size": 3, "units": "seconds since 2024-05-01 12:00:00", "values": [0, 30, 60], "spacing": 30,
+            "name": "time", "size": 3, "units": "seconds since 2024-05-01 12:00:00",
+            "values": [0, 30, 60], "spacing": 30,
         })  # fmt: skip
         self.assertEqual(told["voxel_size"], [30, None, None, None])
         others = [one["attributes"]["/"] for one in told["attributes_of_files"]]

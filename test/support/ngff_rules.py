@@ -86,7 +86,8 @@ def _transformations(steps, rank):
         found.append("there is exactly one scale, and at most one translation behind it")
     for step in steps:
         vector = step.get(step.get("type"))
-        numbers = isinstance(vector, list) and all(isinstance(one, int | float) and math.isfinite(one) for one in vector)
+        vector = vector if isinstance(vector, list) else []
+        numbers = all(isinstance(one, int | float) and math.isfinite(one) for one in vector)
         if not numbers or len(vector) != rank:
             found.append("scale and translation have a number for each axis")
     return found

@@ -57,7 +57,7 @@ class PlainIdx:
         self.times, self._tables = range(int(first), int(last) + 1), {}
 
     def values(self, field):
-        """All voxels of a field as (time, [z,] y, x[, sample]). Raises ValueError where a block with voxels is missing."""
+        """All voxels of a field as (time, [z,] y, x[, sample]). Raises ValueError where a block of them is missing."""
         return np.stack([self._at(field, time) for time in self.times])
 
     def _at(self, field, time):
@@ -127,7 +127,7 @@ class PlainIdx:
         return self._tables[path]
 
     def _path(self, time, number):
-        """The file of a block: the number of its first block in hexadecimal digits, the last template for the last ones."""
+        """The file of a block: the number of its first block in hexadecimal digits, the last of them in the last place."""
         first, head, tail = number - number % self._in_file, self._template, ""
         while match := re.fullmatch(r"(.*)%0(\d)x(.*?)", head):
             head, digits, behind = match[1], int(match[2]), match[3]
