@@ -47,20 +47,18 @@ class Lz4:
     LEVEL = 5
 
     def __init__(self, dtype):
-        self._size = np.dtype(dtype).itemsize
-        shuffle = "shuffle" if self._size > 1 else "noshuffle"
-        self._shuffle = int(self._size > 1)
-        frame = {"cname": "lz4", "clevel": self.LEVEL, "shuffle": shuffle, "typesize": self._size, "blocksize": 0}
+        size = np.dtype(dtype).itemsize
+        self._shuffle = int(size > 1)
+        shuffle = ("noshuffle", "shuffle")[self._shuffle]
+        frame = {"cname": "lz4", "clevel": self.LEVEL, "shuffle": shuffle, "typesize": size, "blocksize": 0}
         self.codecs = [BYTES, {"name": "blosc", "configuration": frame}]
 
     def pack(self, chunk):
         """Bytes of a chunk, an array in the order of its memory."""
         from imagecodecs import blosc_encode
 
-        return blosc_encode(
-            chunk.reshape(-1).view("u1"), self.LEVEL, compressor="lz4", shuffle=self._shuffle, typesize=self._size,
-            numthreads=1,
-        )  # fmt: skip
+        # It takes the size of a value from the array, whatever else it is told.
+        return blosc_encode(chunk, self.LEVEL, compressor="lz4", shuffle=self._shuffle, numthreads=1)
 
     def unpack(self, packed):
         from imagecodecs import blosc_decode

@@ -119,11 +119,22 @@ class Values(ZarrCase):
                 told = {key: frame["configuration"][key] for key in ("cname", "typesize", "shuffle")}
                 shuffle = "shuffle" if size > 1 else "noshuffle"
                 self.assertEqual((frame["name"], told), ("blosc", {"cname": "lz4", "typesize": size, "shuffle": shuffle}))
+                places = ((0,) * (image[level].ndim - 2)) + (0, 0)
+                with open(os.path.join(self.output, "data.zarr", field, level, "c", *map(str, places)), "rb") as file:
+                    self.assertEqual(file.read(4)[3], size, "the frame is packed as it is described")
             if values is not None:
                 self.assertEqual(image["0"][...].tobytes(), np.ascontiguousarray(values).tobytes())
         proof = self.prove_zarr()
         self.assert_done(proof)
         self.assertTrue(proof.result["complete"])
+
+    def test_lz4_makes_measured_values_smaller(self):
+        slope = np.indices((20, 90, 80)).sum(axis=0) * 30.0
+        self.write_tiff((slope + RANDOM.normal(500, 20, slope.shape)).astype("u2"))
+        self.assert_done(self.convert("tiff", parameters={"output": "zarr", "compression": "lz4"}))
+        size = sum(os.path.getsize(os.path.join(parent, name))
+                   for parent, _, names in os.walk(os.path.join(self.output, "data.zarr", "0", "c")) for name in names)  # fmt: skip
+        self.assertLess(size, 0.8 * slope.size * 2)
 
     def test_each_form_has_its_own_compression(self):
         self.write_tiff(np.arange(20 * 90 * 80, dtype="u2").reshape(20, 90, 80))

@@ -28,7 +28,7 @@ export const form = {
     .enum(COMPRESSIONS)
     .optional()
     .describe(
-      'how values are packed, always without loss; of idx: zip (the default, read by every viewer) or lz4 (larger, faster); of zarr: zstd (the default) or lz4; of both: lz4, else the default of each',
+      'how values are packed, always without loss; of idx: zip (the default, read by every viewer) or lz4 (larger, faster); of zarr: zstd (the default) or lz4 (faster to read); of both: lz4, else the default of each',
     ),
 };
 
