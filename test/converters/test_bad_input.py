@@ -28,7 +28,7 @@ NO_NAMES = "- it has no parameter that names a dataset"
 ONE_INDEX = "- one index describes all slices"
 FAULTS = "test/activities/converter-faults.test.ts: "
 TWO = "test/activities/convert.test.ts: two conversions of one dataset at once"
-VERIFY = "test/e2e/verify.test.ts: one flipped byte is found in its file and box"
+VERIFY = "test/e2e/sensors.test.ts: its row says so; a flipped byte is found"
 
 # case: {format: where}; the formats in the order above.
 TABLE = {

@@ -68,7 +68,7 @@ test('both forms hold the source, and verify finds damage in either', async () =
   ]);
 }, 60_000);
 
-test('Zarr alone has its proof and pictures; a sensor that has no such output refuses it', async () => {
+test('Zarr alone has its proof and pictures; a sensor or a compression that does not fit is refused', async () => {
   const to = directory('alone');
   const sha256 = writeVolume(join(to, 'a.tif'));
   const parameters = JSON.stringify({ compression: 'lz4' });
@@ -89,4 +89,13 @@ test('Zarr alone has its proof and pictures; a sensor that has no such output re
   });
   const refused = await sendDirectory(stack().apiUrl, to, { sensor: 'IDX', output: 'zarr' });
   expect([refused.status, refused.body]).toMatchObject([422, { detail: expect.stringContaining('output') }]);
+  const zip = { output: 'zarr', parameters: JSON.stringify({ compression: 'zip' }) };
+  const packed = await sendDirectory(stack().apiUrl, to, zip);
+  expect([packed.status, packed.body]).toMatchObject([
+    422,
+    {
+      code: 'invalid_field',
+      detail: expect.stringContaining('compression: the output zarr has zstd or lz4, not zip'),
+    },
+  ]);
 }, 60_000);
