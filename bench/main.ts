@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   'transfer-s3': async () => (await import('./transfer-s3.js')).transferS3,
   'many-files': async () => (await import('./many-files.js')).manyFiles,
   'small-datasets': async () => (await import('./small-datasets.js')).smallDatasets,
+  memory: async () => (await import('./memory.js')).memory,
   status: async () => (await import('./status.js')).status,
 };
 

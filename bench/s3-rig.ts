@@ -22,7 +22,7 @@ const KEYS = { accessKeyId: 'AKIDBENCHBENCHBENCH0', secretAccessKey: 'a-secret-o
 export class S3Rig {
   readonly home: string;
   private readonly daemons: Daemon[];
-  private readonly tools: { readonly rclone: Tool; readonly versitygw: Tool };
+  readonly tools: { readonly rclone: Tool; readonly versitygw: Tool };
   private readonly gateway: number;
   /** The process in which the activity runs. */
   readonly fetcher: { readonly port: number; readonly pid: number };
@@ -68,12 +68,33 @@ export class S3Rig {
     return `http://127.0.0.1:${port}`;
   }
 
-  /** Our whole stage. @returns milliseconds, and what it delivered */
-  async ours(endpoint: string, key: string): Promise<{ ms: number; files: readonly FileEntry[] }> {
+  /** Our whole stage. */
+  async ours(endpoint: string, key: string): Promise<Taken> {
+    return await this.take(this.fetcher.port, this.object(endpoint, key));
+  }
+
+  /** What a fetcher is told for an object, or for all below a prefix. */
+  object(endpoint: string, key: string): Ask {
     const place = { bucket: BUCKET, key, prefix: key.endsWith('/'), endpoint, region: 'us-east-1' };
     const source: S3Source = { kind: 's3', ...place, pathStyle: true, sealed: true };
-    const ask: Ask = { source, secret: KEYS };
-    const url = `http://127.0.0.1:${this.fetcher.port}/`;
+    return { source, secret: KEYS };
+  }
+
+  /** The store as a remote of rclone's configuration. */
+  get remote(): string {
+    const { accessKeyId, secretAccessKey } = KEYS;
+    const keys = `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}`;
+    return `[store]\ntype = s3\nprovider = Other\nendpoint = ${this.near}\n${keys}\n`;
+  }
+
+  /** A peer's program in a process of its own. @param peer its name, and what it needs */
+  async peer(peer: readonly string[], ready = '/'): Promise<Peer> {
+    return await startPeer(this.home, this.daemons, peer, ready);
+  }
+
+  /** A source through the stage `fetch` of the fetcher that listens at a port; nothing of it stays. */
+  async take(port: number, ask: Ask): Promise<Taken> {
+    const url = `http://127.0.0.1:${port}/`;
     const answer = await fetch(url, { method: 'POST', body: JSON.stringify(ask) });
     const text = await answer.text();
     if (!answer.ok) throw new Error(text);
@@ -108,6 +129,12 @@ export class S3Rig {
     });
   }
 
+  /** A server that is no peer of ours; it ends with the rig. */
+  serve(command: string, args: readonly string[]): void {
+    const logFile = join(this.home, `${command}.log`);
+    this.daemons.push(startDaemon({ name: command, command, args, env: { HOME: this.home }, logFile }));
+  }
+
   /** Runs a program to its end. @returns what it said */
   async run(
     command: string,
@@ -133,6 +160,18 @@ export class S3Rig {
       ...packageVersions('undici', '@aws-sdk/client-s3'),
     };
   }
+}
+
+/** Milliseconds, and what was delivered. */
+interface Taken {
+  readonly ms: number;
+  readonly files: readonly FileEntry[];
+}
+
+interface Peer {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<unknown>;
 }
 
 interface Internals {
@@ -184,12 +223,12 @@ async function startPeer(
   daemons: Daemon[],
   [peer = '', ...rest]: readonly string[],
   ready = '/',
-): Promise<{ port: number; pid: number }> {
+): Promise<Peer> {
   const port = await claimPort(0, 'PORT');
   const main = join(PROJECT_ROOT, 'dist', 'bench', 'main.js');
   await mkdir(join(home, 'sluice'), { recursive: true });
   const daemon = startNode(home, peer, [main, '--peer', peer, String(port), ...rest]);
   daemons.push(daemon);
   await answering(`http://127.0.0.1:${port}${ready}`, [daemon]);
-  return { port, pid: daemon.pid };
+  return { port, pid: daemon.pid, stop: async () => await daemon.stop(5_000) };
 }

@@ -10,12 +10,10 @@ import { type BenchOptions, type Findings, packageVersions, peakMemory } from '.
 import { freshHome } from './home.js';
 import type { Ask, Fetched } from './peer/fetcher.js';
 import { answering, startNode } from './stack.js';
-import { compare, type Figure, figure, growthOver, interleave, timed } from './stats.js';
+import { compare, figure, interleave, timed } from './stats.js';
 
 const RUNS = 7;
 const DEFAULT_MIB = 2048;
-/** Larger ones are fetched once: they are there to show that memory does not grow. */
-const ONCE_ABOVE_MIB = 4096;
 const SLOW_MIB = 512;
 const SLOW = { delayMs: 50, bytesPerSecond: 50_000_000 };
 const WORKER_LIMIT_MB = 400;
@@ -24,8 +22,7 @@ export async function transferUrl(options: BenchOptions): Promise<Findings> {
   const home = freshHome();
   const bench = new TransferBench(home);
   try {
-    const size = options.size ?? DEFAULT_MIB;
-    return size > ONCE_ABOVE_MIB ? await bench.flatness(size, options) : await bench.compare(size, options);
+    return await bench.compare(options.size ?? DEFAULT_MIB, options);
   } finally {
     await bench.stop();
     await rm(home, { recursive: true, force: true });
@@ -76,25 +73,6 @@ class TransferBench {
       notes: NOTES,
       versions: await this.#versions(),
     };
-  }
-
-  /** Two processes, one small and one large file: how much memory a larger file costs. */
-  async flatness(size: number, { say }: BenchOptions): Promise<Findings> {
-    const figures: Figure[] = [];
-    const peaks: number[] = [];
-    const sizes = [1024, size];
-    for (const mib of sizes) {
-      const web = await this.#web(mib);
-      const fetcher = await this.#fetcher(`fetcher-${mib}`);
-      const speed = await this.#ours(fetcher.port, web, mib);
-      peaks.push(await peakMemory(fetcher.pid));
-      say(`${mib} MiB: ${Math.round(speed)} MiB/s`);
-      figures.push(figure(`worker: peak memory, ${mib} MiB`, 'MB', peaks.slice(-1), WORKER_LIMIT_MB));
-      figures.push(figure(`speed, ${mib} MiB`, 'MiB/s', [speed]));
-    }
-    const [small = 0, large = 0] = peaks;
-    figures.push(figure('growth of memory over size', '%', [growthOver(small, large, size - 1024)], 1));
-    return { comparisons: [], figures, notes: NOTES, versions: await this.#versions() };
   }
 
   async stop(): Promise<void> {

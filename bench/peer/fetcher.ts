@@ -26,13 +26,16 @@ export interface Fetched {
   readonly output: FetchOutput;
 }
 
-export async function fetcher(port: number, [directory = '']: readonly string[]): Promise<void> {
+export async function fetcher(port: number, [directory = '', program]: readonly string[]): Promise<void> {
   const roots = { in: join(directory, 'in'), out: join(directory, 'out') };
   mkdirSync(roots.in, { recursive: true });
   const secrets = openVault(join(directory, 'home'), roots);
   const { fetchSource } = createFetchActivities({
     roots,
-    localRoots: [],
+    localRoots: [join(directory, 'data')],
+    ...(program === undefined
+      ? {}
+      : { rclone: { command: program, config: join(directory, 'rclone.conf') } }),
     ssh: openSshDirectory(join(directory, 'ssh')),
     urlAllow: ['127.0.0.0/8'],
     secrets,
