@@ -2,8 +2,9 @@
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { removeAged } from '../../src/workers/ageing.js';
-import { sha256sumCheck, tree } from '../support/data.js';
+import { proveProduct, tree } from '../support/data.js';
 import { type FaultServer, startFaultServer } from '../support/fault-server.js';
+import { patternDigest, patternPart } from '../support/pattern.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
 import { postJson } from '../support/send.js';
@@ -16,7 +17,9 @@ const PACE = 20 * MIB;
 const CUT = 6 * MIB;
 /** What may come twice. */
 const TWICE = 8 * MIB;
-const content = Buffer.alloc(SIZE, 'a few words that come again ');
+const pattern = { counted: SIZE };
+const content = patternPart(pattern, 0, SIZE);
+const GIVEN = { 'large.bin': patternDigest(pattern) };
 
 let stack: Stack;
 let web: FaultServer;
@@ -99,7 +102,7 @@ test.each(Object.entries(sources))(
     expect([retried.status, retried.body.code]).toEqual([200, undefined]);
     await until('it runs again', async () => (await stack.dataset(sent.uuid)).status !== 'failed');
     await stack.settled(sent.uuid, 'done');
-    sha256sumCheck(`${stack.out}/${sent.uuid}`);
+    await proveProduct(`${stack.out}/${sent.uuid}`, GIVEN);
     const worker_id = `${stack.worker?.pid}@${hostname()}`;
     expect(await stack.job(sent.job)).toMatchObject({ attempts: 2, worker_id });
     expect(given()).toBeLessThanOrEqual(SIZE + TWICE);

@@ -173,13 +173,17 @@ test.each([
   async (moment, reached) => {
     const directory = join(stack.home, `many ${moment}`);
     mkdirSync(directory);
-    for (let i = 0; i < 1_000; i += 1) writeFileSync(join(directory, `${i}.txt`), `file ${i} ${moment}`);
+    const texts = Array.from({ length: 1_000 }, (_, i) => [`${i}.txt`, `file ${i} ${moment}`] as const);
+    for (const [name, text] of texts) writeFileSync(join(directory, name), text);
     const sent = await sendDirectory(stack.apiUrl, directory, { sensor: 'OTHER' });
     await until(moment, async () => reached(sent.uuid), 60_000, 1);
     await kill(stack.worker);
     await stack.startWorker();
     await expectWhole(sent.uuid, undefined);
-    expect(tree(join(stack.out, sent.uuid)).filter((name) => name.endsWith('.txt')).length).toBe(1_001);
+    const product = join(stack.out, sent.uuid);
+    expect(tree(product).filter((name) => name.endsWith('.txt')).length).toBe(1_001);
+    const found = texts.map(([name]) => [name, readFileSync(join(product, name), 'utf8')]);
+    expect(found).toEqual(texts);
     expect(await completed(sent.uuid)).toEqual(['convertDataset', 'validateProduct', 'publishProduct']);
   },
   180_000,

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { sha256sumCheck, tree, volume, writeStack } from '../support/data.js';
+import { readProduct, sha256Of, sha256sumCheck, tree, volume, writeStack } from '../support/data.js';
 import { sendDirectory } from '../support/send.js';
 import { Stack, until } from '../support/stack.js';
 
@@ -20,18 +20,32 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => await stack.close(), 60_000);
 
+/** Files that hold the data of a product, with their digests: equal data make equal ones. */
+async function blocksOf(uuid: string): Promise<string[]> {
+  const product = join(stack.out, uuid);
+  const names = tree(product).filter((name) => name.endsWith('.bin'));
+  return await Promise.all(names.map(async (name) => `${await sha256Of(join(product, name))} ${name}`));
+}
+
 test(
   `${AWAY_MS / 1000} s without MongoDB during 20 running ingestions fail none of them`,
   async () => {
-    const directory = writeStack(join(stack.home, 'stack'), volume(256, 256, 16, 31));
+    const data = volume(256, 256, 16, 31);
+    const directory = writeStack(join(stack.home, 'stack'), data);
     const sent = await Promise.all(Array.from({ length: 20 }, () => sendDirectory(stack.apiUrl, directory)));
     expect(sent.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 201));
     await stack.mongo.daemon.stop(10_000);
     await sleep(AWAY_MS);
     await stack.startMongo();
+    const [{ uuid: first } = { uuid: '' }] = sent;
+    await stack.settled(first, 'done', 180_000);
+    expect(readProduct(join(stack.out, first, 'visus.idx')).sha256).toBe(data.sha256);
+    const blocks = await blocksOf(first);
+    expect(blocks.length).toBeGreaterThan(0);
     for (const { uuid } of sent) {
       await stack.settled(uuid, 'done', 180_000);
       sha256sumCheck(join(stack.out, uuid));
+      expect(await blocksOf(uuid)).toEqual(blocks);
       expect(await stack.history(`dataset:${uuid}`)).toEqual([
         'uploading',
         'conversion queued',
@@ -71,6 +85,7 @@ test('disk full: receiving and converting say so, nothing half-published stays, 
     await until('it runs again', async () => (await small.dataset(sent.uuid)).status !== 'conversion error');
     await small.settled(sent.uuid, 'done', 60_000);
     sha256sumCheck(join(small.out, sent.uuid));
+    expect(readProduct(join(small.out, sent.uuid, 'visus.idx')).sha256).toBe(data.sha256);
   } finally {
     await small.close();
     execFileSync('umount', ['--lazy', disk]);

@@ -1,12 +1,13 @@
 // Publish targets on the whole stack: a worker dies between two of them, one is added later, one is forgotten, one refuses.
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startCli } from '../support/cli.js';
-import { sha256sumCheck } from '../support/data.js';
+import { proveProduct, sha256Of } from '../support/data.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
+import { patternDigest, writePattern } from '../support/pattern.js';
 import { PASSWORD, startRsyncDaemon, type TestServer, USER } from '../support/rsync-servers.js';
 import { S3Proxy } from '../support/s3-proxy.js';
 import { BUCKET, KEYS, S3Server } from '../support/s3-server.js';
@@ -19,6 +20,8 @@ const SOAK = process.env['SLUICE_TEST_SOAK'] !== undefined;
 const SIZE = (SOAK ? 1024 : 48) * MIB;
 const MOMENTS = SOAK ? Array.from({ length: 10 }, (_, i) => (i + 0.5) / 10) : [0.5];
 const PACE = (SOAK ? 50 : 8) * MIB;
+const content = { counted: SIZE };
+const digest = patternDigest(content);
 
 const home = mkdtempSync(join(tmpdir(), 'sluice-targets-'));
 const far = join(home, 'far');
@@ -31,7 +34,7 @@ let toStore: S3Proxy;
 beforeAll(async () => {
   for (const name of ['far/products', 'far/later', 'local/set'])
     await mkdir(join(home, name), { recursive: true });
-  await writeFile(join(home, 'local/set/large.bin'), Buffer.alloc(SIZE, 'x'));
+  writePattern(join(home, 'local/set/large.bin'), content);
   daemon = await startRsyncDaemon(join(home, 'daemon'), far);
   server = await S3Server.start();
   toDaemon = await startFaultProxy(daemon.port, { paceTo: PACE });
@@ -102,7 +105,8 @@ test.each(MOMENTS)(
     expect(row.sluice).toMatchObject({ targetsState: 'complete' });
     expect(uploadsToStore()).toBe(uploaded);
     expect(toDaemon.taken() - start).toBeLessThan(SIZE + 8 * MIB);
-    sha256sumCheck(join(far, 'products', newest));
+    await proveProduct(join(far, 'products', newest), { 'large.bin': digest });
+    expect(await sha256Of(server.pathOf(`${newest}/large.bin`))).toBe(digest);
   },
   300_000,
 );
@@ -115,13 +119,17 @@ test('a target that is added later gets the product; one that is removed keeps i
   await stack.settled(newest);
   expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later']);
   expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later']);
-  for (const place of ['products', 'later']) sha256sumCheck(join(far, place, newest));
+  for (const place of ['products', 'later']) {
+    await proveProduct(join(far, place, newest), { 'large.bin': digest });
+  }
 }, 120_000);
 
 test('one of two targets refuses: partial, as the command says; mended and retried, only that one gets it', async () => {
   const set = join(home, 'small set');
   await mkdir(set);
-  for (const name of ['a.dat', 'b.dat']) await writeFile(join(set, name), Buffer.alloc(MIB, name));
+  const files = { 'a.dat': { counted: MIB, mark: 1 }, 'b.dat': { counted: MIB, mark: 2 } };
+  for (const [name, file] of Object.entries(files)) writePattern(join(set, name), file);
+  const given = { 'a.dat': patternDigest(files['a.dat']), 'b.dat': patternDigest(files['b.dat']) };
   const env = { SLUICE_HOME: stack.home, SLUICE_URL: stack.apiUrl };
   const cli = async (...args: string[]) => await startCli([...args, '--json'], env).ended;
   const sent = await cli('ingest', set, '--sensor', 'OTHER', '--publish-to', 'archive,shelf');
@@ -147,7 +155,6 @@ test('one of two targets refuses: partial, as the command says; mended and retri
   await until('the target has it', complete, 60_000);
   await stack.settled(uuid);
   expect(toStore.heard.slice(asked)).toEqual([]);
-  sha256sumCheck(join(far, 'shelf', uuid));
-  sha256sumCheck(server.pathOf(uuid));
+  for (const place of [join(far, 'shelf', uuid), server.pathOf(uuid)]) await proveProduct(place, given);
   expect((await cli('verify', uuid)).code).toBe(0);
 }, 120_000);

@@ -11,6 +11,7 @@ import type { FetchOutput } from '../../src/contracts/activities.js';
 import { claimPort } from '../../src/embedded/ports.js';
 import { tree } from '../support/data.js';
 import { type FaultServer, startFaultServer } from '../support/fault-server.js';
+import { patternPart } from '../support/pattern.js';
 import { seeded } from '../support/seeded.js';
 import { kill, until } from '../support/stack.js';
 
@@ -58,7 +59,7 @@ const sent = (): number => server.heard.reduce((sum, one) => sum + one.sent, 0);
 test(
   `${MOMENTS} kills in a transfer of ${SIZE / MIB} MiB`,
   async () => {
-    const content = pattern(SIZE);
+    const content = patternPart({ counted: SIZE }, 0, SIZE);
     server = await startFaultServer({ content, etag: '"v1"', pace: 40 * MIB });
     const source = { kind: 'url', url: `${server.origin}/large.bin`, sealed: false };
     const body = JSON.stringify({ source });
@@ -99,10 +100,3 @@ test(
   },
   SOAK ? 1_200_000 : 150_000,
 );
-
-/** Bytes that differ everywhere, cheaply. */
-function pattern(size: number): Buffer {
-  const bytes = Buffer.alloc(size);
-  for (let at = 0; at + 8 <= size; at += 8) bytes.writeDoubleLE(at * 1.000_001, at);
-  return bytes;
-}

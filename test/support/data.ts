@@ -1,9 +1,11 @@
 // Data with known values, and independent readers of what came of it.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { expect } from '@jest/globals';
 
 const python = (): string => {
   const path = process.env.SLUICE_PYTHON;
@@ -98,7 +100,25 @@ export async function runFile<T>(path: string, args: readonly string[]): Promise
   return JSON.parse(stdout) as T;
 }
 
-/** Holds a product against its own checksum list, with the system's tool. */
+/** SHA-256 of a file, in hex, without holding it. */
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** Proves that a product's own list is right, and that its files have the digests of what was given. */
+export async function proveProduct(
+  directory: string,
+  given: Readonly<Record<string, string>>,
+): Promise<void> {
+  sha256sumCheck(directory);
+  for (const [path, sha256] of Object.entries(given)) {
+    expect([path, await sha256Of(join(directory, path))]).toEqual([path, sha256]);
+  }
+}
+
+/** Holds a product against its own checksum list, with the system's tool; what was lost before that list is not seen. */
 export function sha256sumCheck(directory: string): void {
   execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'manifest-sha256.txt'], { cwd: directory });
 }

@@ -2,10 +2,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Pattern, patternPart } from './pattern.js';
 
 /** How the server behaves; may be changed between (and in `onRequest` during) requests. */
 export interface Behaviour {
-  content: Buffer | { readonly zeros: number };
+  content: Buffer | Pattern;
   etag?: string | undefined;
   lastModified?: string | undefined;
   /** Default true. */
@@ -120,14 +121,15 @@ async function answer(
   await send(behaviour, response, { start, end: end + (behaviour.adds ?? 0) }, log);
 }
 
-const ZEROS = Buffer.alloc(1024 * 1024);
 const sizeOf = ({ content }: Pick<Behaviour, 'content'>): number =>
-  Buffer.isBuffer(content) ? content.length : content.zeros;
+  Buffer.isBuffer(content) ? content.length : content.counted;
 
 /** Bytes of the file; zeros behind its end. */
 function bytesOf({ content }: Pick<Behaviour, 'content'>, start: number, end: number): Buffer {
-  const found = Buffer.isBuffer(content) ? content.subarray(start, end) : ZEROS.subarray(0, end - start);
-  return found.length > 0 ? found : ZEROS.subarray(0, end - start);
+  const found = Buffer.isBuffer(content)
+    ? content.subarray(start, end)
+    : patternPart(content, start, end - start);
+  return found.length > 0 ? found : Buffer.alloc(end - start);
 }
 
 async function send(

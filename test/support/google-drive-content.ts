@@ -1,21 +1,22 @@
 // What lies in the stand-in for Drive: files by id, with parents, shared drives, shortcuts, documents, trash and shares.
 import { createHash } from 'node:crypto';
+import { type Pattern, patternPart } from './pattern.js';
 
 export const FOLDER = 'application/vnd.google-apps.folder';
 export const SHORTCUT = 'application/vnd.google-apps.shortcut';
 export const DOCUMENT = 'application/vnd.google-apps.document';
 
-/** Content; zeros are made as they are sent. */
-export type Content = Buffer | { readonly zeros: number };
+/** Content; a pattern is made as it is sent. */
+export type Content = Buffer | Pattern;
 
 export const lengthOf = (content: Content): number =>
-  Buffer.isBuffer(content) ? content.length : content.zeros;
+  Buffer.isBuffer(content) ? content.length : content.counted;
 
-const ZEROS = Buffer.alloc(1024 * 1024);
+const BLOCK = 1024 * 1024;
 /** Bytes of the content from `start` on, at most so many. */
 export function partOf(content: Content, start: number, length: number): Buffer {
   if (Buffer.isBuffer(content)) return content.subarray(start, start + length);
-  return ZEROS.subarray(0, Math.min(length, ZEROS.length, content.zeros - start));
+  return patternPart(content, start, Math.min(length, BLOCK));
 }
 
 export interface Item {
@@ -153,8 +154,7 @@ export class DriveContent {
     const known = this.digests.get(key);
     if (known !== undefined) return known;
     const hash = createHash(algorithm);
-    for (let at = 0; at < lengthOf(content); at += ZEROS.length)
-      hash.update(partOf(content, at, ZEROS.length));
+    for (let at = 0; at < lengthOf(content); at += BLOCK) hash.update(partOf(content, at, BLOCK));
     const digest = hash.digest('hex');
     this.digests.set(key, digest);
     return digest;

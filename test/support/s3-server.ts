@@ -80,14 +80,16 @@ export class S3Server {
   }
 
   /** An object that comes in parts; its ETag counts them. */
-  async putParts(key: string, parts: readonly Buffer[]): Promise<void> {
+  async putParts(key: string, parts: Iterable<Buffer>): Promise<void> {
     const place = { Bucket: BUCKET, Key: key };
     const { UploadId } = await this.client.send(new CreateMultipartUploadCommand(place));
     const done: { PartNumber: number; ETag: string | undefined }[] = [];
-    for (const [at, Body] of parts.entries()) {
-      const part = { ...place, UploadId, PartNumber: at + 1 };
-      const { ETag } = await this.client.send(new UploadPartCommand({ ...part, Body }));
-      done.push({ PartNumber: at + 1, ETag });
+    for (const Body of parts) {
+      const PartNumber = done.length + 1;
+      const { ETag } = await this.client.send(
+        new UploadPartCommand({ ...place, UploadId, PartNumber, Body }),
+      );
+      done.push({ PartNumber, ETag });
     }
     const order = { ...place, UploadId, MultipartUpload: { Parts: done } };
     await this.client.send(new CompleteMultipartUploadCommand(order));

@@ -1,7 +1,9 @@
 // The contract's sizes: several files with paths, very many small ones, a very large one.
-import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { readManifest } from '../../../src/bytes/store.js';
+import { sha256Of } from '../../support/data.js';
+import { patternDigest } from '../../support/pattern.js';
 import { type Bench, JOB, MIB, someBytes } from './bench.js';
 import type { SourceHarness } from './contract.js';
 
@@ -48,7 +50,9 @@ export function manyFiles(harness: SourceHarness, open: () => Bench): void {
         const output = await open().run(source);
         if (!output.done) throw new Error('not done');
         const { files } = await readManifest(open().roots, output.delivery.manifest);
-        expect(files).toEqual([{ path: 'large.bin', size: LARGE, sha256: digestOfZeros(LARGE) }]);
+        const sha256 = patternDigest({ counted: LARGE });
+        expect(files).toEqual([{ path: 'large.bin', size: LARGE, sha256 }]);
+        expect(await sha256Of(join(open().roots.in, open().uuid, 'large.bin'))).toBe(sha256);
         open().proveProgress(LARGE);
         await open().proveEmptyStaging();
       },
@@ -59,10 +63,3 @@ export function manyFiles(harness: SourceHarness, open: () => Bench): void {
 
 const sizeOf = (files: Readonly<Record<string, Buffer>>): number =>
   Object.values(files).reduce((sum, { length }) => sum + length, 0);
-
-function digestOfZeros(bytes: number): string {
-  const hash = createHash('sha256');
-  const zeros = Buffer.alloc(MIB);
-  for (let at = 0; at < bytes; at += MIB) hash.update(zeros);
-  return hash.digest('hex');
-}

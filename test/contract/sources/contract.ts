@@ -30,7 +30,7 @@ export interface SourceHarness {
   readonly several?: boolean;
   /** Puts files with names that a dataset may have to refuse; undefined when this source cannot hold such a name. */
   putOdd?(bench: Bench, files: Files): Promise<Source | undefined>;
-  /** Puts one file `large.bin` of so many zero bytes, without holding them in memory. */
+  /** Puts one file `large.bin` of so many bytes of a pattern, without holding them in memory. */
   putLarge?(bench: Bench, bytes: number): Promise<Source>;
   /** A source that is there and may not be read. */
   denied?(bench: Bench): Promise<{ source: Source; code: string }>;

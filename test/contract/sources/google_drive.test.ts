@@ -62,7 +62,7 @@ sourceContract('google_drive', {
   },
   async putLarge(bench, bytes) {
     connect(bench, google, key);
-    return driveSource(putFiles({ 'large.bin': { zeros: bytes } }));
+    return driveSource(putFiles({ 'large.bin': { counted: bytes } }));
   },
   async denied(bench) {
     connect(bench, google, key);

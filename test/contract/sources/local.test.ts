@@ -1,10 +1,11 @@
 // Source `local` by the contract, and the paths that it must refuse.
 import { appendFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { appendFile, chmod, chown, mkdir, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { localOffer } from '../../../src/sources/local.js';
 import type { OfferDeps } from '../../../src/sources/offer.js';
+import { writePattern } from '../../support/pattern.js';
 import { Bench, failure, MIB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
 
@@ -43,8 +44,7 @@ sourceContract('local', {
     return { kind: 'local', path: top };
   },
   async putLarge(bench, bytes) {
-    await write(join(bench.dir, 'local/data/large.bin'), '');
-    await truncate(join(bench.dir, 'local/data/large.bin'), bytes);
+    writePattern(join(bench.dir, 'local/data/large.bin'), { counted: bytes });
     return { kind: 'local', path: join(bench.dir, 'local/data') };
   },
   async denied(bench) {

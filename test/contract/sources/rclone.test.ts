@@ -1,12 +1,13 @@
 // Source `rclone` by the contract, on a WebDAV store behind a proxy; and the remotes that it must refuse.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { leadsToDisk, readRemotes } from '../../../src/activities/fetch/rclone/remotes.js';
 import type { RcloneSource } from '../../../src/domain/source.js';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
+import { writePattern } from '../../support/pattern.js';
 import { RCLONE, s3Remote, startWebDav, type WebDav, webDavRemote } from '../../support/rclone-server.js';
 import { S3Proxy } from '../../support/s3-proxy.js';
 import { BUCKET, S3Server } from '../../support/s3-server.js';
@@ -53,7 +54,7 @@ sourceContract('rclone', {
   several: true,
   async put(bench, files) {
     await write(bench, files);
-    return await serve(bench, 40 * MIB);
+    return await serve(bench, 100 * MIB);
   },
   async nothing(bench) {
     await mkdir(join(bench.dir, 'data/set/deeper'), { recursive: true });
@@ -66,10 +67,7 @@ sourceContract('rclone', {
     return await serve(bench);
   },
   async putLarge(bench, bytes) {
-    await write(bench, { 'large.bin': Buffer.alloc(0) });
-    const file = await open(join(bench.dir, 'data/set/large.bin'), 'r+');
-    await file.truncate(bytes);
-    await file.close();
+    writePattern(join(bench.dir, 'data/set/large.bin'), { counted: bytes });
     return await serve(bench);
   },
   async denied(bench) {

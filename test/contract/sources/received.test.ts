@@ -6,7 +6,8 @@ import { expect, test } from '@jest/globals';
 import { openReceiver } from '../../../src/bytes/receive.js';
 import { faultOf } from '../../../src/domain/fault.js';
 import type { Source } from '../../../src/domain/source.js';
-import { Bench, failure, JOB, MIB, someBytes } from './bench.js';
+import { patternBlocks } from '../../support/pattern.js';
+import { Bench, failure, JOB, someBytes } from './bench.js';
 import { sourceContract } from './contract.js';
 
 const FILL = { idleMs: 60_000, signal: new AbortController().signal };
@@ -45,11 +46,7 @@ sourceContract('received', {
   async putLarge(bench, bytes) {
     const receiver = openReceiver(bench.roots, JOB);
     const file = await receiver.file('large.bin');
-    const zeros = Buffer.alloc(MIB);
-    const all = function* (): Generator<Buffer> {
-      for (let at = 0; at < bytes; at += MIB) yield zeros;
-    };
-    await file.fill(Readable.from(all()), FILL);
+    await file.fill(Readable.from(patternBlocks({ counted: bytes })), FILL);
     await file.close();
     return { kind: 'received', ...(await receiver.finish()) };
   },

@@ -1,9 +1,10 @@
 // Source `rsync` by the contract, on a real daemon behind a proxy that counts and slows down.
 import { chmodSync } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { RsyncSource } from '../../../src/domain/source.js';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.js';
+import { writePattern } from '../../support/pattern.js';
 import { PASSWORD, type RsyncDaemon, startRsyncDaemon, USER } from '../../support/rsync-servers.js';
 import { type Bench, JOB, MIB } from './bench.js';
 import { sourceContract } from './contract.js';
@@ -37,10 +38,7 @@ sourceContract('rsync', {
     return await serve(bench);
   },
   async putLarge(bench, bytes) {
-    await write(bench, { 'large.bin': Buffer.alloc(0) });
-    const file = await open(join(bench.dir, 'data/set/large.bin'), 'r+');
-    await file.truncate(bytes);
-    await file.close();
+    writePattern(join(bench.dir, 'data/set/large.bin'), { counted: bytes });
     return await serve(bench);
   },
   async denied(bench) {

@@ -1,6 +1,7 @@
 // Source `s3` by the contract, on a real S3 server behind a proxy with faults.
 import { afterAll, beforeAll } from '@jest/globals';
 import type { S3Source } from '../../../src/domain/source.js';
+import { patternBlocks } from '../../support/pattern.js';
 import { S3Proxy } from '../../support/s3-proxy.js';
 import { BUCKET, KEYS, S3Server } from '../../support/s3-server.js';
 import { type Bench, JOB, MIB, someBytes } from './bench.js';
@@ -68,9 +69,7 @@ sourceContract('s3', {
     return await source(bench, 'odd/');
   },
   async putLarge(bench, bytes) {
-    const part = Buffer.alloc(16 * MIB);
-    const parts = Array.from({ length: bytes / part.length }, () => part);
-    await server.putParts('large/large.bin', parts);
+    await server.putParts('large/large.bin', patternBlocks({ counted: bytes }, 16 * MIB));
     return await source(bench, 'large/large.bin');
   },
   async denied(bench) {

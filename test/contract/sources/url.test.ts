@@ -47,7 +47,7 @@ sourceContract('url', {
     return { kind: 'url', url: `${origin}/${encodeURIComponent(name)}`, sealed: false };
   },
   async putLarge(_bench, bytes) {
-    const { origin } = await serve({ content: { zeros: bytes } });
+    const { origin } = await serve({ content: { counted: bytes } });
     return { kind: 'url', url: `${origin}/large.bin`, sealed: false };
   },
   async denied() {
