@@ -26,13 +26,17 @@ export interface FaultProxy {
   /** Bytes to the server that were passed on. */
   taken(): number;
   connections(): number;
+  /** Connections that are open now. */
+  open(): number;
   close(): Promise<void>;
 }
 
 /** @param port of the server, on 127.0.0.1 */
 export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = {}): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
+  const lines: Record<'there' | 'back', Line> = { there: { freeAt: 0 }, back: { freeAt: 0 } };
   let connections = 0;
+  let open = 0;
   let given = 0;
   let taken = 0;
   const proxy = {
@@ -40,18 +44,29 @@ export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = 
     given: () => given,
     taken: () => taken,
     connections: () => connections,
+    open: () => open,
   };
   const server = createServer({ allowHalfOpen: true }, (near) => {
     connections += 1;
+    open += 1;
     proxy.behaviour.onConnection?.(connections);
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
     }
-    near.once('close', () => far.destroy());
-    const there = (): Way => ({ pace: proxy.behaviour.paceTo, cutAfter: proxy.behaviour.cutAfterTo });
-    const back = (): Way => proxy.behaviour;
+    near.once('close', () => {
+      open -= 1;
+      far.destroy();
+    });
+    const there = (): Way => {
+      const { paceTo: pace, cutAfterTo: cutAfter } = proxy.behaviour;
+      return { line: lines.there, pace, cutAfter };
+    };
+    const back = (): Way => {
+      const { pace, cutAfter, silentAfter } = proxy.behaviour;
+      return { line: lines.back, pace, cutAfter, silentAfter };
+    };
     const cut = (): void => void near.resetAndDestroy();
     const count = {
       taken: (bytes: number): void => {
@@ -76,7 +91,14 @@ export async function startFaultProxy(port: number, behaviour: ProxyBehaviour = 
   });
 }
 
+/** What all connections share in one direction. */
+interface Line {
+  /** When it has passed on what it took so far, ms. */
+  freeAt: number;
+}
+
 interface Way {
+  readonly line: Line;
   readonly pace?: number | undefined;
   readonly cutAfter?: number | undefined;
   readonly silentAfter?: number | undefined;
@@ -93,9 +115,9 @@ async function passOn(
   try {
     for await (const chunk of from.iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer;
-      const { pace, cutAfter, silentAfter } = behaviour();
+      const { line, pace, cutAfter, silentAfter } = behaviour();
       if (silentAfter !== undefined && passed >= silentAfter) await once(to, 'close');
-      if (pace !== undefined) await sleep((bytes.length / pace) * 1000);
+      if (pace !== undefined) await travel(line, bytes.length, pace);
       passed += bytes.length;
       count(bytes.length);
       if (!to.write(bytes)) await once(to, 'drain');
@@ -107,4 +129,10 @@ async function passOn(
   } catch {
     to.destroy();
   }
+}
+
+async function travel(line: Line, bytes: number, pace: number): Promise<void> {
+  const now = performance.now();
+  line.freeAt = Math.max(now, line.freeAt) + (bytes / pace) * 1000;
+  await sleep(line.freeAt - now);
 }
