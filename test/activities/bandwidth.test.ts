@@ -1,14 +1,19 @@
 // Limits on bandwidth, on a real database: they hold for a job, an owner and all, over processes, and change while bytes move.
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Bandwidth, createBandwidth } from '../../src/bandwidth/bandwidth.js';
+import { loadConfig } from '../../src/config/env.js';
+import { createUrlGuard } from '../../src/net/url-guard.js';
+import { openGoogleAccounts } from '../../src/secrets/google-accounts.js';
+import { checkSource, sourceSchema } from '../../src/sources/registry.js';
 import { changeLimits } from '../../src/store/limits.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
-import { Bench, JOB, MIB, someBytes } from '../contract/sources/bench.js';
-import { startFaultServer } from '../support/fault-server.js';
-import { PASSWORD, startRsyncDaemon, USER } from '../support/rsync-servers.js';
+import { Bench, MIB, UUID } from '../contract/sources/bench.js';
+import { sha256Of } from '../support/data.js';
+import { EVERY, type Name, PacedSources } from '../support/paced-sources.js';
+import { RCLONE } from '../support/rclone-server.js';
+import { until } from '../support/stack.js';
 import { later } from '../support/story.js';
 
 const KIB = 1024;
@@ -145,47 +150,114 @@ test('without its database a process keeps to what it knew last', async () => {
   await moving.end();
 });
 
-test('a fetch from a web server goes at the speed it may, and beats its heart while it waits', async () => {
-  const content = someBytes(2 * MIB);
-  const server = await startFaultServer({ content });
-  const bench = await Bench.open();
-  try {
-    await limit('global', 1 * MIB);
-    const at = performance.now();
-    const source = { kind: 'url', url: `${server.origin}/a.bin`, sealed: false } as const;
-    const output = await bench.run(source, {}, { ...bench.deps, bandwidth: newProcess() });
-    const seconds = (performance.now() - at) / 1000;
-    await bench.prove(output, { 'a.bin': content });
-    expect(seconds).toBeGreaterThan(1.4);
-    expect(seconds).toBeLessThan(6);
-  } finally {
-    await server.close();
-    await bench.close();
-  }
-});
+const LOW = 1.5 * MIB;
+const HIGH = 10 * LOW;
+/** What was told of, and when, at every word of progress that tells of more. */
+type Marks = { readonly at: number; readonly done: number }[];
 
-test('rsync goes at the speed it may, by the connection that is made for it', async () => {
-  const content = someBytes(2 * MIB);
-  const bench = await Bench.open();
-  const data = join(bench.dir, 'data');
-  await mkdir(join(data, 'set'), { recursive: true });
-  await writeFile(join(data, 'set/a.bin'), content);
-  const daemon = await startRsyncDaemon(join(bench.dir, 'daemon'), data);
-  try {
-    await limit('global', 1 * MIB);
-    await bench.deps.secrets.seal(JOB, { password: PASSWORD });
-    const at = performance.now();
-    const source = {
-      ...({ kind: 'rsync', via: 'daemon', host: '127.0.0.1', sealed: true } as const),
-      ...{ port: daemon.port, user: USER, path: 'closed/set' },
+/** Bytes a second between the first word and the last one so far. */
+function rateOf(marks: Marks): number {
+  const [first, last] = [marks[0], marks.at(-1)];
+  if (first === undefined || last === undefined || last.at === first.at) return Number.NaN;
+  return (last.done - first.done) / ((last.at - first.at) / 1000);
+}
+
+describe('on real transfers', () => {
+  const size = 40 * MIB;
+  let sources: PacedSources;
+  const benches: Bench[] = [];
+  beforeAll(async () => {
+    sources = await PacedSources.start(size);
+  });
+  afterAll(async () => {
+    await Promise.all(benches.map((bench) => bench.close()));
+    await sources.close();
+  });
+
+  /** The activity as a worker has it, with the source as the API gives it to one. */
+  async function start(name: Name, jobId: string, bandwidth: Bandwidth) {
+    const bench = await Bench.open();
+    benches.push(bench);
+    const config = loadConfig({ ...process.env, SLUICE_HOME: bench.dir, ...sources.settings });
+    const accounts = openGoogleAccounts(config.googleAccounts);
+    bench.extend({
+      drive: { accounts, ...config.google },
+      rclone: { command: RCLONE, config: config.rclone?.config ?? '' },
+      localRoots: config.localRoots,
+      bandwidth,
+      beatsApartMs: 50,
+    });
+    const body = sourceSchema.parse(sources.source(name));
+    const offer = { urlGuard: createUrlGuard(config.urlAllow), googleAccounts: accounts, rclone: true };
+    const { source, secret } = await checkSource(body, { ...bench.deps, ...offer });
+    if (secret !== undefined) await bench.deps.secrets.seal(jobId, secret);
+    const marks: Marks = [];
+    const onProgress = ({ done }: { done: number }): void => {
+      if (done > (marks.at(-1)?.done ?? 0)) marks.push({ at: performance.now(), done });
     };
-    const output = await bench.run(source, {}, { ...bench.deps, bandwidth: newProcess() });
-    const seconds = (performance.now() - at) / 1000;
-    await bench.prove(output, { 'a.bin': content });
-    expect(seconds).toBeGreaterThan(1.4);
-    expect(seconds).toBeLessThan(10);
-  } finally {
-    await daemon.stop();
-    await bench.close();
+    const before = name === 'local' ? 0 : sources.came(name);
+    const output = bench.run(source, { jobId, onProgress });
+    const moved = () => (name === 'local' ? (marks.at(-1)?.done ?? 0) : sources.came(name) - before);
+    // A copy has no line, and rclone reads far ahead of it: both tell of some MiB at once, so of all since their beginning.
+    const rate = (from: number, at: number): number =>
+      name === 'local' || name === 'dav'
+        ? rateOf(marks)
+        : (moved() - from) / ((performance.now() - at) / 1000);
+    return { bench, output, moved, rate };
   }
+  type Running = Awaited<ReturnType<typeof start>>;
+
+  /** The most bytes a second that each moves over two seconds, from now until all are faster than that, or for a while. */
+  async function best(running: readonly Running[], wanted: number): Promise<number[]> {
+    const seen: { at: number; moved: number[] }[] = [];
+    const most = running.map(() => 0);
+    for (const end = performance.now() + 15_000; performance.now() < end; await later(100)) {
+      const now = { at: performance.now(), moved: running.map(({ moved }) => moved()) };
+      seen.push(now);
+      const then = seen.findLast(({ at }) => now.at - at >= 2_000);
+      if (then === undefined) continue;
+      const seconds = (now.at - then.at) / 1000;
+      for (const [i, moved] of now.moved.entries())
+        most[i] = Math.max(most[i] ?? 0, (moved - (then.moved[i] ?? 0)) / seconds);
+      if (most.every((rate) => rate > wanted)) break;
+    }
+    return most;
+  }
+
+  /** Bytes a second over so many milliseconds from now on. */
+  async function rates(running: readonly Running[], ms: number): Promise<number[]> {
+    const [at, from] = [performance.now(), running.map(({ moved }) => moved())];
+    await later(ms);
+    return running.map(({ rate }, i) => rate(from[i] ?? 0, at));
+  }
+
+  test('every source keeps to its limit from its first byte on, and is faster when that is raised meanwhile', async () => {
+    const names = EVERY.filter((name) => name !== 'ssh');
+    const process = newProcess();
+    const scopes = names.map((_, at) => `job:upload_1_0000000${at}` as const);
+    for (const scope of scopes) await limit(scope, LOW);
+    const running = await Promise.all(names.map((name, at) => start(name, `upload_1_0000000${at}`, process)));
+    await until('all move', async () => running.every(({ moved }) => moved() >= MIB));
+    // The buffers on the way fill up first, however slow the reader is.
+    await later(1_500);
+    const slow = await rates(running, 3_500);
+    for (const scope of scopes) await limit(scope, HIGH);
+    const fast = await best(running, 2.2 * LOW);
+    for (const scope of scopes) await limit(scope, null);
+    const judged = names.map((name, at) => {
+      const [before = 0, after = 0] = [slow[at], fast[at]];
+      const isHeld = before > 0.3 * LOW && before < 1.8 * LOW;
+      return [name, isHeld ? 'held' : before / MIB, after > 2.2 * LOW ? 'faster' : after / MIB];
+    });
+    expect(judged).toEqual(names.map((name) => [name, 'held', 'faster']));
+    for (const [at, { bench, output }] of running.entries()) {
+      const { done } = await output;
+      const digests = sources.given[names[at] ?? 'url'];
+      const found = Object.keys(digests).map(async (path) => [
+        path,
+        await sha256Of(join(bench.roots.in, UUID, path)),
+      ]);
+      expect([done, Object.fromEntries(await Promise.all(found))]).toEqual([true, digests]);
+    }
+  }, 60_000);
 });
