@@ -1,5 +1,5 @@
 // The API dies at seeded moments while the same file comes by all doors: tus goes on, a form and a PUT fail cleanly and
-// are sent again, and every file is whole in the end.
+// are sent again, and every file is whole in the end. The worker dies likewise, and no door notices.
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -26,6 +26,9 @@ afterAll(async () => await stack.close(), 60_000);
 
 const bytes = someBytes(SIZE);
 const digest = createHash('sha256').update(bytes).digest('hex');
+
+/** Who sent so much of the file waits before going on, bytes. */
+let gate = SIZE;
 
 interface Sending {
   /** Bytes of the file that left this process. */
@@ -64,6 +67,10 @@ function send(
   void (async () => {
     going.write(lead);
     while (at < SIZE && !going.destroyed) {
+      if (at >= gate) {
+        await sleep(5);
+        continue;
+      }
       const piece = bytes.subarray(at, at + MIB / 2);
       await new Promise<void>((resolve) => going.write(piece, () => resolve()));
       at += piece.length;
@@ -180,4 +187,43 @@ test(
     );
   },
   300_000 + MOMENTS * 60_000,
+);
+
+test(
+  `the worker is killed at ${MOMENTS} moments while ${SIZE / MIB} MiB come by every door: no sender notices`,
+  async () => {
+    const failed = () => stack.store.jobs.countDocuments({ upload_status: 'failed' });
+    const before = await failed();
+    gate = 0;
+    const { url, uuid } = await create(stack.apiUrl, SIZE, {
+      ...NATIVE,
+      filename: 'data.bin',
+      sha256: digest,
+    });
+    const tus = send('PATCH', new URL(url).pathname, { ...PART, 'upload-offset': '0' });
+    const all = [tus, byPut(), byForm()];
+    const random = seeded(20_261_129);
+    for (let moment = 0; moment < MOMENTS; moment += 1) {
+      const goal = ((moment + 0.9 * random()) / (MOMENTS + 0.5)) * SIZE;
+      // They go on behind it, and wait there for the next.
+      gate = goal + 4 * MIB;
+      await until('the transfers are there', async () => all.every((one) => one.sent() >= goal), 60_000, 2);
+      expect(all.every((one) => one.sent() < SIZE)).toBe(true);
+      await kill(stack.worker);
+      await stack.startWorker();
+    }
+    gate = SIZE;
+    const answers = await Promise.all(all.map(({ ended }) => ended));
+    expect(answers.map((answer) => answer?.status)).toEqual([204, 201, 201]);
+    // Once more, while what came is put where it belongs.
+    await kill(stack.worker);
+    await stack.startWorker();
+    const made = answers
+      .slice(1)
+      .map((answer) => JSON.parse(answer?.body ?? '{}') as { dataset_uuid: string });
+    for (const one of [uuid, ...made.map(({ dataset_uuid }) => dataset_uuid)]) await expectPublished(one);
+    expect(await failed()).toBe(before);
+    expect(tree(join(stack.in, '.staging'))).toEqual([]);
+  },
+  120_000 + MOMENTS * 30_000,
 );
