@@ -3,13 +3,21 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { tree } from '../support/data.js';
+import { type FaultServer, startFaultServer } from '../support/fault-server.js';
+import { postJson } from '../support/send.js';
 import { Stack, until } from '../support/stack.js';
+import { create, send as sendPart } from '../support/tus.js';
 
 let stack: Stack;
+let web: FaultServer;
 beforeAll(async () => {
-  stack = await Stack.start({ SLUICE_QUIET_MS: '1000' });
+  web = await startFaultServer({ content: SAME });
+  stack = await Stack.start({ SLUICE_QUIET_MS: '1000', SLUICE_URL_ALLOW: '127.0.0.1' });
 }, 120_000);
-afterAll(async () => await stack.close(), 60_000);
+afterAll(async () => {
+  await stack.close();
+  await web.close();
+}, 60_000);
 
 interface Sent {
   readonly folder: string;
@@ -94,43 +102,70 @@ interface View {
 const view = async (path: string): Promise<View> =>
   (await (await fetch(`${stack.apiUrl}/api/v1/${path}`)).json()) as View;
 
-async function sendOne(
-  owner: string,
-  fields: Record<string, string> = {},
-): Promise<{ uuid: string; job: string }> {
+interface Job {
+  readonly uuid: string;
+  readonly job: string;
+}
+const SAME = Buffer.from('the same bytes');
+type Fields = Readonly<Record<string, string>>;
+
+async function byForm(fields: Fields): Promise<Job> {
   const form = new FormData();
-  const all = { name: 'known', sensor: 'OTHER', user_email: owner, ...fields };
-  for (const [field, value] of Object.entries(all)) form.append(field, value);
-  form.append('file', new Blob(['the same bytes']), 'a.dat');
+  for (const [field, value] of Object.entries(fields)) form.append(field, value);
+  form.append('file', new Blob([new Uint8Array(SAME)]), 'a.dat');
   const answer = await fetch(`${stack.apiUrl}/api/v1/uploads`, { method: 'POST', body: form });
   const { dataset_uuid: uuid, job_id: job } = (await answer.json()) as Record<string, string>;
   return { uuid: uuid ?? '', job: job ?? '' };
 }
 
-test('the same bytes again are marked, shared or refused, as their owner wishes; nobody hears of what others have', async () => {
-  const first = await sendOne('eve@example.org');
+async function byTus(fields: Fields): Promise<Job> {
+  const { url, jobId: job, uuid } = await create(stack.apiUrl, SAME.length, { ...fields, filename: 'a.dat' });
+  expect((await sendPart(url, 0, SAME)).status).toBe(204);
+  return { uuid, job };
+}
+
+const byPull = (fields: Fields): Promise<Job> =>
+  postJson(`${stack.apiUrl}/api/v1/uploads`, {
+    ...fields,
+    source: { type: 'url', url: `${web.origin}/a.dat` },
+  });
+
+const WAYS = { byForm, byTus, byPull };
+const fieldsOf = (user_email: string, more: Fields = {}): Fields => ({
+  name: 'known',
+  sensor: 'OTHER',
+  user_email,
+  ...more,
+});
+const inode = (uuid: string): number => statSync(join(stack.in, uuid, 'a.dat')).ino;
+
+test('the same bytes again are marked, shared or refused, as their owner wishes, whichever way they come', async () => {
+  const first = await byForm(fieldsOf('eve@example.org'));
   await stack.settled(first.uuid);
   expect((await view(`datasets/${first.uuid}`)).duplicate_of).toBeNull();
-
-  const kept = await sendOne('eve@example.org');
-  await stack.settled(kept.uuid);
   const there = { dataset: first.uuid, name: 'known', path: 'a.dat', files: 1, of: 1 };
-  expect((await view(`jobs/${kept.job}`)).duplicate_of).toEqual(there);
-  expect((await view(`datasets/${kept.uuid}`)).duplicate_of).toEqual(there);
-  const inode = (uuid: string): number => statSync(join(stack.in, uuid, 'a.dat')).ino;
-  expect(inode(kept.uuid)).not.toBe(inode(first.uuid));
 
-  const linked = await sendOne('eve@example.org', { duplicates: 'link' });
-  await stack.settled(linked.uuid);
-  expect([inode(first.uuid), inode(kept.uuid)]).toContain(inode(linked.uuid));
+  const again = async (way: keyof typeof WAYS): Promise<void> => {
+    const rules = [{}, { duplicates: 'link' }, { duplicates: 'ask' }];
+    const sent = await Promise.all(rules.map((rule) => WAYS[way](fieldsOf('eve@example.org', rule))));
+    const [kept, linked, asked] = sent as [Job, Job, Job];
+    await Promise.all([stack.settled(kept.uuid), stack.settled(linked.uuid)]);
+    for (const { job, uuid } of [kept, linked]) {
+      expect([way, (await view(`jobs/${job}`)).duplicate_of]).toEqual([way, there]);
+      expect([way, (await view(`datasets/${uuid}`)).duplicate_of]).toEqual([way, there]);
+    }
+    expect([way, inode(kept.uuid) === inode(first.uuid)]).toEqual([way, false]);
+    expect([way, statSync(join(stack.in, linked.uuid, 'a.dat')).nlink > 1]).toEqual([way, true]);
+    const { sluice } = await stack.settled(asked.uuid, 'failed');
+    expect([way, sluice.failure]).toMatchObject([way, { code: 'duplicate_found', blame: 'content' }]);
+    expect(sluice.failure?.say).toContain(first.uuid);
+    for (const place of [asked.uuid, `.staging/${asked.job}`]) {
+      expect([way, tree(join(stack.in, place))]).toEqual([way, []]);
+    }
+  };
+  await Promise.all([again('byForm'), again('byTus'), again('byPull')]);
 
-  const asked = await sendOne('eve@example.org', { duplicates: 'ask' });
-  const row = await stack.settled(asked.uuid, 'failed');
-  expect(row.sluice.failure).toMatchObject({ code: 'duplicate_found', blame: 'content' });
-  expect(row.sluice.failure?.say).toContain(first.uuid);
-  expect(tree(join(stack.in, asked.uuid))).toEqual([]);
-
-  const stranger = await sendOne('mallory@example.org', { duplicates: 'ask' });
+  const stranger = await byForm(fieldsOf('mallory@example.org', { duplicates: 'ask' }));
   await stack.settled(stranger.uuid);
   expect((await view(`datasets/${stranger.uuid}`)).duplicate_of).toBeNull();
 }, 120_000);
