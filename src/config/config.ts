@@ -71,6 +71,8 @@ export interface Config {
     readonly chunkBytes: number;
     /** Without a new byte for so long, an upload that its client has not finished ends, ms. */
     readonly uploadExpiryMs: number;
+    /** The same of an upload in chunks. */
+    readonly chunkExpiryMs: number;
     /** Extraction: total bytes, ratio of unpacked to packed, entries. */
     readonly extractBytes: number;
     readonly extractRatio: number;

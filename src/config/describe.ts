@@ -47,6 +47,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     SLUICE_MAX_FILE_BYTES: String(limits.fileBytes),
     SLUICE_CHUNK_BYTES: String(limits.chunkBytes),
     SLUICE_UPLOAD_EXPIRY_MS: String(limits.uploadExpiryMs),
+    SLUICE_CHUNK_EXPIRY_MS: String(limits.chunkExpiryMs),
     SLUICE_EXTRACT_BYTES: String(limits.extractBytes),
     SLUICE_EXTRACT_RATIO: String(limits.extractRatio),
     SLUICE_EXTRACT_ENTRIES: String(limits.extractEntries),

@@ -111,6 +111,7 @@ const limitSettings = (settings: Settings): Config['limits'] => ({
   fileBytes: settings.SLUICE_MAX_FILE_BYTES,
   chunkBytes: settings.SLUICE_CHUNK_BYTES,
   uploadExpiryMs: settings.SLUICE_UPLOAD_EXPIRY_MS,
+  chunkExpiryMs: settings.SLUICE_CHUNK_EXPIRY_MS,
   extractBytes: settings.SLUICE_EXTRACT_BYTES,
   extractRatio: settings.SLUICE_EXTRACT_RATIO,
   extractEntries: settings.SLUICE_EXTRACT_ENTRIES,

@@ -143,6 +143,7 @@ const limits = {
     .refine((value) => value >= 1024 && value <= 2 ** 30, 'must be at least 1 KiB and at most 1 GiB')
     .default(104_857_600),
   SLUICE_UPLOAD_EXPIRY_MS: milliseconds.default(86_400_000),
+  SLUICE_CHUNK_EXPIRY_MS: milliseconds.default(7 * 86_400_000),
   SLUICE_EXTRACT_BYTES: bytes.default(2 ** 40),
   SLUICE_EXTRACT_RATIO: count.default(200),
   SLUICE_EXTRACT_ENTRIES: count.default(1_000_000),

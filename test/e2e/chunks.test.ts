@@ -1,13 +1,12 @@
 // Uploads in chunks on a whole Sluice whose API and worker are killed again and again: the file ends up whole.
 import { execFileSync } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ask, begin, type ChunkAnswer, sendChunk, sha256, shared } from '../support/chunks.js';
-import { tree } from '../support/data.js';
+import { sha256Of, tree } from '../support/data.js';
 import { seeded } from '../support/seeded.js';
 import { kill, Stack, until } from '../support/stack.js';
 
@@ -93,12 +92,6 @@ class Client {
   }
 }
 
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
-}
-
 test(
   `API and worker killed ${KILLS} times while ${CHUNKS} chunks come: whole in the end, at most the open chunks twice`,
   async () => {
@@ -134,7 +127,7 @@ test(
     // A stream that ran into the dead server sent nothing; one that was cut sent its chunk once more.
     expect(sender.sent).toBeLessThanOrEqual(CHUNKS + KILLS * STREAMS);
     const path = join(stack.in, '.staging', job, 'files/large.bin');
-    expect(await hashOf(path)).toBe(digest);
+    expect(await sha256Of(path)).toBe(digest);
     const end = await sender.complete();
     expect(end.body).toMatchObject({ job_id: job, dataset_uuid: uuid, job_submitted: true });
     await kill(stack.api);
@@ -142,7 +135,7 @@ test(
     expect((await sender.complete()).body).toEqual(end.body);
 
     await stack.settled(uuid, 'done', LIMIT_MS);
-    expect(await hashOf(join(stack.out, uuid, 'large.bin'))).toBe(digest);
+    expect(await sha256Of(join(stack.out, uuid, 'large.bin'))).toBe(digest);
     await until('leftovers are gone', async () => tree(join(stack.in, '.staging')).length === 0);
     const status = await ask('GET', `${stack.apiUrl}/api/upload/status/${id}`);
     expect(status.body).toMatchObject({ status: 'completed', progress_percentage: 100 });
@@ -169,6 +162,26 @@ test('a cancelled upload leaves nothing, whatever comes late', async () => {
   expect((await ask('DELETE', `${stack.apiUrl}/api/upload/large/cancel/${id}`)).status).toBe(404);
 }, 90_000);
 
+test('an upload whose client left half-way expires: it fails as upload_expired, and nothing of it stays', async () => {
+  const hasty = await stack.startSecondApi({ SLUICE_CHUNK_EXPIRY_MS: '2500' });
+  const bytes = Buffer.concat([chunk(0), chunk(1)]);
+  const { upload_id: id, job_id: job, dataset_uuid: uuid } = (await begin(hasty, bytes)).body;
+  expect((await sendChunk(hasty, id, 1, chunk(1))).status).toBe(200);
+  expect(tree(join(stack.in, '.staging', job)).length).toBeGreaterThan(0);
+  const row = await stack.settled(uuid, 'failed');
+  expect(row.sluice.failure).toMatchObject({ code: 'upload_expired', blame: 'content' });
+  expect((await stack.job(job)).upload_status).toBe('failed');
+  const late = await Promise.all([
+    sendChunk(hasty, id, 0, chunk(0)),
+    ask('POST', `${hasty}/api/upload/large/complete/${id}`),
+  ]);
+  expect(late.map(({ status, body }) => [status, body.code])).toEqual([
+    [410, 'upload_gone'],
+    [410, 'upload_gone'],
+  ]);
+  expect(tree(join(stack.in, '.staging'))).toEqual([]);
+}, 60_000);
+
 test('what has no place on the disk is refused before its first chunk; a disk that fills up costs the chunk under way', async () => {
   const disk = '/tmp/sluice-chunks-disk';
   mkdirSync(disk, { recursive: true });
@@ -189,7 +202,7 @@ test('what has no place on the disk is refused before its first chunk; a disk th
     execFileSync('mount', ['-o', 'remount,size=64m', disk]);
     expect([await send(2), await send(1)]).toEqual([200, 200]);
     expect((await ask('POST', `${api}/api/upload/large/complete/${id}`)).status).toBe(200);
-    expect(await hashOf(join(disk, 'upload/.staging', job, 'files/a.bin'))).toBe(sha256(bytes));
+    expect(await sha256Of(join(disk, 'upload/.staging', job, 'files/a.bin'))).toBe(sha256(bytes));
   } finally {
     execFileSync('umount', ['--lazy', disk]);
     rmSync(disk, { recursive: true, force: true });

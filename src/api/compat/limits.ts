@@ -16,8 +16,7 @@ import { type App, checkQuery, mount } from '../route.js';
 import { LARGE_BYTES } from './answer.js';
 
 const tag = 'compatible';
-/** An unfinished upload is kept for so long after its last byte. */
-const EXPIRY_DAYS = 7;
+const DAY_MS = 86_400_000;
 const MIB = 2 ** 20;
 const TIB = 2 ** 40;
 
@@ -115,7 +114,7 @@ function limits({ config: { limits: most, dirs } }: ApiDeps) {
     max_file_size_tb: most.fileBytes / TIB,
     chunk_size_bytes: most.chunkBytes,
     chunk_size_mb: most.chunkBytes / MIB,
-    resumable_upload_timeout_days: EXPIRY_DAYS,
+    resumable_upload_timeout_days: Math.ceil(most.chunkExpiryMs / DAY_MS),
     supported_source_types: SOURCE_TYPES,
     temp_directory: join(dirs.in, '.staging'),
   };

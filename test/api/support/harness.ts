@@ -100,6 +100,7 @@ function settings(home: string, namespace: string, db: string): Config {
       fileBytes: 1024 * 1024 * 1024,
       chunkBytes: 1024 * 1024,
       uploadExpiryMs: 86_400_000,
+      chunkExpiryMs: 7 * 86_400_000,
       extractBytes: 1e9,
       extractRatio: 100,
       extractDepth: 64,

@@ -11,8 +11,6 @@ import { type ApiContext, check, parseJson, readText } from '../../route.js';
 import { compatWish } from '../wish.js';
 import { uploadIdOf } from './session.js';
 
-/** These clients are promised so long for coming back. */
-const EXPIRES_AFTER_MS = 7 * 86_400_000;
 /** A map of the chunks is read with every question. */
 const MOST_CHUNKS = 1_000_000;
 
@@ -23,7 +21,7 @@ export async function initiate(c: ApiContext, deps: ApiDeps): Promise<Response> 
   const request = check(largeInitiateSchema, body, 'body');
   const { file_size: bytes, file_hash: sha256, filename, relative_path: directory } = request;
   const wish = compatWish(body as Record<string, unknown>);
-  const { chunkBytes } = deps.config.limits;
+  const { chunkBytes, chunkExpiryMs: expiresAfterMs } = deps.config.limits;
   const total = Math.ceil(bytes / chunkBytes);
   if (total > MOST_CHUNKS) {
     throw new Fault('payload_too_large', `More than ${MOST_CHUNKS} chunks of ${chunkBytes} bytes.`);
@@ -35,7 +33,7 @@ export async function initiate(c: ApiContext, deps: ApiDeps): Promise<Response> 
       path,
       bytes,
       sha256: sha256.toLowerCase(),
-      expiresAfterMs: EXPIRES_AFTER_MS,
+      expiresAfterMs,
       extra: { chunkBytes },
     });
     const { jobId } = recorded.order;
