@@ -1,6 +1,8 @@
 """Which forms of product a dataset gets: `idx` (the default), `zarr`, or `both` in one pass over the source."""
 
+from .idx_write import IdxWriter
 from .report import Fault
+from .slabs import field_of, raw_bytes
 
 # Of each form the codecs that its readers have, the usual one first. OpenVisus reads no Zstandard.
 CODECS = {"idx": ("zip", "lz4"), "zarr": ("zstd", "lz4")}
@@ -21,10 +23,7 @@ def codecs_of(parameters):
 
 def writer_of(codecs, sources, output, limits):
     """The writer of the forms that have a codec; what only Zarr needs is imported here."""
-    from . import product
-    from .slabs import field_of, raw_bytes
-
-    index = product.Writer(sources, output, codecs["idx"]) if "idx" in codecs else None
+    index = IdxWriter(sources, output, codecs["idx"]) if "idx" in codecs else None
     if "zarr" not in codecs:
         return index
     from .zarr_write import ZarrWriter
