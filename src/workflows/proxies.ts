@@ -30,7 +30,10 @@ const ATTEMPTS = 30;
  */
 const priority = { priorityKey: 1 } as const;
 
-/** Network and disk: long, resumable from its journal, so a dead worker costs 15 s and no bytes. */
+/**
+ * Network and disk: long, resumable from its journal, so a dead worker costs 15 s, the interval, and no bytes. How long a
+ * source that failed is left alone, the activity says; what stands here is for workers that die, some over many days.
+ */
 const transfer: ActivityOptions = {
   taskQueue: QUEUES.transfer,
   startToCloseTimeout: '12 hours',
@@ -39,8 +42,8 @@ const transfer: ActivityOptions = {
   retry: {
     initialInterval: '1 second',
     backoffCoefficient: 2,
-    maximumInterval: '10 minutes',
-    maximumAttempts: ATTEMPTS,
+    maximumInterval: '30 seconds',
+    maximumAttempts: 100,
   },
 };
 

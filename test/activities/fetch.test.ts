@@ -2,6 +2,7 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { archiveKind } from '../../src/activities/fetch/archive-kind.js';
@@ -100,6 +101,15 @@ test('a secret outlives a failure, and is forgotten with the success', async () 
   expect(await secrets.open(JOB)).toEqual({ password: 'x' });
   await bench.run(source);
   expect(await secrets.open(JOB)).toBeUndefined();
+});
+
+test('a source that fails is left alone for longer each time', async () => {
+  const deps = { ...bench.deps, admit: () => Promise.reject(new Error('away')) };
+  const rests: unknown[] = [];
+  for (const _ of [1, 2, 3, 4]) {
+    await bench.run(source, {}, deps).catch((error: ApplicationFailure) => rests.push(error.nextRetryDelay));
+  }
+  expect(rests).toEqual([1_000, 2_000, 4_000, 8_000]);
 });
 
 test('a full disk is a failure that is tried again', async () => {

@@ -139,11 +139,15 @@ test(
       await kill(stack.worker);
       await limitCopies(COPY_PACE);
       await stack.startWorker();
-      await until('the copy goes on', async () => {
-        const now = await told(jobs.local);
-        lost.push(before - now);
-        return now > before;
-      });
+      await until(
+        'the copy goes on',
+        async () => {
+          const now = await told(jobs.local);
+          lost.push(before - now);
+          return now > before;
+        },
+        90_000,
+      );
     }
     expect(met).toEqual(Array.from({ length: KILLS }, () => EVERY));
     sources.free();

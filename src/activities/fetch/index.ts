@@ -17,7 +17,7 @@ import { createHttp } from '../../net/http.js';
 import { createUrlGuard } from '../../net/url-guard.js';
 import { openGoogleAccounts } from '../../secrets/google-accounts.js';
 import { roomWanted } from '../support/admission.js';
-import { asFailure, isLastTry, leavingFailure, stopReason } from '../support/failures.js';
+import { asFailure, isLastTry, leavingFailure, restMs, stopReason } from '../support/failures.js';
 import { SLOW_DISK_MS } from '../support/heartbeat.js';
 import { inTurn, waitForRoom } from '../support/in-turn.js';
 import { contextOf } from './context.js';
@@ -93,7 +93,7 @@ async function fetchSource(deps: FetchDeps, sources: Sources, input: FetchInput)
     return { done: true, delivery: result, ...(await noted(deps, uuid)) };
   } catch (error) {
     await tidy(staging, error).catch(() => undefined);
-    throw asFailure(error, isLastTry('fetch'));
+    throw asFailure(error, isLastTry('fetch'), restMs());
   }
 }
 
