@@ -1,12 +1,13 @@
 // The command line as a person or a script calls it, against a whole Sluice.
-import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { recordOf, removeRun, writeRun } from '../../src/embedded/run-file.js';
 import { commandOf } from '../../src/process/proc.js';
 import { type Ended, type Started, startCli } from '../support/cli.js';
-import { readProduct, volume, writeStack } from '../support/data.js';
+import { proveProduct, readProduct, volume, writeStack } from '../support/data.js';
 import { startLine } from '../support/line.js';
+import { patternDigest, writePattern } from '../support/pattern.js';
 import { kill, Stack, until } from '../support/stack.js';
 
 const BIG = 768 * 2 ** 20;
@@ -118,6 +119,7 @@ test('the server of this home reads files below its roots by itself', async () =
     const { code, result } = await start(args, { SLUICE_URL: '' }).ended;
     expect(code).toBe(0);
     expect(await stack.job(result.job ?? '')).toMatchObject({ source_type: 'local', source: `path ${path}` });
+    expect(readFileSync(join(result.product ?? '', 'notes.txt'), 'utf8')).toBe('notes');
   } finally {
     removeRun(stack.home);
   }
@@ -125,11 +127,11 @@ test('the server of this home reads files below its roots by itself', async () =
 
 test('the API is killed in a multipart upload: the command sends again by itself, into the same dataset', async () => {
   const directory = join(files, 'killed');
-  mkdirSync(directory);
-  for (let index = 0; index < 7; index += 1) {
-    writeFileSync(join(directory, `${index}.bin`), 'small enough for a form');
-    truncateSync(join(directory, `${index}.bin`), 8_000_000);
-  }
+  // Each small enough for a form.
+  const given = Object.fromEntries(
+    Array.from({ length: 7 }, (_, mark) => [`${mark}.bin`, { counted: 8_000_000, mark }]),
+  );
+  for (const [name, file] of Object.entries(given)) writePattern(join(directory, name), file);
   const line = await startLine(stack.apiUrl, { pace: 40_000_000 });
   const args = ['ingest', directory, '--sensor', 'OTHER', '--name', 'killed', '--json'];
   const running = start(args, { SLUICE_URL: line.url });
@@ -139,6 +141,8 @@ test('the API is killed in a multipart upload: the command sends again by itself
   const { code, out, result } = await running.ended;
   expect([code, result.status]).toEqual([0, 'done']);
   expect(out).toContain('the connection broke; sending again (1)');
+  const digests = Object.entries(given).map(([name, file]) => [name, patternDigest(file)]);
+  await proveProduct(result.product ?? '', Object.fromEntries(digests));
   const jobs = await stack.store.jobs
     .find({ dataset_uuid: result.dataset ?? '' })
     .sort({ created_at: 1 })

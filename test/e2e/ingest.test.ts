@@ -1,5 +1,6 @@
 // From raw files to published datasets, every source and format, on the whole stack.
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -33,6 +34,7 @@ beforeAll(async () => {
     0,
     '127.0.0.1',
   );
+  await once(web, 'listening');
 }, 120_000);
 afterAll(async () => {
   web.close();
@@ -104,7 +106,10 @@ test('a URL is fetched and published', async () => {
   });
   expect(sent).toMatchObject({ status: 200, body: { status: 'queued', upload_type: expect.any(String) } });
   const uuid = (await stack.job(sent.job)).dataset_uuid;
-  await expectPublished(uuid);
+  const page = createHash('sha256')
+    .update(data.bytes.subarray(0, 16 * 16 * 2))
+    .digest('hex');
+  expect(readProduct(join(await expectPublished(uuid), 'visus.idx')).sha256).toBe(page);
   const { events } = await stack.client.workflow.getHandle(`upload:${sent.job}`).fetchHistory();
   expect(JSON.stringify(events)).not.toContain(Buffer.from('s3cret').toString('base64').slice(0, 6));
   expect(readFileSync(join(stack.home, 'worker.log'), 'utf8')).not.toContain('s3cret');
