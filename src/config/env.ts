@@ -178,6 +178,11 @@ function contradictions(config: Config, settings: Settings): string[] {
   if (overlap(config.dirs.in, config.dirs.out)) {
     problems.push('JOB_OUT_DATA_DIR: must lie neither in JOB_IN_DATA_DIR nor around it');
   }
+  for (const one of config.targets ?? [])
+    if (one.kind === 'directory' && Object.values(config.dirs).some((dir) => overlap(dir, one.path)))
+      problems.push(
+        `SLUICE_TARGETS: ${one.name}.path: must lie neither in a directory of Sluice nor around it`,
+      );
   return problems.concat(sharedPorts(settings));
 }
 

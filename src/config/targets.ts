@@ -1,6 +1,6 @@
 // The file of SLUICE_TARGETS: the publish targets by name. Its secrets stand elsewhere: in variables or files it names.
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { type RsyncAddress, readRsyncAddress } from '../contracts/rsync-address.js';
 import type { RsyncTarget, S3Target, Target } from '../contracts/targets.js';
@@ -51,7 +51,14 @@ const rsync = z.strictObject({
     .optional(),
   url,
 });
-const target = z.discriminatedUnion('type', [s3, rsync], { error: 'type must be s3 or rsync' });
+const directory = z.strictObject({
+  type: z.literal('directory'),
+  path: text.refine(isAbsolute, 'must be an absolute path').transform((value) => resolve(value)),
+  url,
+});
+const target = z.discriminatedUnion('type', [s3, rsync, directory], {
+  error: 'type must be s3, rsync or directory',
+});
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 /** All targets of the file; every mistake is added to `problems`, and never repeats what might be a secret. */
@@ -112,8 +119,19 @@ function contentOf(path: string): string | undefined {
 }
 
 function asTarget(entry: Entry, fields: z.output<typeof target>): Target | undefined {
-  const found = fields.type === 's3' ? asS3(entry, fields) : asRsync(entry, fields);
+  const found = placeOf(entry, fields);
   return found === undefined || fields.url === undefined ? found : { ...found, url: fields.url };
+}
+
+function placeOf(entry: Entry, fields: z.output<typeof target>): Target | undefined {
+  switch (fields.type) {
+    case 's3':
+      return asS3(entry, fields);
+    case 'rsync':
+      return asRsync(entry, fields);
+    case 'directory':
+      return { kind: 'directory', name: entry.name, path: fields.path };
+  }
 }
 
 function asS3(entry: Entry, fields: z.output<typeof s3>): S3Target {

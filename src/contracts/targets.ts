@@ -30,7 +30,14 @@ export interface RsyncTarget extends AnyTarget, RsyncAddress {
   readonly hostKey?: string;
 }
 
-export type Target = S3Target | RsyncTarget;
+/** A directory that API and workers see, of a mounted disk say. It must be there; each product is one below. */
+export interface DirectoryTarget extends AnyTarget {
+  readonly kind: 'directory';
+  /** Absolute, without a slash at its end. */
+  readonly path: string;
+}
+
+export type Target = S3Target | RsyncTarget | DirectoryTarget;
 export type TargetKind = Target['kind'];
 
 /** Where a target leads, for people, without secrets. */
@@ -40,6 +47,8 @@ export function targetWords(target: Target): string {
       return `s3://${target.bucket}/${target.prefix} at ${target.endpoint ?? 'AWS'}`;
     case 'rsync':
       return rsyncWords(target);
+    case 'directory':
+      return `${target.path}/`;
   }
 }
 

@@ -32,7 +32,7 @@ let toDaemon: FaultProxy;
 let toStore: S3Proxy;
 
 beforeAll(async () => {
-  for (const name of ['far/products', 'far/later', 'local/set'])
+  for (const name of ['far/products', 'far/later', 'far/nas', 'local/set'])
     await mkdir(join(home, name), { recursive: true });
   writePattern(join(home, 'local/set/large.bin'), content);
   daemon = await startRsyncDaemon(join(home, 'daemon'), far);
@@ -65,6 +65,7 @@ const targets = () => ({
   },
   mirror: rsync('products', toDaemon.port),
   later: rsync('later', daemon.port),
+  nas: { type: 'directory', path: join(home, 'far/nas') },
   // Its directory is not there at first.
   shelf: rsync('shelf', daemon.port),
 });
@@ -112,14 +113,14 @@ test.each(MOMENTS)(
 );
 
 test('a target that is added later gets the product; one that is removed keeps its copy', async () => {
-  const change = { add: ['later'], remove: ['mirror'] };
+  const change = { add: ['later', 'nas'], remove: ['mirror'] };
   const answer = await postJson(`${stack.apiUrl}/api/v1/datasets/${newest}/targets`, change);
   expect(answer.body['notice']).toMatch(/the copy at mirror stays/);
-  await until('the added target has it', () => isDone(newest, 'later'), 60_000);
+  for (const name of change.add) await until('the added target has it', () => isDone(newest, name), 60_000);
   await stack.settled(newest);
-  expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later']);
-  expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later']);
-  for (const place of ['products', 'later']) {
+  expect((await targetRows(newest)).map(({ target }) => target)).toEqual(['archive', 'later', 'nas']);
+  expect((await stack.dataset(newest)).publish_to).toEqual(['archive', 'later', 'nas']);
+  for (const place of ['products', 'later', 'nas']) {
     await proveProduct(join(far, place, newest), { 'large.bin': digest });
   }
 }, 120_000);

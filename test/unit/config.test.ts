@@ -173,7 +173,8 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
     private_key,
     url: 'https://d.example.org',
   };
-  const config = loadConfig({ SLUICE_TARGETS: write({ archive, mirror }), KEY_ID: 'AKID' }, cwd);
+  const nas = { type: 'directory', path: '/mnt/nas/products/' };
+  const config = loadConfig({ SLUICE_TARGETS: write({ archive, mirror, nas }), KEY_ID: 'AKID' }, cwd);
   expect(config.targets).toEqual([
     {
       kind: 's3',
@@ -196,6 +197,7 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
       privateKey: 'from-a-file',
       url: 'https://d.example.org/',
     },
+    { kind: 'directory', name: 'nas', path: '/mnt/nas/products' },
   ]);
   const shown = JSON.stringify(describeConfig(config));
   expect(shown).toContain('archive = s3://products/a/b/');
@@ -212,13 +214,26 @@ test('publish targets: secrets by reference, every mistake told, nothing secret 
     keyless: { type: 'rsync', to: 'ada@host.example.org:products' },
     mixed: { ...mirror, to: 'rsync://host.example.org/products' },
     nowhere: { ...mirror, to: 'in-the-file' },
+    near: { ...nas, path: 'products' },
   };
   const problems = problemsOf({ SLUICE_TARGETS: write(bad), KEY_ID: 'AKID' }, cwd);
   expect(problems.every((problem) => problem.startsWith('SLUICE_TARGETS: '))).toBe(true);
   const text = problems.join('\n');
   const parts = ['"no name"', 'other.type', 'plain.secret_access_key', 'NOT_SET', 'gone.txt', 'bukket'];
-  for (const part of [...parts, 'inside.to', 'keyless: over ssh', 'mixed: an rsync daemon', 'nowhere.to'])
+  for (const part of [
+    ...parts,
+    'inside.to',
+    'keyless: over ssh',
+    'mixed: an rsync daemon',
+    'nowhere.to',
+    'near.path',
+  ])
     expect(text).toContain(part);
   expect(text).not.toContain('in-the-file');
   expect(problemsOf({ SLUICE_TARGETS: write('{"secret": ') }, cwd).join()).toMatch(/not a JSON object/);
+  const own = {
+    JOB_OUT_DATA_DIR: '/data/out',
+    SLUICE_TARGETS: write({ nas: { ...nas, path: '/data/out/far' } }),
+  };
+  expect(problemsOf(own, cwd).join()).toMatch(/nas\.path: must lie neither in a directory of Sluice/);
 });

@@ -1,5 +1,6 @@
 // Every kind of publish target; a new one is one line here.
 import type { Target, TargetKind } from '../../../contracts/targets.js';
+import { directoryPublisher } from './directory.js';
 import type { Publisher } from './publisher.js';
 import { rsyncPublisher } from './rsync.js';
 import { s3Publisher } from './s3.js';
@@ -7,6 +8,7 @@ import { s3Publisher } from './s3.js';
 const PUBLISHERS: { readonly [K in TargetKind]: Publisher<Extract<Target, { kind: K }>> } = {
   s3: s3Publisher,
   rsync: rsyncPublisher,
+  directory: directoryPublisher,
 };
 
 /** The publisher of this kind of target. */
