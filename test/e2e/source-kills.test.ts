@@ -38,8 +38,11 @@ beforeAll(async () => {
   stack = await Stack.start(sources.settings);
 }, 120_000);
 afterAll(async () => {
-  await stack.close();
-  await sources.close();
+  try {
+    await stack.close();
+  } finally {
+    await sources.close();
+  }
 }, 60_000);
 
 const forEach = <N extends Name, T>(names: readonly N[], of: (name: N) => T): Record<N, T> =>
