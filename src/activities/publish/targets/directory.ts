@@ -10,7 +10,7 @@ import type { FailureCode } from '../../../domain/failure.js';
 import { Fault, faultOf } from '../../../domain/fault.js';
 import { filesBelow } from '../manifest.js';
 import { appendFile } from './directory-copy.js';
-import { differs, readLocal } from './local.js';
+import { differs, readAllLocal } from './local.js';
 import type { Outgoing, Publisher } from './publisher.js';
 import { several } from './several.js';
 
@@ -25,10 +25,10 @@ export const directoryPublisher: Publisher<DirectoryTarget> = {
   kind: 'directory',
 
   async publish(outgoing) {
-    const { target, uuid, files, directory, signal } = outgoing;
+    const { target, uuid, files, signal } = outgoing;
     const url = `${target.url ?? `${target.path}/`}${uuid}/`;
     return await worded(target, async () => {
-      await several(TOGETHER, files, async (file) => void (await readLocal(directory, file, signal)));
+      await readAllLocal(outgoing);
       await requireDirectory(target);
       if (await isWhole(outgoing)) return { url, sent: 0, readBack: files.length };
       try {
@@ -73,8 +73,10 @@ async function hasSizes(outgoing: Out): Promise<boolean> {
 async function isWhole(outgoing: Out): Promise<boolean> {
   const { files, signal, advance } = outgoing;
   if (!(await hasSizes(outgoing))) return false;
-  for (const { path, sha256 } of files)
+  for (const { path, sha256 } of files) {
     if ((await hashFile(join(shownOf(outgoing), path), { signal })).sha256 !== sha256) return false;
+    advance(0, path);
+  }
   advance(2 * files.reduce((sum, { size }) => sum + size, 0), 'read back');
   return true;
 }

@@ -6,13 +6,10 @@ import type { FileEntry } from '../../../contracts/claim.js';
 import { type RsyncTarget, rsyncWords } from '../../../contracts/targets.js';
 import { faultOf } from '../../../domain/fault.js';
 import { endProgramsIn } from '../../../process/run-tool.js';
-import { differs, readLocal } from './local.js';
+import { differs, readAllLocal } from './local.js';
 import type { Outgoing, Publisher } from './publisher.js';
 import { FarDirectory } from './rsync-far.js';
-import { several } from './several.js';
 
-/** Files that are read and held against the manifest together. */
-const TOGETHER = 4;
 /** Compared by one rsync, so that a connection that died is found in bounded time, and progress is told. */
 const BATCH_BYTES = 4 * 2 ** 30;
 const BATCH_FILES = 20_000;
@@ -21,13 +18,10 @@ export const rsyncPublisher: Publisher<RsyncTarget> = {
   kind: 'rsync',
 
   async publish(outgoing) {
-    const { target, uuid, files, directory, signal, advance } = outgoing;
+    const { target, uuid, files, signal } = outgoing;
     const far = new FarDirectory(outgoing);
     return await inPlace(outgoing, far, async () => {
-      await several(TOGETHER, files, async (file) => {
-        await readLocal(directory, file, signal);
-        advance(0, file.path);
-      });
+      await readAllLocal(outgoing);
       try {
         let sent = (await far.sendFiles(false)) + (await far.sendManifest(false));
         const other = await firstDiffering(outgoing, far);
