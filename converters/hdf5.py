@@ -14,6 +14,11 @@ ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nx5", ".nexus")
 MEANING = ("units", "scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
+def meaning(facts):
+    """What the numbers of a dataset mean, of its attributes."""
+    return {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
+
+
 def taken(inputs):
     """The HDF5 files among the inputs, by name or content, in natural order."""
     by_name = named(ENDINGS)
@@ -90,7 +95,7 @@ def main(request, reporter):
         names = [axis["name"] for axis in told if "squeezed" not in axis]
         summary = {"dataset": path, "axes": names[::-1], "file_count": len(files)}
         summary |= {"time_axis": names[0] if timed else None, "voxel_size": hdf5_facts.voxel_size(dataset, told, timed)}
-        summary |= {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
+        summary |= meaning(facts)
         metadata = {
             "format": "hdf5", "files": [item["name"] for item in files], "shape": [axis["size"] for axis in told],
             "chunks": dataset.chunks and list(dataset.chunks), "compression": dataset.compression,

@@ -9,7 +9,7 @@ the volume and written to scan.json.
 import json
 import os
 
-from hdf5 import MEANING, taken
+from hdf5 import meaning, taken
 from sluice_convert.natural import listing
 from sluice_convert.report import Fault, run_program
 
@@ -171,9 +171,8 @@ def sources_of(item, found, timed, metadata, summary):
     sources = []
     for volume, dataset in found:
         parts = [(item["path"], item["name"], dataset.shape[0] if timed else 1)]
-        facts = attributes(dataset)
-        own = {key: facts[key] for key in ("long_name", *MEANING) if key in facts}
-        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, summary | own)
+        told = summary | meaning(attributes(dataset))
+        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, told)
         source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
         sources.append(source)
     return sources

@@ -1,46 +1,29 @@
 // Source `rclone` on a store that breaks: a real S3 server behind a proxy with faults, and rclone in between.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ListReader } from '../../../src/activities/fetch/rclone/list.js';
 import type { ProgressReport } from '../../../src/activities/support/heartbeat.js';
 import { RCLONE, s3Remote } from '../../support/rclone-server.js';
-import { type Refusal, S3Proxy } from '../../support/s3-proxy.js';
-import { BUCKET, S3Server } from '../../support/s3-server.js';
-import { Bench, failure, MIB, type RunOptions, someBytes } from './bench.js';
+import type { Refusal } from '../../support/s3-proxy.js';
+import { BUCKET } from '../../support/s3-server.js';
+import { failure, MIB, type RunOptions, someBytes } from './bench.js';
+import { storeHere } from './store-here.js';
 
 const SETTINGS = { pieceBytes: 2 * MIB, parallelAbove: 8 * MIB, backOffMs: 20, tries: 8, stallMs: 1_000 };
 const content = someBytes(10 * MIB);
 const files = { 'f.bin': content };
-let server: S3Server;
-let proxy: S3Proxy;
-let bench: Bench;
-
-beforeAll(async () => {
-  server = await S3Server.start();
-  proxy = await S3Proxy.start(server.origin);
-  await server.put('set/f.bin', content);
-});
-afterAll(async () => {
-  await proxy.close();
-  await server.close();
-});
-beforeEach(async () => {
-  bench = await Bench.open(SETTINGS);
+const here = storeHere(SETTINGS, 'set/f.bin', content, async ({ bench, proxy }) => {
   const config = join(bench.dir, 'rclone.conf');
   writeFileSync(config, s3Remote('store', proxy.origin));
   bench.extend({ rclone: { command: RCLONE, config } });
 });
-afterEach(async () => {
-  proxy.reset();
-  await bench.close();
-});
 
 const run = (options: RunOptions = {}, tries = SETTINGS.tries) => {
-  const deps = { ...bench.deps, transfer: { ...SETTINGS, tries } };
-  return bench.run({ kind: 'rclone', remote: 'store', path: `${BUCKET}/set` }, options, deps);
+  const deps = { ...here.bench.deps, transfer: { ...SETTINGS, tries } };
+  return here.bench.run({ kind: 'rclone', remote: 'store', path: `${BUCKET}/set` }, options, deps);
 };
-const gets = () => proxy.heard.filter(({ method, url }) => method === 'GET' && url.includes('f.bin'));
+const gets = () => here.proxy.heard.filter(({ method, url }) => method === 'GET' && url.includes('f.bin'));
 /** Does it once, when so many bytes have come. */
 function at(bytes: number, work: () => void) {
   let isDone = false;
@@ -56,30 +39,30 @@ function at(bytes: number, work: () => void) {
 
 describe('survived', () => {
   test('the store’s connections are cut after every tenth of the file', async () => {
-    proxy.faults.cutAfter = MIB;
-    await bench.prove(await run(), files);
+    here.proxy.faults.cutAfter = MIB;
+    await here.bench.prove(await run(), files);
     expect(gets().length).toBeGreaterThanOrEqual(10);
-    bench.proveProgress(content.length);
+    here.bench.proveProgress(content.length);
   });
 
   test('the store is stopped in mid-transfer and started again', async () => {
-    proxy.faults.pace = 10 * MIB;
+    here.proxy.faults.pace = 10 * MIB;
     let restart: Promise<void> | undefined;
     const { onProgress } = at(2 * MIB, () => {
-      restart = server.restart(300);
+      restart = here.server.restart(300);
     });
-    await bench.prove(await run({ onProgress }), files);
+    await here.bench.prove(await run({ onProgress }), files);
     await restart;
     expect(restart).toBeDefined();
-    bench.proveProgress(content.length);
+    here.bench.proveProgress(content.length);
   });
 
   test('the store falls silent: the range is asked for anew', async () => {
-    proxy.faults.stallOnceAfter = MIB;
+    here.proxy.faults.stallOnceAfter = MIB;
     // Else rclone waits for the silent connection before it ends.
-    const { onProgress } = at(content.length, () => proxy.cutAll());
-    await bench.prove(await run({ onProgress }), files);
-    expect(proxy.faults.stallOnceAfter).toBeUndefined();
+    const { onProgress } = at(content.length, () => here.proxy.cutAll());
+    await here.bench.prove(await run({ onProgress }), files);
+    expect(here.proxy.faults.stallOnceAfter).toBeUndefined();
   });
 
   test.each<[string, Refusal[]]>([
@@ -92,13 +75,13 @@ describe('survived', () => {
     ],
     ['429 with Retry-After', [{ status: 429, code: 'TooManyRequests', headers: { 'retry-after': '1' } }]],
   ])('%s, while it lists and in mid-transfer', async (_what, refusals) => {
-    proxy.faults = { pace: 10 * MIB, instead: [...refusals] };
+    here.proxy.faults = { pace: 10 * MIB, instead: [...refusals] };
     const { done, onProgress } = at(2 * MIB, () => {
-      proxy.faults.instead = [...refusals];
+      here.proxy.faults.instead = [...refusals];
     });
-    await bench.prove(await run({ onProgress }), files);
-    expect([done(), proxy.faults.instead]).toEqual([true, []]);
-    bench.proveProgress(content.length);
+    await here.bench.prove(await run({ onProgress }), files);
+    expect([done(), here.proxy.faults.instead]).toEqual([true, []]);
+    here.bench.proveProgress(content.length);
   });
 });
 
@@ -107,17 +90,17 @@ describe('ended, each with its code', () => {
     ['a store that only fails', 'remote_broken', false, { status: 503, code: 'SlowDown' }],
     ['keys that lose their rights', 'remote_denied', true, { status: 403, code: 'AccessDenied' }],
   ])('%s in mid-transfer: %s, and what came is kept', async (_what, code, final, refusal) => {
-    proxy.faults.pace = 10 * MIB;
+    here.proxy.faults.pace = 10 * MIB;
     const { onProgress } = at(4 * MIB, () => {
-      proxy.faults.onRequest = ({ url = '' }) => (url.includes('f.bin') ? refusal : undefined);
+      here.proxy.faults.onRequest = ({ url = '' }) => (url.includes('f.bin') ? refusal : undefined);
     });
     const ended = run({ onProgress }, 3);
     await expect(ended).rejects.toEqual(failure(code, final));
     await expect(ended).rejects.not.toMatchObject({ message: expect.stringContaining('NOTICE') });
-    proxy.faults = {};
-    bench.reports = [];
-    await bench.prove(await run(), files);
-    expect(bench.reports[0]?.done).toBeGreaterThanOrEqual(4 * MIB);
+    here.proxy.faults = {};
+    here.bench.reports = [];
+    await here.bench.prove(await run(), files);
+    expect(here.bench.reports[0]?.done).toBeGreaterThanOrEqual(4 * MIB);
   });
 });
 

@@ -1,33 +1,16 @@
 // Source `s3`: what only a store can do wrong, and what it must still bring: digests of parts, regions, clocks, rights.
 import { createHash } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { S3Source } from '../../../src/domain/source.js';
-import { type Refusal, S3Proxy } from '../../support/s3-proxy.js';
-import { BUCKET, KEYS, S3Server } from '../../support/s3-server.js';
-import { Bench, failure, JOB, MIB, someBytes } from './bench.js';
+import type { Refusal } from '../../support/s3-proxy.js';
+import { BUCKET, KEYS } from '../../support/s3-server.js';
+import { failure, JOB, MIB, someBytes } from './bench.js';
+import { storeHere } from './store-here.js';
 
 const SETTINGS = { pieceBytes: 2 * MIB, parallelAbove: 8 * MIB, backOffMs: 5, stallMs: 1_000 };
 const content = someBytes(10 * MIB);
-let server: S3Server;
-let proxy: S3Proxy;
-let bench: Bench;
-
-beforeAll(async () => {
-  server = await S3Server.start();
-  proxy = await S3Proxy.start(server.origin);
-  await server.put('f.bin', content);
-});
-afterAll(async () => {
-  await proxy.close();
-  await server.close();
-});
-beforeEach(async () => {
-  bench = await Bench.open(SETTINGS);
+const here = storeHere(SETTINGS, 'f.bin', content, async ({ bench }) => {
   await bench.deps.secrets.seal(JOB, KEYS);
-});
-afterEach(async () => {
-  proxy.reset();
-  await bench.close();
 });
 
 const source = (more: Partial<S3Source> = {}): S3Source => ({
@@ -35,89 +18,89 @@ const source = (more: Partial<S3Source> = {}): S3Source => ({
   bucket: BUCKET,
   key: 'f.bin',
   prefix: false,
-  endpoint: proxy.origin,
+  endpoint: here.proxy.origin,
   region: 'us-east-1',
   pathStyle: true,
   sealed: true,
   ...more,
 });
-const run = (more: Partial<S3Source> = {}) => bench.run(source(more));
-const gets = () => proxy.heard.filter(({ method }) => method === 'GET');
+const run = (more: Partial<S3Source> = {}) => here.bench.run(source(more));
+const gets = () => here.proxy.heard.filter(({ method }) => method === 'GET');
 
 describe('faults that are survived', () => {
   test('a connection that is cut after every tenth of the object', async () => {
-    proxy.faults.cutAfter = MIB;
-    await bench.prove(await run(), { 'f.bin': content });
+    here.proxy.faults.cutAfter = MIB;
+    await here.bench.prove(await run(), { 'f.bin': content });
     expect(gets().length).toBeGreaterThanOrEqual(10);
   });
 
   test('a burst of refusals in the store’s words', async () => {
-    proxy.faults.instead = [
+    here.proxy.faults.instead = [
       { status: 503, code: 'SlowDown' },
       { status: 500, code: 'InternalError' },
       { status: 429, code: 'TooManyRequests', headers: { 'retry-after': '1' } },
       { status: 400, code: 'RequestTimeout' },
     ];
     const before = Date.now();
-    await bench.prove(await run(), { 'f.bin': content });
+    await here.bench.prove(await run(), { 'f.bin': content });
     expect(Date.now() - before).toBeGreaterThanOrEqual(1_000);
   });
 
   test('a stall in the middle', async () => {
-    proxy.faults.stallOnceAfter = MIB;
-    await bench.prove(await run(), { 'f.bin': content });
+    here.proxy.faults.stallOnceAfter = MIB;
+    await here.bench.prove(await run(), { 'f.bin': content });
   });
 
   test('a store that is stopped in mid-transfer and started again', async () => {
-    proxy.faults.pace = 10 * MIB;
-    const deps = { ...bench.deps, transfer: { ...SETTINGS, backOffMs: 20, tries: 8 } };
+    here.proxy.faults.pace = 10 * MIB;
+    const deps = { ...here.bench.deps, transfer: { ...SETTINGS, backOffMs: 20, tries: 8 } };
     let restart: Promise<void> | undefined;
     const onProgress = ({ done }: { done: number }): void => {
-      if (done > 4 * MIB) restart ??= server.restart(300);
+      if (done > 4 * MIB) restart ??= here.server.restart(300);
     };
-    await bench.prove(await bench.run(source(), { onProgress }, deps), { 'f.bin': content });
+    await here.bench.prove(await here.bench.run(source(), { onProgress }, deps), { 'f.bin': content });
     await restart;
     expect(restart).toBeDefined();
     // What was in flight is fetched again.
-    expect(proxy.given).toBeLessThanOrEqual(content.length + 8 * 2 * MIB);
+    expect(here.proxy.given).toBeLessThanOrEqual(content.length + 8 * 2 * MIB);
   });
 
   test('a store that knows no ranges', async () => {
-    proxy.faults.pretended = new Map([['f.bin', content]]);
-    await bench.prove(await run(), { 'f.bin': content });
+    here.proxy.faults.pretended = new Map([['f.bin', content]]);
+    await here.bench.prove(await run(), { 'f.bin': content });
   });
 
   test('a region that is not the bucket’s: the one that the store tells is used', async () => {
-    await bench.prove(await run({ region: 'eu-west-1' }), { 'f.bin': content });
+    await here.bench.prove(await run({ region: 'eu-west-1' }), { 'f.bin': content });
   });
 
   test('a bucket elsewhere, told by a redirect', async () => {
     const headers = { 'x-amz-bucket-region': 'us-east-1' };
     const redirect = { status: 301, code: 'PermanentRedirect', headers };
-    proxy.faults.instead = [redirect, redirect];
-    await bench.prove(await run({ region: 'eu-west-1' }), { 'f.bin': content });
+    here.proxy.faults.instead = [redirect, redirect];
+    await here.bench.prove(await run({ region: 'eu-west-1' }), { 'f.bin': content });
   });
 
   test('a clock that differs is found out and followed', async () => {
     const ahead = 10 * 60_000;
-    proxy.faults.onRequest = ({ headers }) => {
+    here.proxy.faults.onRequest = ({ headers }) => {
       const text = String(headers['x-amz-date']);
       const at = Date.parse(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
       if (at > Date.now() + ahead / 2) return undefined;
       const date = new Date(Date.now() + ahead).toUTCString();
       return { status: 403, code: 'RequestTimeTooSkewed', headers: { date } };
     };
-    await bench.prove(await run(), { 'f.bin': content });
+    await here.bench.prove(await run(), { 'f.bin': content });
   });
 
   test('an object that is replaced between two ranges, once: from the start, all of one version', async () => {
     const other = someBytes(10 * MIB);
-    await server.put('moves.bin', content);
-    proxy.faults.onRequest = async (_request, number) => {
-      if (number === 4) await server.put('moves.bin', other);
+    await here.server.put('moves.bin', content);
+    here.proxy.faults.onRequest = async (_request, number) => {
+      if (number === 4) await here.server.put('moves.bin', other);
       return undefined;
     };
-    await bench.prove(await run({ key: 'moves.bin' }), { 'moves.bin': other });
+    await here.bench.prove(await run({ key: 'moves.bin' }), { 'moves.bin': other });
   });
 });
 
@@ -139,52 +122,54 @@ describe('faults that end it, each with its code', () => {
     ],
   ])('%s: %s', async (_what, code, refusal, words) => {
     // The HEAD and the first ranges succeed.
-    proxy.faults.onRequest = from(4, refusal);
+    here.proxy.faults.onRequest = from(4, refusal);
     const ended = run();
     await expect(ended).rejects.toEqual(failure(code));
     await expect(ended).rejects.toMatchObject({ message: expect.stringMatching(words) });
     await expect(ended).rejects.not.toMatchObject({ message: expect.stringContaining(KEYS.secretAccessKey) });
-    if (code === 's3_refused') return await bench.proveEmptyStaging();
+    if (code === 's3_refused') return await here.bench.proveEmptyStaging();
     // What other keys mend keeps what came.
-    proxy.faults = {};
-    const before = proxy.given;
-    await bench.prove(await run(), { 'f.bin': content });
-    expect(proxy.given - before).toBeLessThanOrEqual(content.length - 2 * MIB);
+    here.proxy.faults = {};
+    const before = here.proxy.given;
+    await here.bench.prove(await run(), { 'f.bin': content });
+    expect(here.proxy.given - before).toBeLessThanOrEqual(content.length - 2 * MIB);
   });
 
   test('a HEAD that is refused is asked again in a way that has words', async () => {
-    proxy.faults.onRequest = from(1, { status: 400, code: 'ExpiredToken' });
+    here.proxy.faults.onRequest = from(1, { status: 400, code: 'ExpiredToken' });
     await expect(run()).rejects.toEqual(failure('s3_expired'));
   });
 
   test('a store that only fails: what came is kept for the next attempt', async () => {
-    proxy.faults.onRequest = from(4, { status: 503, code: 'SlowDown' });
+    here.proxy.faults.onRequest = from(4, { status: 503, code: 'SlowDown' });
     await expect(run()).rejects.toEqual(failure('s3_broken', false));
-    proxy.faults = {};
-    const before = proxy.given;
-    await bench.prove(await run(), { 'f.bin': content });
-    expect(proxy.given - before).toBeLessThanOrEqual(content.length - 2 * MIB);
+    here.proxy.faults = {};
+    const before = here.proxy.given;
+    await here.bench.prove(await run(), { 'f.bin': content });
+    expect(here.proxy.given - before).toBeLessThanOrEqual(content.length - 2 * MIB);
   });
 
   test('a store that announces more bytes than it has: in what it tells of the object, or with each of its parts', async () => {
-    proxy.faults.onRequest = ({ method }) => {
-      proxy.faults.headers = method === 'HEAD' ? { 'content-length': `${content.length + 5}` } : {};
+    here.proxy.faults.onRequest = ({ method }) => {
+      here.proxy.faults.headers = method === 'HEAD' ? { 'content-length': `${content.length + 5}` } : {};
       return undefined;
     };
-    await bench.prove(await run(), { 'f.bin': content });
-    proxy.faults = { announcesMore: 5 };
-    await bench.deps.secrets.seal('upload_2_0000000b', KEYS);
-    await expect(bench.run(source(), { jobId: 'upload_2_0000000b' })).rejects.toEqual(failure('s3_short'));
-    await bench.proveEmptyStaging();
+    await here.bench.prove(await run(), { 'f.bin': content });
+    here.proxy.faults = { announcesMore: 5 };
+    await here.bench.deps.secrets.seal('upload_2_0000000b', KEYS);
+    await expect(here.bench.run(source(), { jobId: 'upload_2_0000000b' })).rejects.toEqual(
+      failure('s3_short'),
+    );
+    await here.bench.proveEmptyStaging();
   });
 
   test('an object that changes again and again', async () => {
-    proxy.faults.onRequest = (_request, number) => {
-      proxy.faults.headers = { etag: `"version-${number}"` };
+    here.proxy.faults.onRequest = (_request, number) => {
+      here.proxy.faults.headers = { etag: `"version-${number}"` };
       return undefined;
     };
     await expect(run()).rejects.toEqual(failure('s3_changed'));
-    await bench.proveEmptyStaging();
+    await here.bench.proveEmptyStaging();
   });
 
   test('no such bucket, and no such object', async () => {
@@ -200,24 +185,26 @@ describe('faults that end it, each with its code', () => {
   });
 
   test('a private endpoint is not even asked', async () => {
-    const deps = { ...bench.deps, urlAllow: [] };
-    await expect(bench.run(source(), {}, deps)).rejects.toEqual(failure('url_forbidden'));
-    expect(proxy.heard).toEqual([]);
+    const deps = { ...here.bench.deps, urlAllow: [] };
+    await expect(here.bench.run(source(), {}, deps)).rejects.toEqual(failure('url_forbidden'));
+    expect(here.proxy.heard).toEqual([]);
   });
 
   test('keys that are no longer kept', async () => {
-    await bench.deps.secrets.forget(JOB);
+    await here.bench.deps.secrets.forget(JOB);
     await expect(run()).rejects.toEqual(failure('s3_denied'));
   });
 });
 
 describe('rights and lists', () => {
   test('a bucket that may not be listed gives an object to everybody, and names the right that a list needs', async () => {
-    await server.makeUnlisted('unlisted');
-    await server.put('a/f.bin', content, 'unlisted');
+    await here.server.makeUnlisted('unlisted');
+    await here.server.put('a/f.bin', content, 'unlisted');
     const open = { bucket: 'unlisted', sealed: false };
-    await bench.prove(await run({ ...open, key: 'a/f.bin' }), { 'f.bin': content });
-    const listed = bench.run(source({ ...open, key: 'a/', prefix: true }), { jobId: 'upload_2_0000000b' });
+    await here.bench.prove(await run({ ...open, key: 'a/f.bin' }), { 'f.bin': content });
+    const listed = here.bench.run(source({ ...open, key: 'a/', prefix: true }), {
+      jobId: 'upload_2_0000000b',
+    });
     await expect(listed).rejects.toMatchObject({
       type: 's3_denied',
       message: expect.stringContaining('s3:ListBucket'),
@@ -229,17 +216,17 @@ describe('rights and lists', () => {
       `many/${i}.bin`,
       Buffer.from(`${i}`),
     ]);
-    proxy.faults.pretended = new Map<string, Buffer>([['many/', Buffer.alloc(0)], ...one]);
+    here.proxy.faults.pretended = new Map<string, Buffer>([['many/', Buffer.alloc(0)], ...one]);
     const files = Object.fromEntries(one.map(([key, bytes]) => [key.slice('many/'.length), bytes]));
-    await bench.prove(await run({ key: 'many/', prefix: true }), files);
-    expect(proxy.heard.filter(({ url }) => url.includes('list-type')).length).toBe(3);
+    await here.bench.prove(await run({ key: 'many/', prefix: true }), files);
+    expect(here.proxy.heard.filter(({ url }) => url.includes('list-type')).length).toBe(3);
   });
 
   test('a prefix that ends within a name keeps the names whole', async () => {
-    await server.put('p/scan-1.bin', content.subarray(0, 10));
-    await server.put('p/scan-2/x.bin', content.subarray(0, 20));
+    await here.server.put('p/scan-1.bin', content.subarray(0, 10));
+    await here.server.put('p/scan-2/x.bin', content.subarray(0, 20));
     const files = { 'scan-1.bin': content.subarray(0, 10), 'scan-2/x.bin': content.subarray(0, 20) };
-    await bench.prove(await run({ key: 'p/scan-', prefix: true }), files);
+    await here.bench.prove(await run({ key: 'p/scan-', prefix: true }), files);
   });
 
   test.each([
@@ -247,9 +234,9 @@ describe('rights and lists', () => {
     ['a file that is a directory too', ['n/a', 'n/a/b.bin']],
     ['content under the name of a directory', ['n/a/']],
   ])('%s is refused by name', async (_what, keys) => {
-    proxy.faults.pretended = new Map(keys.map((key) => [key, Buffer.from('x')]));
+    here.proxy.faults.pretended = new Map(keys.map((key) => [key, Buffer.from('x')]));
     await expect(run({ key: 'n/', prefix: true })).rejects.toEqual(failure('unsafe_name'));
-    await bench.proveEmptyStaging();
+    await here.bench.proveEmptyStaging();
   });
 });
 
@@ -258,34 +245,37 @@ describe('digests', () => {
   const parts = [someBytes(5 * MIB), someBytes(5 * MIB), someBytes(1000)];
 
   test('an object that came in parts is held against the digest of its parts', async () => {
-    await server.putParts('parts.bin', parts);
-    await bench.prove(await run({ key: 'parts.bin' }), { 'parts.bin': Buffer.concat(parts) });
-    expect(proxy.heard.filter(({ url }) => url.includes('partNumber')).length).toBe(2);
+    await here.server.putParts('parts.bin', parts);
+    await here.bench.prove(await run({ key: 'parts.bin' }), { 'parts.bin': Buffer.concat(parts) });
+    expect(here.proxy.heard.filter(({ url }) => url.includes('partNumber')).length).toBe(2);
   });
 
   test('other bytes than its parts had', async () => {
     const others = [...parts.slice(0, 2), someBytes(1000)];
-    await server.putParts('other.bin', parts);
+    await here.server.putParts('other.bin', parts);
     const told = createHash('md5')
       .update(Buffer.concat(others.map(md5)))
       .digest('hex');
-    proxy.faults.headers = { etag: `"${told}-3"` };
-    const whole = { ...bench.deps, transfer: { ...SETTINGS, pieceBytes: 32 * MIB, parallelAbove: 32 * MIB } };
-    await expect(bench.run(source({ key: 'other.bin' }), {}, whole)).rejects.toEqual(
+    here.proxy.faults.headers = { etag: `"${told}-3"` };
+    const whole = {
+      ...here.bench.deps,
+      transfer: { ...SETTINGS, pieceBytes: 32 * MIB, parallelAbove: 32 * MIB },
+    };
+    await expect(here.bench.run(source({ key: 'other.bin' }), {}, whole)).rejects.toEqual(
       failure('checksum_mismatch'),
     );
-    await bench.proveEmptyStaging();
+    await here.bench.proveEmptyStaging();
   });
 
   test('parts of different sizes prove nothing, and are no fault', async () => {
     const uneven = [someBytes(6 * MIB), someBytes(5 * MIB), someBytes(1000)];
-    await server.putParts('uneven.bin', uneven);
-    await bench.prove(await run({ key: 'uneven.bin' }), { 'uneven.bin': Buffer.concat(uneven) });
+    await here.server.putParts('uneven.bin', uneven);
+    await here.bench.prove(await run({ key: 'uneven.bin' }), { 'uneven.bin': Buffer.concat(uneven) });
   });
 
   test('under keys of a key service the ETag is no digest', async () => {
-    await server.put('kms.bin', content.subarray(0, 100));
-    proxy.faults.headers = { etag: `"${'0'.repeat(32)}"`, 'x-amz-server-side-encryption': 'aws:kms' };
-    await bench.prove(await run({ key: 'kms.bin' }), { 'kms.bin': content.subarray(0, 100) });
+    await here.server.put('kms.bin', content.subarray(0, 100));
+    here.proxy.faults.headers = { etag: `"${'0'.repeat(32)}"`, 'x-amz-server-side-encryption': 'aws:kms' };
+    await here.bench.prove(await run({ key: 'kms.bin' }), { 'kms.bin': content.subarray(0, 100) });
   });
 });
