@@ -1,7 +1,7 @@
 // Target `directory`: the product as <path>/<uuid>/ of a disk that this server sees, put in its place by a rename.
 import { link, mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errnoOf } from '../../../bytes/disk-fault.js';
+import { errnoOf, isErrno } from '../../../bytes/disk-fault.js';
 import { removeTree, sizeOf } from '../../../bytes/files.js';
 import { hashFile } from '../../../bytes/hash.js';
 import type { FileEntry } from '../../../contracts/claim.js';
@@ -132,7 +132,7 @@ async function swap(outgoing: Out): Promise<void> {
   outgoing.signal.throwIfAborted();
   await removeTree(former);
   await rename(shown, former).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
   });
   await rename(next, shown);
   await removeTree(former);
@@ -145,33 +145,37 @@ async function strange(directory: string, files: readonly FileEntry[]): Promise<
   return (await filesBelow(directory)).filter((path) => !own.has(path));
 }
 
-const CODES: Readonly<Record<string, FailureCode>> = {
-  ENOSPC: 'target_full',
-  EDQUOT: 'target_full',
-  ...Object.fromEntries(
-    ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ELOOP', 'ENAMETOOLONG'].map((code) => [
-      code,
-      'target_refused' as const,
-    ]),
-  ),
-  ...Object.fromEntries(
-    ['EIO', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN', 'EREMOTEIO'].map((code) => [
-      code,
-      'target_unreachable' as const,
-    ]),
-  ),
-};
+/** What the disk's codes mean, and how that is said of the directory. */
+const SIGNS: readonly {
+  readonly said: readonly string[];
+  readonly code: FailureCode;
+  readonly say: string;
+}[] = [
+  { said: ['ENOSPC', 'EDQUOT'], code: 'target_full', say: 'has no space left' },
+  {
+    said: ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ELOOP', 'ENAMETOOLONG'],
+    code: 'target_refused',
+    say: 'is not there or may not be written; is its disk mounted?',
+  },
+  {
+    said: ['EIO', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN', 'EREMOTEIO'],
+    code: 'target_unreachable',
+    say: 'does not answer',
+  },
+];
 
-const isFull = (error: unknown): boolean =>
-  faultOf(error)?.code === 'target_full' || CODES[errnoOf(error) ?? ''] === 'target_full';
+const signOf = (error: unknown) => SIGNS.find(({ said }) => isErrno(error, ...said));
+
+const isFull = (error: unknown): boolean => (faultOf(error)?.code ?? signOf(error)?.code) === 'target_full';
 
 /** Does the work; what the disk says becomes a fault of the target. */
-async function worded<T>({ name }: DirectoryTarget, work: () => Promise<T>): Promise<T> {
+async function worded<T>({ name, path }: DirectoryTarget, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const said = errnoOf(error) ?? '';
-    const code = CODES[said];
-    throw code === undefined ? error : new Fault(code, `The target ${name}: ${said}.`, { cause: error });
+    const sign = signOf(error);
+    if (sign === undefined) throw error;
+    const say = `The target ${name}, ${path}, ${sign.say} (${errnoOf(error)})`;
+    throw new Fault(sign.code, say, { cause: error });
   }
 }
