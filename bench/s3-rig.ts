@@ -1,7 +1,7 @@
 // For the benches of the source s3: a real S3 server, our activity in a process of its own, and the peers' programs.
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { readManifest } from '../src/bytes/store.js';
@@ -17,6 +17,8 @@ import type { Ask, Fetched } from './peer/fetcher.js';
 import { answering, startNode } from './stack.js';
 
 const BUCKET = 'scans';
+/** The smallest that a store takes. */
+const PART_BYTES = 5 * 2 ** 20;
 const KEYS = { accessKeyId: 'AKIDBENCHBENCHBENCH0', secretAccessKey: 'a-secret-of-a-bench' };
 
 export class S3Rig {
@@ -78,6 +80,19 @@ export class S3Rig {
     const place = { bucket: BUCKET, key, prefix: key.endsWith('/'), endpoint, region: 'us-east-1' };
     const source: S3Source = { kind: 's3', ...place, pathStyle: true, sealed: true };
     return { source, secret: KEYS };
+  }
+
+  /**
+   * Puts a sparse object of any size at once: a small one goes in by parts, then its file in the store grows. Its ETag tells
+   * of parts that do not fit it any more, so it proves nothing.
+   */
+  async plant(key: string, bytes: number): Promise<void> {
+    const seed = join(this.home, 'seed');
+    await writeFile(seed, Buffer.alloc(2 * PART_BYTES));
+    const inParts = ['--s3-upload-cutoff', `${PART_BYTES}B`, '--s3-chunk-size', `${PART_BYTES}B`];
+    const put = ['copyto', '--s3-disable-checksum', ...inParts, seed, `store:${BUCKET}/${key}`];
+    await this.rclone(this.near, ...put);
+    await truncate(join(storeOf(this.home), BUCKET, key), bytes);
   }
 
   /** The store as a remote of rclone's configuration. */
@@ -202,9 +217,11 @@ export function awsProgram(): string | undefined {
   return real.find((path) => existsSync(path)) ?? found;
 }
 
+const storeOf = (home: string): string => join(home, 'store');
+
 async function startGateway(home: string, program: string, daemons: Daemon[]): Promise<number> {
   const port = await claimPort(0, 'PORT');
-  const data = join(home, 'store');
+  const data = storeOf(home);
   await mkdir(data, { recursive: true });
   const daemon = startDaemon({
     name: 'versitygw',

@@ -27,11 +27,11 @@ def looked_through(tiffs, log):
     from sluice_convert.moments import moment
     from sluice_convert.plain import Differing
     from sluice_convert.tiff_facts import by_path
-    from sluice_convert.tiff_scan import scan
+    from sluice_convert.tiff_twins import Twins
 
-    scans, facts, moments, told = [], {}, [], Differing()
+    twins, scans, facts, moments, told = Twins(), [], {}, [], Differing()
     for number, item in enumerate(tiffs):
-        found = scan(item["path"], item["name"])
+        found = twins.scan(item["path"], item["name"])
         scans.append(replace(found, facts={}))  # those of very many files would fill the memory
         check_alike(tiffs[0], scans[0], item, found)
         facts = found.facts if number == 0 else facts

@@ -22,6 +22,7 @@ MOST_DECODED_BYTES = 512 << 20
 TAGS_THAT_COUNT = frozenset((
     256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339, 347, 513, 514,
 ))  # fmt: skip
+ENTRY_BYTES = 20  # of a directory of BigTIFF, and more than one of TIFF
 TAG = re.compile(r"TiffTag (\d+)")
 # What tifffile raises on directories that make no sense.
 DAMAGED = (
@@ -62,12 +63,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Scan:
-    """A file: its pages, facts of the first one, `steps[t][z]` = pages of all channels, a note on these."""
+    """A file: its pages, facts of the first one, `steps[t][z]` = pages of all channels, a note on these; `apart`: it has
+    one page of raw pixels, and nothing that it says lies among them.
+    """
 
     pages: list
     facts: dict
     steps: list
     note: str | None
+    apart: bool = False
 
 
 class _Complaints(logging.Handler):
@@ -96,6 +100,7 @@ def scan(path, name):
                 pages = _expand_single_directory(tif, pages, name)
                 facts = facts_of(tif) if pages else {}
                 steps, note = arranged(tif, len(pages), pages[0].layout.components, name) if pages else ([], None)
+                apart = len(pages) == 1 and _lies_apart(tif.pages[0], pages[0])
             except DAMAGED as error:
                 raise truncated(name, str(error)) from error
     finally:
@@ -103,7 +108,8 @@ def scan(path, name):
     broken = list(filter(_counts, complaints.lines))
     if broken or not pages:
         raise truncated(name, broken[0] if broken else "no page in it")
-    return Scan(pages, facts, [[tuple(pages[k] for k in numbers) for numbers in step] for step in steps], note)
+    steps = [[tuple(pages[k] for k in numbers) for numbers in step] for step in steps]
+    return Scan(pages, facts, steps, note, apart)
 
 
 def _counts(line):
@@ -169,6 +175,15 @@ def _page(path, name, tif, page, index):
         stored=np.dtype(page.dtype).newbyteorder(tif.byteorder),
         cheap_rows=raw or (not separate and segment_rows <= TALLEST_CHEAP_SEGMENT),
     )
+
+
+def _lies_apart(directory, page):
+    if page.offset is None:
+        return False
+    said = [(directory.offset, directory.offset + 1)]
+    said += [(tag.offset, tag.offset + ENTRY_BYTES) for tag in directory.tags]
+    said += [(tag.valueoffset, tag.valueoffset + tag.valuebytecount) for tag in directory.tags]
+    return all(end <= page.offset or start >= page.offset + page.layout.nbytes for start, end in said)
 
 
 def _expand_single_directory(tif, pages, name):

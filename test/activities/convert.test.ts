@@ -1,6 +1,6 @@
 // The activity convertDataset with real converters: killed, doubled, starved, and what of it is left.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -52,16 +52,33 @@ async function deliver(make: string): Promise<{ input: ConvertInput; sha256: str
   return { input, sha256: said.trim() };
 }
 
+const PYTHON = process.env['SLUICE_PYTHON'] ?? 'SLUICE_PYTHON is not set: tests start with "npm test"';
+
+/** The interpreter, for whose converters each finished piece takes a second. */
+function slowPython(): string {
+  const path = join(dir, 'slow-python');
+  const script = join(PROJECT_ROOT, 'test/support/slow_pieces.py');
+  writeFileSync(path, `#!/bin/sh\nexec '${PYTHON}' '${script}' "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
+interface Trying {
+  readonly onProgress?: (report: ProgressReport) => void;
+  readonly number?: number;
+  /** A second for each piece, so that whatever is to meet it in its middle does, however late this process hears of it. */
+  readonly slowly?: boolean;
+}
+
 /** One attempt in an environment of its own. */
 async function attempt(
   input: ConvertInput,
-  { onProgress, number = 1 }: { onProgress?: (report: ProgressReport) => void; number?: number } = {},
+  { onProgress, number = 1, slowly = false }: Trying = {},
 ): Promise<ConvertOutput> {
   const env = new MockActivityEnvironment({ attempt: number }, { logger: new DefaultLogger('ERROR') });
   const { convertDataset } = createConvertActivities({
     roots,
     progress: { report: (progress) => onProgress?.(progress) },
-    python: process.env['SLUICE_PYTHON'] ?? 'SLUICE_PYTHON is not set: tests start with "npm test"',
+    python: slowly ? slowPython() : PYTHON,
     converters: join(PROJECT_ROOT, 'converters'),
     logs: join(dir, 'logs'),
     converterBytes: 0,
@@ -91,6 +108,7 @@ test('a converter that is killed goes on in the next attempt; progress begins wh
   const { input, sha256 } = await deliver(BIG);
   let killed = 0;
   const killing = attempt(input, {
+    slowly: true,
     onProgress: ({ done }) => {
       if (done > 40 * MIB && killed === 0) killed = signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
     },
@@ -110,7 +128,9 @@ test('a converter that is killed goes on in the next attempt; progress begins wh
 test('the last attempt that fails leaves nothing, and neither does one with bad content', async () => {
   const { input } = await deliver(BIG);
   const onProgress = (): void => void signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
-  await expect(attempt(input, { number: 3, onProgress })).rejects.toMatchObject({ nonRetryable: true });
+  await expect(attempt(input, { number: 3, slowly: true, onProgress })).rejects.toMatchObject({
+    nonRetryable: true,
+  });
   expect(staged()).toEqual([]);
   await rm(join(roots.in, UUID, 'a.tif'));
   const bad = await deliver('values = np.zeros(1)\nopen(to + "/a.tif", "w").write("text")');
@@ -177,9 +197,9 @@ test.each(DOUBLED)(
     const wish = { ...input, sensor };
     let second: Promise<ConvertOutput> | undefined;
     const first = attempt(wish, {
+      slowly: true,
       onProgress: ({ done }) => {
         if (done < 10 * MIB || second !== undefined) return;
-        // However fast this machine is, it is not at its end when the other one comes.
         signalProgramsIn(join(roots.out, '.staging'), 'SIGSTOP');
         second = attempt(wish, { number: 2 });
       },
@@ -199,7 +219,8 @@ test('what an attempt at other work left is removed, not continued', async () =>
   const onProgress = ({ done }: ProgressReport): void => {
     if (done > 40 * MIB) signalProgramsIn(join(roots.out, '.staging'), 'SIGKILL');
   };
-  await expect(attempt(input, { onProgress })).rejects.toMatchObject({ type: 'program_failed' });
+  const killing = attempt(input, { slowly: true, onProgress });
+  await expect(killing).rejects.toMatchObject({ type: 'program_failed' });
   const [left = ''] = staged();
   expect(existsSync(join(roots.out, '.staging', UUID, left, 'journal.jsonl'))).toBe(true);
   const output = await attempt({ ...input, parameters: { output: 'zarr' } }, { number: 2 });

@@ -220,14 +220,20 @@ test('cancelled in mid-transfer: no bytes, no credentials and no program stay, a
   nothingLeft();
   expect(programsIn(join(stack.in, '.staging'))).toEqual([]);
   expect(openOriginals()).toEqual([]);
-  const heard = () =>
-    forEach(REMOTE, (name) => {
-      const line = sources.lines[name];
-      return [line.connections(), line.taken(), line.given()];
-    });
-  const then = heard();
-  await sleep(1_000);
-  expect(heard()).toEqual(then);
+  const asked = () =>
+    forEach(REMOTE, (name) => [sources.lines[name].connections(), sources.lines[name].taken()]);
+  const then = asked();
+  // What was on its way still comes.
+  await until(
+    'all lines are still',
+    async () => {
+      const came = forEach(REMOTE, (name) => sources.came(name));
+      await sleep(1_000);
+      return REMOTE.every((name) => sources.came(name) === came[name]);
+    },
+    10_000,
+  );
+  expect(asked()).toEqual(then);
   nothingLeft();
   for (const name of EVERY) expect([name, tree(join(stack.in, jobs[name].uuid))]).toEqual([name, []]);
 }, 60_000);
