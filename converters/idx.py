@@ -34,10 +34,11 @@ def digests(dataset, root, name, limit, told, noted, zarr):
         [1, *(b - a for a, b in zip(low, high))][:0:-1] if len(low) == 3 else [1, high[1] - low[1], high[0] - low[0]]
     )
     records, absent, kept, check = [], 0, 0, idx_input.BlockCheck(dataset, root)
-    block_bytes = plan.proof_block_bytes(raw_bytes(dataset))
+    raw = raw_bytes(dataset)
     for field_name in dataset.getFields():
         field = dataset.getField(field_name)
         voxel = field.dtype.getByteSize()
+        block_bytes = plan.proof_block_bytes(raw, voxel)
         for timestep in dataset.getTimesteps():
             absent += checked(check, f"{name}/{field_name}/{timestep}", field_name, timestep, noted)
             access = dataset.createAccess()

@@ -42,14 +42,14 @@ def prove(request, reporter, strict):
         sum(checking.volume(form.blocks[index]["box"]) for index in drawn) * form.voxel_bytes
         for form, drawn in zip(forms, chosen)
     ]
-    total, records, pictured = sum(sizes), [], None
-    with ThreadPoolExecutor(max(1, limits["threads"])) as pool:
+    total, records, pictured, threads = sum(sizes), [], None, max(1, limits["threads"])
+    with ThreadPoolExecutor(threads) as pool:
         if "preview" in request:
             pictured = pool.submit(pictures, forms[0], proof, request["preview"])
         for number, (form, drawn) in enumerate(zip(forms, chosen)):
             told = counting(reporter, sum(sizes[:number]), total)
             groups = checking.grouped(form.blocks, drawn, form.voxel_bytes, limits["slab_bytes"])
-            records.append(prove_form(form, drawn, groups, proof, sample["seed"], pool, told, strict))
+            records.append(prove_form(form, drawn, groups, proof, sample["seed"], (pool, threads), told, strict))
         reporter.progress(total, total, "checked")
         alone = [form.kind for form in forms] == ["idx"] and not broken
         record = records[0] if alone else together(forms, records, broken)
@@ -77,13 +77,13 @@ def counting(reporter, before, total):
     return lambda done: reporter.progress(before + done, total, "checking")
 
 
-def prove_form(form, chosen, groups, proof, seed, pool, told, strict):
-    """The record of one form of the product."""
+def prove_form(form, chosen, groups, proof, seed, workers, told, strict):
+    """The record of one form of the product. `workers` are a pool and its number of threads."""
     blocks = form.blocks
     levels = form.levels([blocks[index] for index in chosen])
     checker = checking.Checker(form.opened, proof, levels)
     told(0)
-    checker.check_all(groups, pool, told)
+    checker.check_all(groups, *workers, told)
     if strict:
         checker.differences.refuse(checker.checked)
     sure = statement(len(blocks), checker.checked, seed)

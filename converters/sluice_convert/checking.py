@@ -11,6 +11,7 @@ from .differences import Differences, differs
 from .digest import finite_range, sha256_of, wider
 from .idx_blocks import absent_blocks
 from .report import Fault
+from .shares import Shares
 from .visus import load
 
 
@@ -149,16 +150,25 @@ class Checker:
         self._opened, self._proof, self._levels = opened, proof, levels
         self._local = threading.local()  # an OpenVisus dataset serves one thread
 
-    def check_all(self, groups, pool, told):
-        """Check every group on the threads of `pool`, `told(bytes)` after each; what differs is collected in
+    def check_all(self, groups, pool, threads, told):
+        """Check every group on `threads` of the `pool`, `told(bytes)` after each; what differs is collected in
         `differences`.
         """
-        jobs = [pool.submit(self._check, *group) for group in groups]
+        shares, lock = Shares(groups, threads), threading.Lock()
+
+        def check_share(number):
+            while (group := shares.take(number)) is not None:
+                found = self._check(*group)
+                with lock:
+                    self._note(*found)
+                    told(self.bytes_checked)
+
+        jobs = [pool.submit(check_share, number) for number in range(threads)]
         try:
             for job in as_completed(jobs):
-                self._note(*job.result())
-                told(self.bytes_checked)
+                job.result()
         except BaseException:
+            shares.clear()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -7,12 +7,15 @@ import numpy as np
 from . import blockfiles
 from .visus import openvisus
 
+AT_ONCE = 1 << 16  # blocks whose places are worked out together
+
 
 class BlockTables:
     """The tables of block files, each read once until `forget`."""
 
     def __init__(self, dataset):
         self._dataset, self._index, self._tables = dataset, dataset.db.idxfile, {}
+        self._total, self._needed = dataset.db.getTotalNumberOfBlocks(), (None, None)
         # Other layouts have no table, OpenVisus alone judges them.
         self.has_tables = not self._index.arco and self._index.version >= 6
 
@@ -30,10 +33,38 @@ class BlockTables:
         position = int(field.index) if str(field.index).isdigit() else 0
         return position * self._index.blocksperfile + self._index.getBlockPositionInFile(block)
 
-    def needed(self, field, timestep, block):
-        """Whether the block has a voxel inside the dataset, not only in its padding to powers of two."""
-        first, box = self.box(field, timestep, block)[0], self._dataset.db.getLogicBox()
-        return all(low < box.p2[axis] for axis, low in enumerate(first))
+    def blocks(self):
+        """Yields (block, whether it is needed) of all blocks."""
+        for first in range(0, self._total, self._index.blocksperfile):
+            yield from enumerate(self.needed(first).tolist(), first)
+
+    def needed(self, first):
+        """bool[blocks] of the file that begins with the block `first`: has it a voxel inside the dataset, not only in its
+        padding to powers of two?
+        """
+        in_file = self._index.blocksperfile
+        several = in_file * max(1, AT_ONCE // in_file)
+        begin = first // several * several
+        if self._needed[0] != begin:
+            box = self._dataset.db.getLogicBox()
+            ends = [int(box.p2[axis]) for axis in range(self._dataset.getPointDim())]
+            voxels = self.first_voxels(np.arange(begin, min(begin + several, self._total)))
+            self._needed = begin, (voxels < ends).all(axis=1)
+        return self._needed[1][first - begin : first - begin + in_file]
+
+    def first_voxels(self, blocks):
+        """int64[blocks, axes], x first: the voxel with which each block begins.
+
+        Its place in HZ order tells it: the leading one gives the resolution, the bits behind it those of all axes in the
+        turns of the bitmask, without those that only finer resolutions have.
+        """
+        mask, bits = self._dataset.getBitmask().toString()[1:], self._index.bitsperblock
+        resolution = np.where(blocks > 0, np.frexp(blocks.astype(float))[1] + bits, 0)
+        place = np.where(blocks > 0, ((blocks << bits) * 2 + 1) << np.minimum(len(mask), len(mask) - resolution), 0)
+        voxels = np.zeros((len(blocks), self._dataset.getPointDim()), np.int64)
+        for position, axis in enumerate(map(int, mask)):
+            voxels[:, axis] = voxels[:, axis] * 2 + (place >> (len(mask) - 1 - position) & 1)
+        return voxels
 
     def box(self, field, timestep, block):
         """[first, end] of the voxels among which the block has some, x first."""
@@ -64,12 +95,12 @@ def absent_blocks(dataset):
     total, access = dataset.db.getTotalNumberOfBlocks(), dataset.createAccess()
     for timestep in dataset.getTimesteps():
         for first in range(0, total, in_file):
+            needed = tables.needed(first)
             for name in dataset.getFields():
                 field = dataset.getField(name)
                 path = access.getFilename(field, float(timestep), first)
                 table, row = tables.table(path), tables.row(field, first)
                 sizes = np.zeros(in_file) if table is None else table[row : row + in_file, blockfiles.SIZE]
-                for block in (first + np.flatnonzero(sizes[: total - first] == 0)).tolist():
-                    if tables.needed(field, timestep, block):
-                        yield name, timestep, block, tables.box(field, timestep, block), path
+                for block in (first + np.flatnonzero(needed & (sizes[: len(needed)] == 0))).tolist():
+                    yield name, timestep, block, tables.box(field, timestep, block), path
             tables.forget()

@@ -152,12 +152,12 @@ class BlockCheck:
         access = dataset.createAccess()
         access.beginRead()
         try:
-            for block in range(dataset.db.getTotalNumberOfBlocks()):
+            for block, inside in self._tables.blocks():
                 path = access.getFilename(field, float(timestep), block)
                 present = self._present(path, field, block)
                 if present and dataset.readBlock(block, time=timestep, field=field, access=access) is None:
                     raise missing(self._name(path), f"block {block} cannot be read")
-                if not present and self._tables.needed(field, timestep, block):
+                if inside and not present:
                     self._lacks(path, present)
         finally:
             access.endRead()

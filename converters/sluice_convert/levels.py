@@ -10,11 +10,11 @@ from .report import Fault
 PLACES = 8
 
 
-def places(blocks):
+def places(blocks, count):
     """Blocks all over the product, and one of each field."""
     first_of_each = {(block.get("entry"), block.get("field")): block for block in reversed(blocks)}
     last = max(1, len(blocks) - 1)
-    return [*first_of_each.values(), *(blocks[k * last // (PLACES - 1)] for k in range(PLACES) if blocks[1:])]
+    return [*first_of_each.values(), *(blocks[k * last // (count - 1)] for k in range(count) if blocks[1:])]
 
 
 class Levels:
@@ -24,10 +24,10 @@ class Levels:
     together have every coarse voxel that is stored.
     """
 
-    def __init__(self, chosen, everywhere):
+    def __init__(self, chosen, everywhere, count=PLACES):
         self.problem = None
         self._everywhere, self._lock = everywhere, threading.Lock()
-        self._places, self._counts = set(map(id, places(chosen))), {}
+        self._places, self._counts = set(map(id, places(chosen, count))), {}
 
     def check(self, reader, outer, run, field, values):
         """`values` are what `reader` read of the box `outer`, which holds the blocks of `run`."""

@@ -95,11 +95,12 @@ def slabs(shape, voxel_bytes, limit, row_access=True, chunk=None):
     return list(cut((0, shape[0], 0, shape[1]), thickness, rows))
 
 
-def proof_block_bytes(raw):
-    """Bytes of a proof block for a volume of `raw` bytes: small, so that a sample is cheap to read; larger where the
-    proof's own list would grow long.
+def proof_block_bytes(raw, voxel_bytes):
+    """Bytes of a proof block for a volume of `raw` bytes: small, so that a sample is cheap to read, but all that a block
+    of OpenVisus spans; larger where the proof's own list would grow long.
     """
-    return min(MOST_BLOCK_BYTES, max(FEWEST_BLOCK_BYTES, power_of_two_below(raw // MOST_BLOCKS)))
+    spanned = voxel_bytes << BLOCK_BITS + 1
+    return min(MOST_BLOCK_BYTES, max(FEWEST_BLOCK_BYTES, spanned, power_of_two_below(raw // MOST_BLOCKS)))
 
 
 def blocks(slab, shape, voxel_bytes, limit):

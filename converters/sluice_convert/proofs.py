@@ -8,6 +8,7 @@ from .idx_reader import IdxReader
 from .levels import Levels
 
 FINEST = "/0"  # the array that the blocks are of
+IDX_PLACES = 4  # its resolutions are voxels of the finest: only how they are read can go wrong
 
 
 def forms_of(product, entry, proof, threads):
@@ -49,7 +50,7 @@ class IdxForm:
     def levels(self, chosen):
         """What compares resolutions in the chosen blocks; nothing where the product joins several."""
         joined = self._proof.get("joined")
-        return Levels([] if joined else chosen, not joined and len(chosen) == len(self.blocks))
+        return Levels([] if joined else chosen, not joined and len(chosen) == len(self.blocks), IDX_PLACES)
 
 
 class ZarrForm:

@@ -75,7 +75,7 @@ class Copy:
         source, slabs = self._sources[field], self._slabs[field]
         found = [self._journal.known("slab", key_of(field, k)) for k in range(len(slabs))]
         todo, done = [k for k, records in enumerate(found) if records is None], 0
-        limit = plan.proof_block_bytes(raw_bytes(source) * source.timesteps)
+        limit = plan.proof_block_bytes(raw_bytes(source) * source.timesteps, voxel_bytes(source))
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as digesting:
             upcoming = [reading.submit(read, source, *slabs[k]) for k in todo[:1]]
             for place, k in enumerate(todo):

@@ -204,6 +204,29 @@ class Copies(IdxCase):
         self.assert_refused(run, "product_differs", f"{absent + 1} blocks", f"instead of {absent}")
 
 
+class Places(IdxCase):
+    def test_a_block_begins_where_openvisus_says(self):
+        from sluice_convert.idx_blocks import BlockTables
+
+        for number, (dims, bits) in enumerate((
+            ([77, 130, 65], 8), ([300, 5000, 100], 12), ([5000, 100], 8), ([3, 300], 4), ([17, 2, 3], 16), ([2, 2, 900], 4),
+        )):  # fmt: skip
+            url = os.path.join(self.inputs, str(number), "visus.idx")
+            os.makedirs(os.path.dirname(url))
+            dataset = ov.CreateIdx(
+                url=url, dims=dims, fields=[ov.Field("v", "uint8")], bitsperblock=bits, blocksperfile=24
+            )
+            tables, field, total = BlockTables(dataset), dataset.getField("v"), dataset.db.getTotalNumberOfBlocks()
+            blocks = sorted({0, min(1, total - 1), total - 1, *RANDOM.integers(0, total, 100).tolist()})
+            boxes = [tables.box(field, 0, block) for block in blocks]
+            with self.subTest(dims=dims, bits=bits):
+                self.assertEqual(tables.first_voxels(np.array(blocks)).tolist(), [first for first, _ in boxes])
+                needed = dict(tables.blocks())
+                self.assertEqual(sorted(needed), list(range(total)))
+                inside = [all(place < size for place, size in zip(first, dims)) for first, _ in boxes]
+                self.assertEqual([needed[block] for block in blocks], inside)
+
+
 class Refusals(IdxCase):
     def test_no_idx(self):
         self.assert_refused(self.convert("idx", []), "empty_input")

@@ -112,6 +112,29 @@ class Ends(ConverterCase):
         self.assertEqual((caught.exception.code, caught.exception.exit_code), ("disk_full", 75))
 
 
+class SharedOut(unittest.TestCase):
+    def test_each_group_is_given_once_and_neighbours_to_one_thread(self):
+        from sluice_convert.shares import Shares
+
+        groups = [
+            ([[32 * x, 64 * y, 64 * z], []], None, [{"timestep": 0}])
+            for z in range(4) for y in range(4) for x in range(4)
+        ]  # fmt: skip
+        shares = Shares(groups, 2)
+        first = [shares.take(0) for _ in range(32)]
+        self.assertEqual({group[0][0][1] < 128 for group in first}, {True})
+        rest = [shares.take(number) for number in (1, 0) * 16]
+        self.assertEqual(sorted(group[0][0] for group in first + rest), sorted(group[0][0] for group in groups))
+        self.assertIsNone(shares.take(0))
+
+    def test_what_is_cleared_is_given_to_nobody(self):
+        from sluice_convert.shares import Shares
+
+        shares = Shares([([[0, 0], []], None, [{"timestep": 0}])], 3)
+        shares.clear()
+        self.assertEqual([shares.take(number) for number in range(3)], [None] * 3)
+
+
 class Plans(unittest.TestCase):
     def test_slabs_and_blocks_cover_every_voxel_once_within_their_limits(self):
         from sluice_convert import plan
