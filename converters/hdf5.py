@@ -101,7 +101,8 @@ def main(request, reporter):
             "chunks": dataset.chunks and list(dataset.chunks), "compression": dataset.compression,
             "dimensions": told, **hdf5_facts.attributes_by_path(objects(file, first)), **more,
         }  # fmt: skip
-        source = Hdf5Source(parts, path, dataset, timed, fill_values(dataset), metadata, summary)
+        threads = request["limits"]["threads"]
+        source = Hdf5Source(parts, path, dataset, timed, fill_values(dataset), metadata, summary, threads)
     result = convert(source, request, reporter)  # the source opens the file anew, with a cache for its chunks
     coordinates.write(request["output"], long)
     return result

@@ -104,7 +104,7 @@ def main(request, reporter):
             "format": "netcdf", "files": [item["name"] for item in files], "shape": [steps, *spatial],
             "attributes": facts, "global_attributes": source.attributes(dataset), "dimensions": told, **more,
         }  # fmt: skip
-        voxels = source.NetcdfSource(parts, path, variable, metadata, summary)
+        voxels = source.NetcdfSource(parts, path, variable, metadata, summary, request["limits"]["threads"])
     result = convert(voxels, request, reporter)
     coordinates.write(request["output"], long)
     return result

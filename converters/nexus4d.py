@@ -155,7 +155,7 @@ def main(request, reporter):
             "format": "4d_nexus", "files": [name], "shape": list(first.shape), "dimensions": told,
             **hdf5_facts.attributes_by_path(objects(file, name)),
         }  # fmt: skip
-        sources = sources_of(item, found, timed, metadata, summary)
+        sources = sources_of(item, found, timed, metadata, summary, request["limits"]["threads"])
     result = convert(sources, request, reporter)  # the sources open the file anew, with caches for their chunks
     coordinates.write(request["output"], long)
     with open(os.path.join(request["output"], "scan.json"), "w", encoding="utf-8") as target:
@@ -163,7 +163,7 @@ def main(request, reporter):
     return result
 
 
-def sources_of(item, found, timed, metadata, summary):
+def sources_of(item, found, timed, metadata, summary, threads):
     """A source for each volume, a field each, with what its own numbers mean."""
     from sluice_convert.hdf5_source import Hdf5Source, attributes, fill_values
     from sluice_convert.slabs import FIELD
@@ -172,7 +172,7 @@ def sources_of(item, found, timed, metadata, summary):
     for volume, dataset in found:
         parts = [(item["path"], item["name"], dataset.shape[0] if timed else 1)]
         told = summary | meaning(attributes(dataset))
-        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, told)
+        source = Hdf5Source(parts, volume, dataset, timed, fill_values(dataset), metadata, told, threads)
         source.field = FIELD if len(found) == 1 else volume.strip("/").replace("/", "_")
         sources.append(source)
     return sources

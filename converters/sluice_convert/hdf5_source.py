@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from .digest import little_endian
+from .hdf5_chunks import Deflated, is_deflated
 from .hdf5_file import check_storage, opened, resolve
 from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
 from .plain import no_data, plain
@@ -13,7 +14,8 @@ from .report import reading
 
 
 class Hdf5Source(PartsInTime):
-    """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored.
+    """`parts` is [(path, name, steps in it)]; `timed` = the first axis is time. Values are read as they are stored,
+    chunks of deflate on some `threads`.
 
     A volume of one slice is an image.
     """
@@ -22,7 +24,7 @@ class Hdf5Source(PartsInTime):
     row_access = True
     y_up = False
 
-    def __init__(self, parts, dataset_path, dataset, timed, ignored, metadata, summary):
+    def __init__(self, parts, dataset_path, dataset, timed, ignored, metadata, summary, threads):
         squeezed = squeezed_axis(dataset, timed)
         spatial = [size for axis, size in enumerate(dataset.shape) if axis >= timed and axis != squeezed]
         self.flat = len(spatial) == 2
@@ -35,6 +37,7 @@ class Hdf5Source(PartsInTime):
         self.chunk = unkept_chunk(dataset.shape, dataset.chunks, dataset.dtype.itemsize)
         self._parts, self._path, self._timed, self._squeezed = parts, dataset_path, timed, squeezed is not None
         self._number = self._file = self._dataset = None
+        self._threads = threads
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian."""
@@ -51,6 +54,8 @@ class Hdf5Source(PartsInTime):
 
     def close(self):
         """Let go of the file and its decoded chunks; a later read opens it again."""
+        if isinstance(self._dataset, Deflated):
+            self._dataset.close()
         if self._file is not None:
             self._file.close()
         self._number = self._file = self._dataset = None
@@ -62,7 +67,7 @@ class Hdf5Source(PartsInTime):
             self._file = opened(path, name)
             dataset = resolve(self._file, self._path, name)
             check_storage(dataset, self._path, name)
-            self._dataset = cached(dataset, self.flat)
+            self._dataset = cached(dataset, self.flat, self._threads)
             self._number = part
         return self._dataset
 
@@ -73,15 +78,17 @@ def squeezed_axis(dataset, timed):
     return first if dataset.ndim - first == 3 and dataset.shape[first] == 1 else None
 
 
-def cached(dataset, flat):
+def cached(dataset, flat, threads):
     """The dataset with a cache for chunks that several slabs meet; `flat` = its timesteps are images.
 
-    It counts only where nobody else has the dataset open: HDF5 opens it once for a whole process.
+    HDF5's own counts only where nobody else has the dataset open: it opens it once for a whole process.
     """
     if dataset.chunks is None:
         return dataset
-    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     size = chunk_cache(dataset.shape, dataset.chunks, dataset.dtype.itemsize, flat)
+    if is_deflated(dataset):
+        return Deflated(dataset, threads, size)
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_chunk_cache(10007, size, 1.0)
     name, file = dataset.name.encode("utf-8", "surrogateescape"), dataset.file
     dataset.id.close()

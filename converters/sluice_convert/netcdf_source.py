@@ -2,11 +2,13 @@
 
 import os
 
+import h5py
 import numpy as np
 
-from . import coordinates
+from . import coordinates, hdf5_file
 from .coordinates import Coordinate
 from .digest import little_endian
+from .hdf5_chunks import Deflated, is_deflated
 from .netcdf_pick import coordinate, opened, time_like
 from .parts_in_time import PartsInTime, chunk_cache, unkept_chunk
 from .plain import no_data, plain
@@ -14,12 +16,14 @@ from .report import reading
 
 
 class NetcdfSource(PartsInTime):
-    """`parts` is [(path, name, steps in it)]; `variable` is the first file's, which gives shape and type."""
+    """`parts` is [(path, name, steps in it)]; `variable` is the first file's, which gives shape and type. Chunks of deflate
+    are unpacked on some `threads`.
+    """
 
     components = 1
     row_access = True
 
-    def __init__(self, parts, variable_path, variable, metadata, summary):
+    def __init__(self, parts, variable_path, variable, metadata, summary, threads):
         timed, spatial = split(variable)
         self.flat = len(spatial) == 2
         self.shape = (1, *spatial) if self.flat else tuple(spatial)
@@ -33,6 +37,7 @@ class NetcdfSource(PartsInTime):
         self._timed, self._squeezed = timed, squeezed_axis(variable) is not None
         self._parts, self._variable_path = parts, variable_path
         self._open_part = self._dataset = self._variable = None
+        self._deflated, self._threads = [], threads
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian stored values."""
@@ -58,23 +63,39 @@ class NetcdfSource(PartsInTime):
         values = stored[first:last]
         return values[:, 0] if self._squeezed else values
 
+    def close(self):
+        """Let go of the file and its unpacked chunks; a later read opens it again."""
+        for one in self._deflated + ([self._dataset] if self._dataset is not None else []):
+            one.close()
+        self._open_part = self._dataset = self._variable = None
+        self._deflated = []
+
     def _use(self, part):
         if self._open_part != part:
-            if self._dataset is not None:
-                self._dataset.close()
+            self.close()
             path, name, _ = self._parts[part]
             self._dataset = opened(path, name)
-            self._variable = self._dataset[self._variable_path]
+            self._variable = self._with_chunks_kept(path, name, self._dataset[self._variable_path])
             self._open_part = part
-            self._keep_chunks(self._variable)
         return self._variable
 
-    def _keep_chunks(self, variable):
-        """Keep chunks decoded that several slabs meet, where they are not too large."""
+    def _with_chunks_kept(self, path, name, variable):
+        """The variable as it is read: chunks stay unpacked that several slabs meet, where they are not too large."""
         chunks = variable.chunking()
-        if isinstance(chunks, list | tuple):
-            size = chunk_cache(variable.shape, chunks, variable.dtype.itemsize, self.flat)
-            variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)
+        if not isinstance(chunks, list | tuple):
+            return variable
+        size = chunk_cache(variable.shape, chunks, variable.dtype.itemsize, self.flat)
+        if variable.filters().get("zlib"):
+            file = hdf5_file.opened(path, name)
+            stored = hdf5_file.resolve(file, self._variable_path, name)
+            # What is not written of an axis without a limit, or named otherwise, only NetCDF knows.
+            if isinstance(stored, h5py.Dataset) and stored.shape == variable.shape and is_deflated(stored):
+                deflated = Deflated(stored, self._threads, size)
+                self._deflated = [deflated, file]
+                return deflated
+            file.close()
+        variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)
+        return variable
 
 
 def split(variable):
