@@ -50,6 +50,7 @@ class Warm:
         self._selector.register(0, selectors.EVENT_READ, self._take)
         for name in LOADED:
             importlib.import_module(name)
+        importlib.import_module("sluice_convert.itself").digest()
         gc.collect()
         gc.freeze()  # or each copy's first collection would write into all pages
         self._say({"ready": True})

@@ -7,10 +7,8 @@ with the operating system, not yet on the disk: a journal holds for one boot of 
 import hashlib
 import json
 import os
-import sys
-from importlib import metadata as packages
 
-from . import LIBRARIES, ZARR_LIBRARIES
+from . import itself
 
 VERSION = 1
 BOOT = "/proc/sys/kernel/random/boot_id"
@@ -114,25 +112,12 @@ def identity_of(request):
         inputs.append([item["name"], facts.st_size, facts.st_mtime_ns])
     return {
         "version": VERSION, "inputs": _digest(inputs), "parameters": _digest(request.get("parameters") or {}),
-        "slab_bytes": request["limits"]["slab_bytes"], "programs": _programs(), "boot": _boot(),
+        "slab_bytes": request["limits"]["slab_bytes"], "programs": itself.digest(), "boot": _boot(),
     }  # fmt: skip
 
 
 def _digest(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _programs():
-    """Digest of all converters, their libraries and the interpreter."""
-    digest = hashlib.sha256(f"{sys.version} {[packages.version(name) for name in LIBRARIES + ZARR_LIBRARIES]}".encode())
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for parent, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            if name.endswith(".py"):
-                with open(os.path.join(parent, name), "rb") as file:
-                    digest.update(file.read())
-    return digest.hexdigest()
 
 
 def _boot():

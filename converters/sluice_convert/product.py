@@ -9,9 +9,8 @@ picture), `bytes_in`, `metadata`, `summary` and `read(timestep, z0, z1, y0, y1)`
 import json
 import os
 import shutil
-from importlib import metadata as packages
 
-from . import LIBRARIES, PROGRAM, VERSION, ZARR_LIBRARIES, journal, outputs
+from . import LIBRARIES, PROGRAM, VERSION, ZARR_LIBRARIES, itself, journal, outputs
 from .blockfiles import block_files
 from .idx_write import dims_of
 from .report import Fault, disk_full
@@ -104,7 +103,7 @@ def write_records(output, metadata, proof, records):
     """Write metadata.json and sluice/proof.json beside the product."""
     files = block_files(output)
     libraries = LIBRARIES + (ZARR_LIBRARIES if "zarr" in proof else ())
-    versions = {name: packages.version(name) for name in libraries}
+    versions = {name: itself.versions()[name] for name in libraries}
     proof = proof | {
         "program": PROGRAM, "version": VERSION, "libraries": versions,
         "block_files": len(files), "block_bytes": sum(map(os.path.getsize, files)), "blocks": records,
