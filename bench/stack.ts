@@ -10,6 +10,7 @@ import { claimPort } from '../src/embedded/ports.js';
 import { startTemporal } from '../src/embedded/temporal.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { type Daemon, startDaemon } from '../src/process/daemon.js';
+import { ownArguments } from '../src/process/own.js';
 import { openStore, type Store } from '../src/store/mongo.js';
 import { freshHome } from './home.js';
 
@@ -100,9 +101,8 @@ export async function withStack<T>(say: Say, work: (stack: Stack) => Promise<T>)
       PORT: String(port),
       NODE_OPTIONS: '',
     });
-    const main = join(PROJECT_ROOT, 'dist', 'src', 'cli', 'main.js');
-    const api = startNode(servers.home, 'api', [main, 'api'], env);
-    const worker = startNode(servers.home, 'worker', [main, 'worker'], env);
+    const api = startNode(servers.home, 'api', ownArguments('api'), env);
+    const worker = startNode(servers.home, 'worker', ownArguments('worker'), env);
     const url = `http://127.0.0.1:${port}`;
     try {
       await answering(`${url}/readyz`, [api, worker]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { childEnvironment, PROJECT_ROOT } from '../src/config/env.js';
 import { claimPort } from '../src/embedded/ports.js';
 import type { Daemon } from '../src/process/daemon.js';
+import { ownArguments } from '../src/process/own.js';
 import { type BenchOptions, type Findings, packageVersions, peakMemory } from './harness.js';
 import { type Form, sendForm } from './send.js';
 import { sendChunks } from './send-chunks.js';
@@ -198,8 +199,7 @@ async function startChunkApi({ home, temporalAddress, mongoUrl }: Stack, mib: nu
     PORT: String(port),
     NODE_OPTIONS: '',
   });
-  const main = join(PROJECT_ROOT, 'dist', 'src', 'cli', 'main.js');
-  const daemon = startNode(home, `api-chunks-${mib}`, [main, 'api'], env);
+  const daemon = startNode(home, `api-chunks-${mib}`, ownArguments('api'), env);
   await answering(`http://127.0.0.1:${port}/healthz`, [daemon]);
   return { port, daemon };
 }

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js';
 import { childEnvironment, PROJECT_ROOT } from '../config/env.js';
 import { Fault } from '../domain/fault.js';
 import { type Daemon, startDaemon } from '../process/daemon.js';
+import { type OwnProcess, ownArguments } from '../process/own.js';
 import { commandOf } from '../process/proc.js';
 import { type Children, createChildren } from './children.js';
 import { type Databases, type SupervisorTools, startDatabases } from './databases.js';
@@ -109,11 +110,11 @@ async function startOwn(
   env: Record<string, string>,
   url: string,
 ): Promise<Daemon> {
-  const start = (name: string): Daemon =>
+  const start = (name: OwnProcess): Daemon =>
     startDaemon({
       name,
       command: process.execPath,
-      args: [join(PROJECT_ROOT, 'dist', 'src', 'cli', 'main.js'), name],
+      args: ownArguments(name),
       env,
       logFile: join(config.home, 'logs', `${name}.log`),
     });
