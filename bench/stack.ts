@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { Config } from '../src/config/config.js';
-import { childEnvironment, loadConfig, PROJECT_ROOT } from '../src/config/env.js';
+import { childEnvironment, loadConfig } from '../src/config/env.js';
 import { startMongo } from '../src/embedded/mongo.js';
 import { claimPort } from '../src/embedded/ports.js';
 import { startTemporal } from '../src/embedded/temporal.js';
