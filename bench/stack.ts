@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { Config } from '../src/config/config.js';
 import { childEnvironment, loadConfig } from '../src/config/env.js';
+import { ownArguments } from '../src/config/own-process.js';
 import { startMongo } from '../src/embedded/mongo.js';
 import { claimPort } from '../src/embedded/ports.js';
 import { startTemporal } from '../src/embedded/temporal.js';
 import { provideTool } from '../src/embedded/tools.js';
 import { type Daemon, startDaemon } from '../src/process/daemon.js';
-import { ownArguments } from '../src/process/own.js';
 import { openStore, type Store } from '../src/store/mongo.js';
 import { freshHome } from './home.js';
 

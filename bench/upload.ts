@@ -2,9 +2,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment, PROJECT_ROOT } from '../src/config/env.js';
+import { ownArguments } from '../src/config/own-process.js';
 import { claimPort } from '../src/embedded/ports.js';
 import type { Daemon } from '../src/process/daemon.js';
-import { ownArguments } from '../src/process/own.js';
 import { type BenchOptions, type Findings, packageVersions, peakMemory } from './harness.js';
 import { type Form, sendForm } from './send.js';
 import { sendChunks } from './send-chunks.js';

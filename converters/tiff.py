@@ -76,7 +76,7 @@ def main(request, reporter):
     scans, facts, moments, more = looked_through(tiffs, reporter.log)
     steps, note, long = stacked(tiffs, scans), scans[0].note, {}
     from sluice_convert import coordinates
-    from sluice_convert.moments import with_times
+    from sluice_convert.moments import with_deltas, with_times
     from sluice_convert.product import convert
     from sluice_convert.tiff_facts import channel_names, dimensions, headlines, voxel_size
     from sluice_convert.tiff_source import TiffSource
@@ -86,6 +86,7 @@ def main(request, reporter):
     check_type(layout.dtype, layout.components * channels, tiffs[0]["name"])
     slices, files = len(steps[0]), [item["name"] for item in tiffs]
     told = dimensions(facts, (slices, layout.height, layout.width), len(steps))
+    told = with_deltas(told, facts, long) if len(files) == 1 else told
     told = with_times(told, moments, long) if len(steps) == len(files) else told
     axes = ["x", "y"] + (["z"] if slices > 1 else []) + (["time"] if len(steps) > 1 else [])
     metadata = {"format": "tiff", "files": files, "dimensions": told, "first_page": facts, **more}

@@ -69,3 +69,24 @@ def with_times(told, moments, long):
     units = f"seconds since {first.isoformat(' ')}"
     known = {"units": units} | coordinates.told(axis, long)
     return [one | known if (one["name"], one["spacing"]) == ("time", None) else one for one in told]
+
+
+def with_deltas(told, facts, long):
+    """`dimensions` whose axis `time` has the times that OME gives to its planes, counted from the start of the acquisition:
+    those of the first slice and channel.
+    """
+    root = ome_root((facts.get("tags") or {}).get("ImageDescription"))
+    planes = [] if root is None else root.findall("{*}Image[1]/{*}Pixels/{*}Plane")
+    first = [plane for plane in planes if (plane.get("TheZ"), plane.get("TheC")) == ("0", "0")]
+    try:
+        times = {int(plane.get("TheT", "")): float(plane.get("DeltaT", "")) for plane in first}
+    except ValueError:
+        return told
+    units, axis = {plane.get("DeltaTUnit", "s") for plane in first}, told[0]
+    if axis["name"] != "time" or sorted(times) != list(range(axis["size"])) or len(units) != 1:
+        return told
+    values = np.array([times[step] for step in range(axis["size"])])
+    if not np.isfinite(values).all():
+        return told
+    known = {"units": units.pop(), "spacing": None} | coordinates.told(Coordinate("time", axis["size"], values), long)
+    return [axis | known, *told[1:]]

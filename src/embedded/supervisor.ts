@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 import { childEnvironment, PROJECT_ROOT } from '../config/env.js';
+import { type OwnProcess, ownArguments } from '../config/own-process.js';
 import { Fault } from '../domain/fault.js';
 import { type Daemon, startDaemon } from '../process/daemon.js';
-import { type OwnProcess, ownArguments } from '../process/own.js';
+
 import { commandOf } from '../process/proc.js';
 import { type Children, createChildren } from './children.js';
 import { type Databases, type SupervisorTools, startDatabases } from './databases.js';

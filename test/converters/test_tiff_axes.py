@@ -134,6 +134,22 @@ class Sizes(AxesCase):
         self.save("a.ome.tif", voxels(2, 5, 17, 23), "TZYX", ome=True, metadata=told)
         self.sizes([0.1, 2.0, 0.25, 0.5], ["s", "µm", "µm", "nm"])
 
+    def test_times_of_ome_are_those_of_its_planes(self):
+        def told(deltas, units="ms"):
+            planes = {"DeltaT": deltas, "DeltaTUnit": [units] * len(deltas)}
+            metadata = {"TimeIncrement": 0.1, "Plane": planes}
+            self.save("a.ome.tif", voxels(3, 2, 17, 23), "TZYX", ome=True, metadata=metadata)
+            return self.converted()["dimensions"][0]
+
+        uneven = told([0.0, 4.0, 100.5, 104.0, 250.0, 254.0])
+        self.assertEqual((uneven["values"], uneven["units"]), ([0.0, 100.5, 250.0], "ms"))
+        self.assertIsNone(uneven["spacing"])  # the mean step that the record tells as well is in seconds
+        even = told([0.5, 0.6, 1.0, 1.1, 1.5, 1.6], "s")
+        self.assertEqual((even["values"], even["units"], even["spacing"]), ([0.5, 1.0, 1.5], "s", 0.5))
+        unknown = told([0.0, 4.0, float("nan"), 104.0, 250.0, 254.0])
+        self.assertEqual((unknown["spacing"], unknown["units"]), (0.1, "s"))
+        self.assertNotIn("values", unknown)
+
     def test_sizes_of_imagej(self):
         told = {"spacing": 3.0, "unit": "um", "finterval": 0.1}
         self.save("a.tif", voxels(2, 5, 17, 23), "TZYX", imagej=True, resolution=(2.0, 4.0), metadata=told)

@@ -1,6 +1,6 @@
 // How the processes of Sluice are started by Node.
 import { join } from 'node:path';
-import { PROJECT_ROOT } from '../config/env.js';
+import { PROJECT_ROOT } from './env.js';
 
 /**
  * The API's memory is that of its buffers and of its young objects; these are few, and in 4 MiB they are collected as
