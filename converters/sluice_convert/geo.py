@@ -1,10 +1,13 @@
-"""Where photos of a drone were taken: EXIF and XMP of JPEG and TIFF, as GeoJSON with estimated footprints."""
+"""Where photos of a drone were taken: EXIF and XMP of JPEG, PNG and TIFF, as GeoJSON with estimated footprints."""
 
 import io
 import math
 import re
 
 import tifffile
+
+from .pictures import PNG_HEADER_BYTES, png_chunks
+from .sniff import PNG_MAGIC, TIFF_MAGIC
 
 METRES_PER_DEGREE = 111_320.0
 FILM_WIDTH_MM = 36.0
@@ -44,16 +47,21 @@ def _number(found):
 
 
 def _tags(path, content):
-    """Tags of the first directory of a TIFF, or of the EXIF block of a JPEG."""
-    start = content.find(b"Exif\0\0") if content.startswith(b"\xff\xd8") else -1
-    source = io.BytesIO(content[start + 6 :]) if start >= 0 else path
-    if start < 0 and content.startswith((b"\xff\xd8", b"\x89PNG")):
-        return {}
+    """Tags of the first directory of a TIFF, or of the EXIF block of a JPEG or PNG."""
     try:
-        with tifffile.TiffFile(source) as tif:
+        with tifffile.TiffFile(path if content.startswith(TIFF_MAGIC) else io.BytesIO(_exif(path, content))) as tif:
             return {tag.name: tag.value for tag in tif.pages[0].tags}
     except Exception:  # a photo with odd EXIF is a photo without a position
         return {}
+
+
+def _exif(path, content):
+    """The EXIF block of a JPEG or PNG, empty where it has none."""
+    if content.startswith(PNG_MAGIC):
+        with open(path, "rb") as file:
+            file.seek(PNG_HEADER_BYTES)
+            return next((block for kind, block in png_chunks(file) if kind == b"eXIf"), b"")
+    return content.partition(b"Exif\0\0")[2]
 
 
 def _rational(value):

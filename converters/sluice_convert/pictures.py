@@ -13,6 +13,7 @@ from .sniff import JPEG_MAGIC, PNG_MAGIC, TIFF_MAGIC, head_of, meant
 from .tiff_scan import MOST_DECODED_BYTES, Layout, Page, scan, truncated
 
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+PNG_HEADER_BYTES = 33  # its mark and its first chunk
 PNG_END = b"IEND\xaeB`\x82"
 PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 STARTS_OF_FRAME = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
@@ -85,11 +86,11 @@ def look(path, name):
 def _png(path, name):
     """(layout, facts)."""
     with open(path, "rb") as file:
-        head = file.read(33)
-        if len(head) < 33 or head[12:16] != b"IHDR":
+        head = file.read(PNG_HEADER_BYTES)
+        if len(head) < PNG_HEADER_BYTES or head[12:16] != b"IHDR":
             raise truncated(name, "its header is incomplete")
         width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
-        chunks = list(_chunks(file))
+        chunks = list(png_chunks(file))
         file.seek(max(0, os.path.getsize(path) - 4096))
         if PNG_END not in file.read():
             raise truncated(name, "its end is missing")
@@ -99,7 +100,7 @@ def _png(path, name):
     return Layout(height, width, samples, np.dtype("u2" if bits == 16 else "u1")), picture_facts.of_png(chunks)
 
 
-def _chunks(file):
+def png_chunks(file):
     """(kind, content) of each chunk that is no pixels; content only where it tells something and is not too large."""
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         size, kind = struct.unpack(">I4s", head)

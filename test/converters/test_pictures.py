@@ -255,6 +255,16 @@ class Places(PictureCase):
         north = np.ptp(np.array(footprint["coordinates"][0])[:, 1]) * 111_320
         self.assertAlmostEqual(north, 35.0, places=1)  # its width: it looks west
 
+    def test_png_with_a_position_behind_its_pixels(self):
+        values = colours(600, 700, 3)
+        packed, place = imagecodecs.png_encode(values), chunk(b"eXIf", placed(-70.5, 12.25, altitude=7.0))
+        self.write("p.png", packed[:-12] + place + packed[-12:])
+        self.assert_product(self.convert("rgb"), values)
+        (feature,) = self.collection()["features"]
+        point = feature["geometry"]["geometries"][0]["coordinates"]
+        np.testing.assert_allclose(point, [-70.5, 12.25], atol=1e-6)
+        self.assertEqual(feature["properties"]["altitude"], 7.0)
+
     def overview(self):
         with open(os.path.join(self.output, "overview.png"), "rb") as file:
             return imagecodecs.png_decode(file.read())
