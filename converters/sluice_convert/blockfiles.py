@@ -27,10 +27,10 @@ class BlockFileError(Exception):
 
 def read_table(file, count):
     """The block table as uint32[count, 10]. Raises BlockFileError when the file is cut inside it."""
+    if os.fstat(file.fileno()).st_size < (1 + count) * HEADER_BYTES:  # before room is made for what an index promises
+        raise BlockFileError("it ends inside its block table")
     file.seek(HEADER_BYTES)
     raw = file.read(count * HEADER_BYTES)
-    if len(raw) != count * HEADER_BYTES:
-        raise BlockFileError("it ends inside its block table")
     return np.frombuffer(raw, ">u4").reshape(count, 10).astype(np.uint32)
 
 

@@ -15,7 +15,7 @@ class BlockTables:
 
     def __init__(self, dataset):
         self._dataset, self._index, self._tables = dataset, dataset.db.idxfile, {}
-        self._total, self._needed = dataset.db.getTotalNumberOfBlocks(), (None, None)
+        self._total, self._needed = dataset.db.getTotalNumberOfBlocks(), (0, ())
         # Other layouts have no table, OpenVisus alone judges them.
         self.has_tables = not self._index.arco and self._index.version >= 6
 
@@ -35,22 +35,28 @@ class BlockTables:
 
     def blocks(self):
         """Yields (block, whether it is needed) of all blocks."""
-        for first in range(0, self._total, self._index.blocksperfile):
-            yield from enumerate(self.needed(first).tolist(), first)
+        for _, start, end in self.pieces():
+            yield from zip(range(start, end), self.needed(start, end).tolist())
 
-    def needed(self, first):
-        """bool[blocks] of the file that begins with the block `first`: has it a voxel inside the dataset, not only in its
-        padding to powers of two?
+    def pieces(self):
+        """Yields (first block of its file, start, end) of all blocks, at most AT_ONCE of one file at a time."""
+        in_file = max(1, self._index.blocksperfile)  # OpenVisus takes what an index says
+        for first in range(0, self._total, in_file):
+            last = min(first + in_file, self._total)
+            for start in range(first, last, AT_ONCE):
+                yield first, start, min(start + AT_ONCE, last)
+
+    def needed(self, start, end):
+        """bool[end - start], at most AT_ONCE of them: has the block a voxel inside the dataset, not only in its padding to
+        powers of two?
         """
-        in_file = self._index.blocksperfile
-        several = in_file * max(1, AT_ONCE // in_file)
-        begin = first // several * several
-        if self._needed[0] != begin:
+        begin, known = self._needed
+        if not begin <= start <= end <= begin + len(known):
             box = self._dataset.db.getLogicBox()
             ends = [int(box.p2[axis]) for axis in range(self._dataset.getPointDim())]
-            voxels = self.first_voxels(np.arange(begin, min(begin + several, self._total)))
-            self._needed = begin, (voxels < ends).all(axis=1)
-        return self._needed[1][first - begin : first - begin + in_file]
+            voxels = self.first_voxels(np.arange(start, min(start + AT_ONCE, self._total)))
+            self._needed = begin, known = start, (voxels < ends).all(axis=1)
+        return known[start - begin : end - begin]
 
     def first_voxels(self, blocks):
         """int64[blocks, axes], x first: the voxel with which each block begins.
@@ -89,18 +95,20 @@ def absent_blocks(dataset):
 
     Nothing where the layout has no tables. Raises BlockFileError with `path` when a file is shorter than its table.
     """
-    tables, in_file = BlockTables(dataset), dataset.db.idxfile.blocksperfile
+    tables = BlockTables(dataset)
     if not tables.has_tables:
         return
-    total, access = dataset.db.getTotalNumberOfBlocks(), dataset.createAccess()
+    access = dataset.createAccess()
     for timestep in dataset.getTimesteps():
-        for first in range(0, total, in_file):
-            needed = tables.needed(first)
+        for first, start, end in tables.pieces():
+            needed = tables.needed(start, end)
+            if start == first:
+                tables.forget()  # those of the file before
             for name in dataset.getFields():
                 field = dataset.getField(name)
                 path = access.getFilename(field, float(timestep), first)
-                table, row = tables.table(path), tables.row(field, first)
-                sizes = np.zeros(in_file) if table is None else table[row : row + in_file, blockfiles.SIZE]
-                for block in (first + np.flatnonzero(needed & (sizes[: len(needed)] == 0))).tolist():
+                table, row = tables.table(path), tables.row(field, first) + start - first
+                absent = needed if table is None else needed & (table[row : row + end - start, blockfiles.SIZE] == 0)
+                for block in (start + np.flatnonzero(absent)).tolist():
                     yield name, timestep, block, tables.box(field, timestep, block), path
-            tables.forget()
+        tables.forget()

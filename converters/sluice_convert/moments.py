@@ -73,10 +73,11 @@ def with_times(told, moments, long):
 
 def with_deltas(told, facts, long):
     """`dimensions` whose axis `time` has the times that OME gives to its planes, counted from the start of the acquisition:
-    those of the first slice and channel.
+    those of the first slice and channel. A record of several images does not say here which one the file holds.
     """
     root = ome_root((facts.get("tags") or {}).get("ImageDescription"))
-    planes = [] if root is None else root.findall("{*}Image[1]/{*}Pixels/{*}Plane")
+    images = [] if root is None else root.findall("{*}Image")
+    planes = images[0].findall("{*}Pixels/{*}Plane") if len(images) == 1 else []
     first = [plane for plane in planes if (plane.get("TheZ"), plane.get("TheC")) == ("0", "0")]
     try:
         times = {int(plane.get("TheT", "")): float(plane.get("DeltaT", "")) for plane in first}
@@ -86,7 +87,7 @@ def with_deltas(told, facts, long):
     if axis["name"] != "time" or sorted(times) != list(range(axis["size"])) or len(units) != 1:
         return told
     values = np.array([times[step] for step in range(axis["size"])])
-    if not np.isfinite(values).all():
+    if not np.isfinite(values).all() or (np.diff(values) <= 0).any():
         return told
     known = {"units": units.pop(), "spacing": None} | coordinates.told(Coordinate("time", axis["size"], values), long)
     return [axis | known, *told[1:]]

@@ -22,7 +22,9 @@ MOST_DECODED_BYTES = 512 << 20
 TAGS_THAT_COUNT = frozenset((
     256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339, 347, 513, 514,
 ))  # fmt: skip
-ENTRY_BYTES = 20  # of a directory of BigTIFF, and more than one of TIFF
+# What lies behind these is not looked for: EXIF, GPS, interoperability, further directories.
+POINTERS = frozenset((330, 34665, 34853, 40965))
+ENTRY_BYTES = 28  # of a directory of BigTIFF with the place of the next directory, and more than those of TIFF
 TAG = re.compile(r"TiffTag (\d+)")
 # What tifffile raises on directories that make no sense.
 DAMAGED = (
@@ -178,7 +180,7 @@ def _page(path, name, tif, page, index):
 
 
 def _lies_apart(directory, page):
-    if page.offset is None:
+    if page.offset is None or any(tag.code in POINTERS for tag in directory.tags):
         return False
     said = [(directory.offset, directory.offset + 1)]
     said += [(tag.offset, tag.offset + ENTRY_BYTES) for tag in directory.tags]

@@ -6,7 +6,6 @@ import { childEnvironment, PROJECT_ROOT } from '../config/env.js';
 import { type OwnProcess, ownArguments } from '../config/own-process.js';
 import { Fault } from '../domain/fault.js';
 import { type Daemon, startDaemon } from '../process/daemon.js';
-
 import { commandOf } from '../process/proc.js';
 import { type Children, createChildren } from './children.js';
 import { type Databases, type SupervisorTools, startDatabases } from './databases.js';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { Fault } from '../../src/domain/fault.js';
 import { findProgram } from '../../src/process/guard.js';
-import { startTimeOf } from '../../src/process/proc.js';
 import { type ProgramSpec, runProgram } from '../../src/process/run-process.js';
+import { untilGone } from '../support/proc.js';
 
 const FIXTURES = join(process.cwd(), 'test/fixtures/programs');
 
@@ -204,7 +204,7 @@ test.each(['family', 'orphan'])('the whole process group ends (%s)', async (beha
   if (behaviour === 'family') await abortAtFirstProgress(spec);
   else await runProgram(spec, watchAll().hooks);
   const grandchild = Number(readFileSync(join(spec.cwd, 'grandchild'), 'utf8'));
-  expect(startTimeOf(grandchild)).toBeUndefined();
+  await untilGone(grandchild);
 });
 
 test('a hook that throws ends the program and comes back', async () => {

@@ -1,6 +1,9 @@
 """Chunks of deflate that are unpacked beside HDF5: the same values as by HDF5, and its own refusals."""
 
+import ctypes
+import glob
 import os
+import time
 import unittest
 import zlib
 from unittest import mock
@@ -11,6 +14,7 @@ import numpy as np
 from support import ConverterCase, random_voxels
 
 RANDOM = np.random.default_rng(60)
+DONT_FILTER_PARTIAL_CHUNKS = 2
 GZIP = {"compression": "gzip", "compression_opts": 4}
 
 
@@ -100,17 +104,57 @@ class Chunks(ConverterCase):
     def test_a_damaged_chunk_is_refused(self):
         values, packed = random_voxels(RANDOM, (64, 64, 64), "u2"), {}
         raw = values[32:].tobytes()
-        packed["inflated"] = b"no stream of deflate"
-        packed["size"] = zlib.compress(raw[:-2])
-        packed["does not inflate to its size"] = zlib.compress(raw + b"more")
-        packed["not inflate"] = zlib.compress(raw)[:-2]
+        packed["no stream"] = b"no stream of deflate"
+        packed["short"] = zlib.compress(raw[:-2])
+        packed["cut"] = zlib.compress(raw)[:-2]
         packed["checksum"] = zlib.compress(raw)[:-1] + bytes([zlib.compress(raw)[-1] ^ 1])
-        for say, content in packed.items():
+        for what, content in packed.items():
             path = self.save(values, (32, 64, 64))
             with h5py.File(path, "r+") as file:
                 file["v"].id.write_direct_chunk((32, 0, 0), content)
-            with self.subTest(say=say):
-                self.assert_refused(self.convert("hdf5", [os.path.basename(path)]), "truncated", say)
+            with self.subTest(what):
+                self.assert_refused(self.convert("hdf5", [os.path.basename(path)]), "truncated")
+
+    def test_chunks_at_the_edge_may_be_left_without_filters(self):
+        path, values = os.path.join(self.inputs, "a.h5"), random_voxels(RANDOM, (70, 90, 110), "u2")
+        with h5py.File(path, "w", libver="latest") as file:
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_chunk((32, 32, 64))
+            plist.set_shuffle()
+            plist.set_deflate(1)
+            (library,) = glob.glob(os.path.join(os.path.dirname(h5py.__path__[0]), "h5py.libs", "libhdf5-*.so*"))
+            set_chunk_opts = ctypes.CDLL(library).H5Pset_chunk_opts  # h5py has no name for it
+            set_chunk_opts.argtypes = (ctypes.c_int64, ctypes.c_uint)
+            self.assertEqual(set_chunk_opts(plist.id, DONT_FILTER_PARTIAL_CHUNKS), 0)
+            made = h5py.h5d.create(file.id, b"v", h5py.h5t.STD_U16LE, h5py.h5s.create_simple(values.shape), plist)
+            h5py.Dataset(made)[:] = values
+        self.assert_product(self.convert("hdf5", ["a.h5"]), values)
+
+    def test_a_chunk_among_very_many_is_found_at_once(self):
+        path, count = os.path.join(self.inputs, "a.h5"), 30_000
+        packed = zlib.compress(bytes(64 * 128 * 2), 1)
+        with h5py.File(path, "w") as file:
+            made = file.create_dataset("v", (count, 64, 128), "u2", chunks=(1, 64, 128), **GZIP)
+            for z in range(count):
+                made.id.write_direct_chunk((z, 0, 0), packed)
+        deflated, stored = self.opened(path)
+        took = []
+        for reader in (stored, deflated):
+            began = time.process_time()
+            reader[count - 500 :]
+            took.append(time.process_time() - began)
+        self.assertLess(took[1], 10 * took[0] + 0.05)  # a walk through all of them took thirty times as long
+
+    def test_memory_follows_neither_the_chunk_nor_their_number(self):
+        from sluice_convert.hdf5_chunks import MOST_UNPACKED_BYTES, is_deflated
+
+        with h5py.File(os.path.join(self.inputs, "a.h5"), "w") as file:
+            wide = file.create_dataset("wide", (64, 1024, 1024), "u2", chunks=(64, 1024, 1024), **GZIP)
+            self.assertFalse(is_deflated(wide))
+            tall = file.create_dataset("v", (16, 1024, 1024), "u2", chunks=(16, 1024, 1024), **GZIP)
+            self.assertTrue(is_deflated(tall))
+        deflated, _ = self.opened(os.path.join(self.inputs, "a.h5"))
+        self.assertLessEqual(deflated._threads * 2 * deflated._chunk_bytes, MOST_UNPACKED_BYTES)
 
 
 class Netcdf(ConverterCase):

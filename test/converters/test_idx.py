@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import unittest
+from unittest import mock
 
 import numpy as np
 import OpenVisus as ov
@@ -221,10 +222,20 @@ class Places(IdxCase):
             boxes = [tables.box(field, 0, block) for block in blocks]
             with self.subTest(dims=dims, bits=bits):
                 self.assertEqual(tables.first_voxels(np.array(blocks)).tolist(), [first for first, _ in boxes])
-                needed = dict(tables.blocks())
+                with mock.patch("sluice_convert.idx_blocks.AT_ONCE", 100):
+                    needed = dict(tables.blocks())
                 self.assertEqual(sorted(needed), list(range(total)))
                 inside = [all(place < size for place, size in zip(first, dims)) for first, _ in boxes]
                 self.assertEqual([needed[block] for block in blocks], inside)
+
+
+    def test_an_index_that_promises_nonsense_is_no_dataset_of_zeros(self):
+        for in_file in (-4, 0, 1 << 28):
+            self.make()
+            self.edit("(blocksperfile)\n4\n", f"(blocksperfile)\n{in_file}\n")
+            run = self.convert("idx")
+            self.assert_refused(run, "missing_blocks")
+            self.assertLess(run.peak, 400 << 20)
 
 
 class Refusals(IdxCase):

@@ -149,6 +149,9 @@ class Sizes(AxesCase):
         unknown = told([0.0, 4.0, float("nan"), 104.0, 250.0, 254.0])
         self.assertEqual((unknown["spacing"], unknown["units"]), (0.1, "s"))
         self.assertNotIn("values", unknown)
+        standing = told([0.0] * 6)
+        self.assertEqual(standing["spacing"], 0.1)
+        self.assertNotIn("values", standing)
 
     def test_sizes_of_imagej(self):
         told = {"spacing": 3.0, "unit": "um", "finterval": 0.1}
