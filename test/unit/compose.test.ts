@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { loadConfig, PROJECT_ROOT } from '../../src/config/env.js';
+import { ownArguments } from '../../src/config/own-process.js';
 import { settingsSchema } from '../../src/config/settings.js';
 
 interface Service {
@@ -93,13 +94,21 @@ test('only loopback is published, and only the API shares the network of the hos
 describe('our processes', () => {
   test.each(OURS)('%s: its settings are known and taken as they are', (name) => {
     const environment = environmentOf(name);
-    const known = Object.keys(settingsSchema('/').shape);
+    const known = [...Object.keys(settingsSchema('/').shape), 'NODE_OPTIONS'];
     expect(Object.keys(environment).filter((variable) => !known.includes(variable))).toEqual([]);
     const config = loadConfig(environment, '/nowhere');
     expect(config.temporal.address).toBeDefined();
     expect(config.mongo.url).toBeDefined();
     expect(config.dirs.in.startsWith('/var/lib/sluice/')).toBe(true);
     expect(services[name]?.volumes).toContain('sluice:/var/lib/sluice');
+  });
+
+  test('the API is started by Node as without containers', () => {
+    const flags = ownArguments('api').slice(0, -2);
+    expect(flags.length).toBeGreaterThan(0);
+    expect(environmentOf('api')['NODE_OPTIONS']).toBe(flags.join(' '));
+    expect(environmentOf('worker')['NODE_OPTIONS']).toBeUndefined();
+    expect(ownArguments('worker')).toHaveLength(2);
   });
 
   test('together they serve every queue', () => {
