@@ -8,7 +8,7 @@ from .idx_reader import IdxReader
 from .levels import Levels
 
 FINEST = "/0"  # the array that the blocks are of
-IDX_PLACES = 4  # its resolutions are voxels of the finest: only how they are read can go wrong
+IDX_PLACES = 2  # its resolutions are voxels of the finest: only how they are read can go wrong
 
 
 def forms_of(product, entry, proof, threads):
