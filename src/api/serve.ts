@@ -18,6 +18,7 @@ import { ensureIndexes } from '../store/indexes.js';
 import { mongoUrl, openStore, type Store } from '../store/mongo.js';
 import { createApp } from './app.js';
 import { Writers } from './awaited/writers.js';
+import { collectDeadBuffers } from './dead-buffers.js';
 import type { ApiDeps } from './deps.js';
 import { createEngine } from './engine.js';
 import { checkKeys } from './keys.js';
@@ -45,6 +46,7 @@ export interface RunningApi {
 /** Serves until SIGTERM or SIGINT. Starts also while the database or Temporal is away. */
 export async function runApi(config: Config): Promise<void> {
   setFlagsFromString(HEAP_ROOM);
+  collectDeadBuffers();
   const api = await startApi(config);
   api.deps.log.info({ url: api.url }, 'the API listens');
   await new Promise<void>((resolve) => {
