@@ -16,8 +16,8 @@ OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 def moment(facts):
     """When a picture was taken (OME, EXIF), else made (the tag DateTime), or None. It has a zone where one is told."""
     tags = facts.get("tags") or {}
-    root = ome_root(tags.get("ImageDescription"))
-    acquired = None if root is None else root.findtext("{*}Image/{*}AcquisitionDate")
+    image = _only_image(facts)
+    acquired = None if image is None else image.findtext("{*}AcquisitionDate")
     exif = tags.get("ExifTag") if isinstance(tags.get("ExifTag"), dict) else {}
     for told, part, zone in (
         (acquired, None, None),
@@ -29,6 +29,13 @@ def moment(facts):
         if found is not None:
             return found
     return None
+
+
+def _only_image(facts):
+    """The image of an OME record; None where it tells of several, since it does not say here which one the file holds."""
+    root = ome_root((facts.get("tags") or {}).get("ImageDescription"))
+    images = [] if root is None else root.findall("{*}Image")
+    return images[0] if len(images) == 1 else None
 
 
 def parsed(told, part=None, zone=None):
@@ -60,7 +67,7 @@ def with_times(told, moments, long):
 
     They are seconds since the first; where some moments have a zone and others none, the zones are left out.
     """
-    if len(moments) < 2 or None in moments:
+    if None in moments or len(set(moments)) < 2:  # each file may carry what is said of the whole series
         return told
     if len({one.tzinfo is None for one in moments}) > 1:
         moments = [one.replace(tzinfo=None) for one in moments]
@@ -73,11 +80,10 @@ def with_times(told, moments, long):
 
 def with_deltas(told, facts, long):
     """`dimensions` whose axis `time` has the times that OME gives to its planes, counted from the start of the acquisition:
-    those of the first slice and channel. A record of several images does not say here which one the file holds.
+    those of the first slice and channel.
     """
-    root = ome_root((facts.get("tags") or {}).get("ImageDescription"))
-    images = [] if root is None else root.findall("{*}Image")
-    planes = images[0].findall("{*}Pixels/{*}Plane") if len(images) == 1 else []
+    image = _only_image(facts)
+    planes = [] if image is None else image.findall("{*}Pixels/{*}Plane")
     first = [plane for plane in planes if (plane.get("TheZ"), plane.get("TheC")) == ("0", "0")]
     try:
         times = {int(plane.get("TheT", "")): float(plane.get("DeltaT", "")) for plane in first}

@@ -94,7 +94,9 @@ class NetcdfSource(PartsInTime):
                 self._deflated = [deflated, file]
                 return deflated
             file.close()
-        variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)
+        # NetCDF itself does not find one again that is named like one of its further dimensions.
+        if variable.name not in variable.dimensions[1:]:
+            variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)
         return variable
 
 

@@ -102,7 +102,7 @@ def scan(path, name):
                 pages = _expand_single_directory(tif, pages, name)
                 facts = facts_of(tif) if pages else {}
                 steps, note = arranged(tif, len(pages), pages[0].layout.components, name) if pages else ([], None)
-                apart = len(pages) == 1 and _lies_apart(tif.pages[0], pages[0])
+                apart = len(tif.pages) == len(pages) == 1 and _lies_apart(tif.pages[0], pages[0])
             except DAMAGED as error:
                 raise truncated(name, str(error)) from error
     finally:

@@ -18,6 +18,8 @@ export function collectDeadBuffers(): NodeJS.Timeout {
   const collect = runInNewContext('gc') as Collect;
   let living = outside();
   return setInterval(() => {
+    // What a collection freed is counted in the next one.
+    living = Math.min(living, outside());
     if (outside() < living + MOST_DEAD) return;
     collect({ type: 'minor' });
     if (outside() < living + MOST_DEAD) return;

@@ -264,6 +264,17 @@ class Places(PictureCase):
         point = feature["geometry"]["geometries"][0]["coordinates"]
         np.testing.assert_allclose(point, [-70.5, 12.25], atol=1e-6)
         self.assertEqual(feature["properties"]["altitude"], 7.0)
+        whole = placed(-70.5, 12.25, altitude=7.0)
+        for size in range(8, len(whole), 4):  # what a tool cut off gives no position and refuses nothing
+            self.write("p.png", packed[:33] + chunk(b"eXIf", whole[:size]) + packed[33:])
+            with self.subTest(size=size):
+                self.position(os.path.join(self.inputs, "p.png"))
+
+    def position(self, path):
+        from sluice_convert.geo import position
+        from sluice_convert.pictures import look
+
+        return position(look(path, "p.png"))
 
     def overview(self):
         with open(os.path.join(self.output, "overview.png"), "rb") as file:

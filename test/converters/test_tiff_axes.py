@@ -182,6 +182,12 @@ class Sizes(AxesCase):
             self.assertEqual(told["first_page"]["tags"]["ImageDescription"], file.pages[0].description)
         self.assertEqual([name[:9] for name in told["channels"]], ["channel 0", "channel 1", "channel 2"])
 
+    def test_what_each_file_says_of_the_whole_series_is_no_time(self):
+        for number in range(3):
+            self.save(f"t{number}.tif", voxels(4, 17, 23), "ZYX", datetime="2024:05:01 12:00:00")
+        self.assert_done(self.convert("tiff"))
+        self.assertNotIn("values", self.metadata()["dimensions"][0])
+
     def test_times_of_files_are_those_of_the_timesteps(self):
         for number, moment in enumerate(("2024:05:01 12:00:00", "2024:05:01 12:00:30", "2024:05:01 12:01:00")):
             made = {"datetime": moment, "software": f"version {number // 2}"}
