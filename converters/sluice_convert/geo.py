@@ -8,6 +8,7 @@ import tifffile
 
 from .pictures import PNG_HEADER_BYTES, png_chunks
 from .sniff import PNG_MAGIC, TIFF_MAGIC
+from .tiff_facts import group
 
 METRES_PER_DEGREE = 111_320.0
 FILM_WIDTH_MM = 36.0
@@ -23,11 +24,11 @@ def position(picture):
     with open(picture.path, "rb") as file:
         content = file.read(1 << 20)
     tags = _tags(picture.path, content)
-    gps = _group(tags, "GPSTag")
+    gps = group(tags, "GPSTag")
     lat, lon = _degrees(gps, "GPSLatitude", "S"), _degrees(gps, "GPSLongitude", "W")
     if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
         return None
-    exif = _group(tags, "ExifTag")
+    exif = group(tags, "ExifTag")
     told = {"lon": lon, "lat": lat, "altitude": _altitude(gps)}
     told["taken"] = str(exif.get("DateTimeOriginal") or tags.get("DateTime") or "")[:40] or None
     told["focal_35mm"] = _rational(exif.get("FocalLengthIn35mmFilm"))
@@ -53,11 +54,6 @@ def _tags(path, content):
             return {tag.name: tag.value for tag in tif.pages[0].tags}
     except Exception:  # a photo with odd EXIF is a photo without a position
         return {}
-
-
-def _group(tags, key):
-    """Tags of a directory below the first; none where it is cut off."""
-    return tags[key] if isinstance(tags.get(key), dict) else {}
 
 
 def _exif(path, content):

@@ -1,6 +1,7 @@
 """An HDF5 dataset, of one file or of several that follow one another in time, as a source of voxels."""
 
 import os
+from contextlib import ExitStack
 
 import h5py
 import numpy as np
@@ -36,8 +37,8 @@ class Hdf5Source(PartsInTime):
         self.metadata, self.summary = metadata, summary
         self.chunk = unkept_chunk(dataset.shape, dataset.chunks, dataset.dtype.itemsize)
         self._parts, self._path, self._timed, self._squeezed = parts, dataset_path, timed, squeezed is not None
-        self._number = self._file = self._dataset = None
-        self._threads = threads
+        self._number = self._dataset = None
+        self._open, self._threads = ExitStack(), threads
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian."""
@@ -54,20 +55,19 @@ class Hdf5Source(PartsInTime):
 
     def close(self):
         """Let go of the file and its decoded chunks; a later read opens it again."""
-        if isinstance(self._dataset, Deflated):
-            self._dataset.close()
-        if self._file is not None:
-            self._file.close()
-        self._number = self._file = self._dataset = None
+        self._open.close()
+        self._number = self._dataset = None
 
     def _use(self, part):
         if self._number != part:
             self.close()
             path, name, _ = self._parts[part]
-            self._file = opened(path, name)
-            dataset = resolve(self._file, self._path, name)
+            file = self._open.enter_context(opened(path, name))
+            dataset = resolve(file, self._path, name)
             check_storage(dataset, self._path, name)
             self._dataset = cached(dataset, self.flat, self._threads)
+            if isinstance(self._dataset, Deflated):
+                self._open.callback(self._dataset.close)
             self._number = part
         return self._dataset
 

@@ -66,7 +66,7 @@ class BlockTables:
         """
         mask, bits = self._dataset.getBitmask().toString()[1:], self._index.bitsperblock
         resolution = np.where(blocks > 0, np.frexp(blocks.astype(float))[1] + bits, 0)
-        place = np.where(blocks > 0, ((blocks << bits) * 2 + 1) << np.minimum(len(mask), len(mask) - resolution), 0)
+        place = ((blocks << bits) * 2 + 1) << len(mask) - resolution
         voxels = np.zeros((len(blocks), self._dataset.getPointDim()), np.int64)
         for position, axis in enumerate(map(int, mask)):
             voxels[:, axis] = voxels[:, axis] * 2 + (place >> (len(mask) - 1 - position) & 1)

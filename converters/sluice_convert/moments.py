@@ -7,7 +7,7 @@ import numpy as np
 
 from . import coordinates
 from .coordinates import Coordinate
-from .tiff_facts import ome_root
+from .tiff_facts import group, ome_root
 
 MOMENT = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6})\d*)?\s*(Z|[+-]\d\d:?\d\d)?")
 OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
@@ -18,7 +18,7 @@ def moment(facts):
     tags = facts.get("tags") or {}
     image = _only_image(facts)
     acquired = None if image is None else image.findtext("{*}AcquisitionDate")
-    exif = tags.get("ExifTag") if isinstance(tags.get("ExifTag"), dict) else {}
+    exif = group(tags, "ExifTag")
     for told, part, zone in (
         (acquired, None, None),
         (exif.get("DateTimeOriginal"), exif.get("SubsecTimeOriginal"), exif.get("OffsetTimeOriginal")),

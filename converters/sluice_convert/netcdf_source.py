@@ -1,6 +1,7 @@
 """A NetCDF variable, over one file or several that follow one another in time, as a source of voxels."""
 
 import os
+from contextlib import ExitStack, closing
 
 import h5py
 import numpy as np
@@ -36,8 +37,8 @@ class NetcdfSource(PartsInTime):
         self.chunk = unkept_chunk(variable.shape, variable.chunking(), variable.dtype.itemsize)
         self._timed, self._squeezed = timed, squeezed_axis(variable) is not None
         self._parts, self._variable_path = parts, variable_path
-        self._open_part = self._dataset = self._variable = None
-        self._deflated, self._threads = [], threads
+        self._open_part = self._variable = None
+        self._open, self._threads = ExitStack(), threads
 
     def read(self, timestep, z0, z1, y0, y1):
         """Rows y0..y1 of slices z0..z1 as (z, y, x), little-endian stored values."""
@@ -65,17 +66,15 @@ class NetcdfSource(PartsInTime):
 
     def close(self):
         """Let go of the file and its unpacked chunks; a later read opens it again."""
-        for one in self._deflated + ([self._dataset] if self._dataset is not None else []):
-            one.close()
-        self._open_part = self._dataset = self._variable = None
-        self._deflated = []
+        self._open.close()
+        self._open_part = self._variable = None
 
     def _use(self, part):
         if self._open_part != part:
             self.close()
             path, name, _ = self._parts[part]
-            self._dataset = opened(path, name)
-            self._variable = self._with_chunks_kept(path, name, self._dataset[self._variable_path])
+            dataset = self._open.enter_context(closing(opened(path, name)))
+            self._variable = self._with_chunks_kept(path, name, dataset[self._variable_path])
             self._open_part = part
         return self._variable
 
@@ -86,14 +85,11 @@ class NetcdfSource(PartsInTime):
             return variable
         size = chunk_cache(variable.shape, chunks, variable.dtype.itemsize, self.flat)
         if variable.filters().get("zlib"):
-            file = hdf5_file.opened(path, name)
+            file = self._open.enter_context(hdf5_file.opened(path, name))
             stored = hdf5_file.resolve(file, self._variable_path, name)
             # What is not written of an axis without a limit, or named otherwise, only NetCDF knows.
             if isinstance(stored, h5py.Dataset) and stored.shape == variable.shape and is_deflated(stored):
-                deflated = Deflated(stored, self._threads, size)
-                self._deflated = [deflated, file]
-                return deflated
-            file.close()
+                return self._open.enter_context(closing(Deflated(stored, self._threads, size)))
         # NetCDF itself does not find one again that is named like one of its further dimensions.
         if variable.name not in variable.dimensions[1:]:
             variable.set_var_chunk_cache(size=size, nelems=10007, preemption=1.0)

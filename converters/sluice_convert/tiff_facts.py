@@ -70,6 +70,11 @@ def headlines(facts):
     return {tag: value[:500] if isinstance(value, str) else value for tag, value in found.items()}
 
 
+def group(tags, key):
+    """The tags of a directory below the first ("ExifTag", "GPSTag"); none where there is none, or it is cut off."""
+    return tags[key] if isinstance(tags.get(key), dict) else {}
+
+
 def by_path(facts):
     """{"/": tags, "ExifTag": …} with bounded texts, to be compared between files."""
     tags = {key: value for key, value in (facts.get("tags") or {}).items()}

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { Fault } from '../../src/domain/fault.js';
 import { findProgram } from '../../src/process/guard.js';
+import { startTimeOf } from '../../src/process/proc.js';
 import { type ProgramSpec, runProgram } from '../../src/process/run-process.js';
-import { untilGone } from '../support/proc.js';
+import { until } from '../support/stack.js';
 
 const FIXTURES = join(process.cwd(), 'test/fixtures/programs');
 
@@ -204,7 +205,8 @@ test.each(['family', 'orphan'])('the whole process group ends (%s)', async (beha
   if (behaviour === 'family') await abortAtFirstProgress(spec);
   else await runProgram(spec, watchAll().hooks);
   const grandchild = Number(readFileSync(join(spec.cwd, 'grandchild'), 'utf8'));
-  await untilGone(grandchild);
+  // What is killed closes its pipes a moment before it is gone.
+  await until('it is gone', async () => startTimeOf(grandchild) === undefined);
 });
 
 test('a hook that throws ends the program and comes back', async () => {

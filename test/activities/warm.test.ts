@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Fault } from '../../src/domain/fault.js';
+import { startTimeOf } from '../../src/process/proc.js';
 import type { ProgramProgress } from '../../src/process/program-lines.js';
 import { type ProgramSpec, runProgram } from '../../src/process/run-process.js';
 import { WarmInterpreter } from '../../src/process/warm.js';
-import { untilGone } from '../support/proc.js';
 import { until } from '../support/stack.js';
 
 const MIB = 2 ** 20;
@@ -113,7 +113,8 @@ test('an abort and a limit end the whole group of a run, and nothing else', asyn
     onProgress: () => controller.abort(new Error('paused')),
   });
   await expect(aborted).rejects.toThrow('paused');
-  await untilGone(Number(readFileSync(join(spec.cwd, 'grandchild'), 'utf8')));
+  const grandchild = Number(readFileSync(join(spec.cwd, 'grandchild'), 'utf8'));
+  await until('it is gone', async () => startTimeOf(grandchild) === undefined);
   expect(await other).toMatchObject({ code: 'program_timeout' });
   expect(await run(specFor('facts'))).toMatchObject({ loaded: true });
 });
@@ -139,7 +140,7 @@ test('when the interpreter dies, its runs end and may be tried again; the next a
   expect(fault).toMatchObject({ code: 'program_failed', facts: { signal: 'SIGKILL' } });
   expect(fault.row.retryable).toBe(true);
   const grandchild = Number(readFileSync(join(spec.cwd, 'grandchild'), 'utf8'));
-  await untilGone(grandchild);
+  await until('it is gone', async () => startTimeOf(grandchild) === undefined);
   expect(await run(specFor('facts', { warm: mortal }))).toMatchObject({ loaded: false });
   await mortal.ready();
   expect(await run(specFor('facts', { warm: mortal }))).toMatchObject({ loaded: true });

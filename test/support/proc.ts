@@ -1,7 +1,5 @@
 // What the system tells about running programs.
 import { readdirSync, readlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startTimeOf } from '../../src/process/proc.js';
 
 /** Working directory of a process; empty when it has ended. */
 function workPlace(pid: string): string {
@@ -24,10 +22,4 @@ export function signalProgramsIn(directory: string, signal: NodeJS.Signals): num
   const inside = programsIn(directory);
   for (const pid of inside) process.kill(pid, signal);
   return inside.length;
-}
-
-/** Waits for the end of what was killed: its pipes close a moment before. @throws Error when it still lives after 5 s */
-export async function untilGone(pid: number): Promise<void> {
-  for (const end = Date.now() + 5_000; startTimeOf(pid) !== undefined; await sleep(10))
-    if (Date.now() > end) throw new Error(`the process ${pid} still lives`);
 }

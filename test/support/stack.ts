@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/env.js';
+import { type OwnProcess, ownArguments } from '../../src/config/own-process.js';
 import type { DatasetDocument, JobDocument } from '../../src/contracts/documents.js';
 import { datasetWorkflowId } from '../../src/domain/ids.js';
 import { type EmbeddedMongo, startMongo } from '../../src/embedded/mongo.js';
@@ -16,8 +17,6 @@ import { claimPort } from '../../src/embedded/ports.js';
 import { type EmbeddedTemporal, startTemporal } from '../../src/embedded/temporal.js';
 import { findTool } from '../../src/embedded/tools.js';
 import { openStore, type Store } from '../../src/store/mongo.js';
-
-const MAIN = join(process.cwd(), 'dist/src/cli/main.js');
 
 export class Stack {
   readonly home = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
@@ -96,9 +95,9 @@ export class Stack {
     await until('a worker polls', async () => (await fetch(`${this.apiUrl}/readyz`)).ok, 60_000);
   }
 
-  #spawn(command: string, env: Record<string, string>): ChildProcess {
+  #spawn(command: OwnProcess, env: Record<string, string>): ChildProcess {
     const log = openSync(join(this.home, `${command}.log`), 'a');
-    const child = spawn(process.execPath, [MAIN, command], {
+    const child = spawn(process.execPath, ownArguments(command), {
       env: {
         ...process.env,
         NODE_OPTIONS: '',

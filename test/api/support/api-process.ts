@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownArguments } from '../../../src/config/own-process.js';
 import { claimPort } from '../../../src/embedded/ports.js';
 import type { Harness } from './harness.js';
 import { eventually } from './http.js';
@@ -16,7 +17,7 @@ export interface ApiProcess {
 export async function startApiProcess({ config }: Harness): Promise<ApiProcess> {
   const port = await claimPort(0, 'PORT');
   const log = openSync(join(config.home, 'second-api.log'), 'a');
-  const child = spawn(process.execPath, [join(process.cwd(), 'dist/src/cli/main.js'), 'api'], {
+  const child = spawn(process.execPath, ownArguments('api'), {
     cwd: config.home,
     env: {
       PATH: process.env['PATH'],
